@@ -1,0 +1,1 @@
+//! The gateway: routes, identity, limits, deadlines

@@ -1,0 +1,1 @@
+//! A local OIDC issuer: tokens, key set, sign-in page

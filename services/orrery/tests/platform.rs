@@ -1,0 +1,1 @@
+//! The platform as a whole: start, stop, command line, pages.

@@ -1,0 +1,1 @@
+//! The shortener, seen from outside its process.

@@ -1,0 +1,1 @@
+//! Cache-aside with jitter, single flight, early refresh, negative entries

@@ -1,0 +1,1 @@
+//! One injected clock: wall and monotonic time, stepped by hand in tests

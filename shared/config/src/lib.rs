@@ -1,0 +1,1 @@
+//! Layered settings: defaults, file, environment, flags; each knows where it came from

@@ -1,0 +1,1 @@
+//! Idempotency keys: one effect, one answer

@@ -1,0 +1,1 @@
+//! Who is asking: EdDSA tokens, key sets with rotation, principals

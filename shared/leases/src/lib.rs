@@ -1,0 +1,1 @@
+//! Leases whose record says until when ids may be issued

@@ -1,0 +1,1 @@
+//! Open-loop arrivals, latency histograms, recorded histories

@@ -1,0 +1,1 @@
+//! Layout, style sheet and assets of every page

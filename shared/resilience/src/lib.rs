@@ -1,0 +1,1 @@
+//! Deadlines that shrink at each hop; retries with full jitter and a budget

@@ -1,0 +1,1 @@
+//! SQLite pools: open, migrate, health, named transactions

@@ -1,0 +1,1 @@
+//! Event streams: 16 partitions, pinned consumers, counted deliveries, dead letters

@@ -1,0 +1,1 @@
+//! An orrery process that a test starts, kills and restarts.
