@@ -1,2 +1,56 @@
-//! The project's own chores.
-fn main() {}
+//! The project's own chores: `cargo xtask test|tidy|generate|bench`.
+//!
+//! It links no service; what it must know of the platform it asks the `orrery` binary.
+
+mod bench;
+mod generate;
+mod programs;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Orrery's own chores")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Everything CI does: format, lints, tidy, and every test; says what ran and what was skipped and why
+    Test {
+        /// Run the long forms too (200 kills, 10^9 ids, the porcupine oracle)
+        #[arg(long)]
+        nightly: bool,
+    },
+    /// Check the house: floors, sizes, names, failure tables, generated files
+    Tidy,
+    /// Write the generated files (settings table, OpenAPI documents) anew
+    Generate,
+    /// Measure against a peer in the same run
+    Bench {
+        #[command(subcommand)]
+        what: bench::Bench,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().chore {
+        Chore::Test { nightly } => test::test(nightly),
+        Chore::Tidy => tidy::tidy(),
+        Chore::Generate => generate::write(),
+        Chore::Bench { what } => bench::bench(&what),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Measurements, each against a peer in the same run or as a share of a known limit. Never run by a test.
+
+mod platform;
+mod redirect;
+mod startup;
+
+use clap::Subcommand;
+
+use crate::run::{Outcome, cargo, passes};
+
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// The shortener's redirect, clicks recorded, beside nginx `return 302`: CPU a redirect, five rounds, interleaved
+    Redirect {
+        /// Seconds a round
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+        /// Rounds of each
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+    },
+    /// From process start to ready, and the memory of an idle platform
+    Startup {
+        /// Starts to measure
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+    },
+    /// Ids a second on one thread, as a share of what 12 bits a millisecond allow
+    Ids,
+}
+
+pub(crate) fn bench(what: &Bench) -> Outcome {
+    match what {
+        Bench::Redirect { seconds, rounds } => redirect::bench(*seconds, *rounds),
+        Bench::Startup { rounds } => startup::bench(*rounds),
+        Bench::Ids => passes(cargo().args(["bench", "--package", "ids"])),
+    }
+}
+
+/// The middle of the measured values.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark measures real time; it has no clock to inject"
+)]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_of_an_even_count_lies_between_the_two_in_the_middle() {
+        assert!((median(&[4.0, 1.0, 3.0, 2.0]) - 2.5).abs() < f64::EPSILON);
+        assert!((median(&[9.0, 1.0, 5.0]) - 5.0).abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,78 @@
+//! Programs that some tests drive: a browser, an API fuzzer, a tracer of system calls.
+//!
+//! Each is used where it is; where it is missing and can be had from a package registry without asking anybody,
+//! it is installed; else the tests that need it are skipped, and the report says which command would bring it.
+
+use std::path::{Path, PathBuf};
+
+use crate::run::{command, passes, prints, target, which};
+
+/// Found on PATH by the tests themselves: (program, Debian package).
+const DEBIAN: &[(&str, &str)] = &[
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("strace", "strace"),
+    ("curl", "curl"),
+    ("sqlite3", "sqlite3"),
+];
+
+/// The API fuzzer, pinned: a newer one may find more, but not in the middle of somebody's change.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
+/// Installs what is missing and can be had; returns a line for each that is still missing.
+pub(crate) fn ensure() -> Vec<String> {
+    let mut missing = Vec::new();
+    let absent: Vec<&(&str, &str)> = DEBIAN
+        .iter()
+        .filter(|(program, _)| which(program).is_none())
+        .collect();
+    if !absent.is_empty() {
+        let packages: Vec<&str> = absent.iter().map(|(_, package)| *package).collect();
+        if let Err(why) = install_debian(&packages) {
+            let programs: Vec<&str> = absent.iter().map(|(program, _)| *program).collect();
+            missing.push(format!(
+                "{}: {why}; install by `sudo apt-get install {}`",
+                programs.join(", "),
+                packages.join(" ")
+            ));
+        }
+    }
+    if let Err(why) = ensure_schemathesis() {
+        missing.push(format!("schemathesis: {why}"));
+    }
+    missing
+}
+
+/// Where the API fuzzer stands once it is installed.
+pub(crate) fn schemathesis() -> PathBuf {
+    target().join("tools/schemathesis/bin/schemathesis")
+}
+
+/// Debian packages, as root and without a question; anybody else is told the command.
+pub(crate) fn install_debian(packages: &[&str]) -> Result<(), String> {
+    if which("apt-get").is_none() {
+        return Err("no apt-get here".to_owned());
+    }
+    if prints(command("id").arg("-u"))?.trim() != "0" {
+        return Err("not root".to_owned());
+    }
+    println!("installing {}", packages.join(" "));
+    prints(command("apt-get").args(["-qq", "update"]))?;
+    let mut install = command("apt-get");
+    install
+        .args(["-qq", "install", "--yes", "--no-install-recommends"])
+        .args(packages);
+    prints(install.env("DEBIAN_FRONTEND", "noninteractive")).map(|_| ())
+}
+
+fn ensure_schemathesis() -> Result<(), String> {
+    let program = schemathesis();
+    if program.is_file() {
+        return Ok(());
+    }
+    let folder = target().join("tools/schemathesis");
+    println!("installing {SCHEMATHESIS} under {}", folder.display());
+    passes(command("python3").args(["-m", "venv"]).arg(&folder))?;
+    let pip: &Path = &folder.join("bin/pip");
+    passes(command(pip).args(["install", "--quiet", "--disable-pip-version-check", SCHEMATHESIS]))
+}

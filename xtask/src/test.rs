@@ -1,0 +1,195 @@
+//! `cargo xtask test`: everything CI does, and a report of what ran and what was skipped and why.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::run::{Outcome, cargo, passes, target};
+use crate::{programs, tidy};
+
+/// Tests append a line here for each part they skip; the report shows it.
+const SKIPS: &str = "xtask/skips.txt";
+
+/// One row of the report.
+struct Row {
+    what: &'static str,
+    outcome: Outcome,
+    took: Duration,
+    counted: String,
+}
+
+/// Runs all of it; a failing step does not hide the ones after it.
+pub(crate) fn test(nightly: bool) -> Outcome {
+    let skips = target().join(SKIPS);
+    if let Some(folder) = skips.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    std::fs::write(&skips, "").map_err(|e| format!("{}: {e}", skips.display()))?;
+    let missing = programs::ensure();
+
+    let mut rows = Vec::new();
+    rows.push(step("format", || {
+        passes(cargo().args(["fmt", "--all", "--check"]))
+    }));
+    rows.push(step("lints", || {
+        passes(cargo().args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    }));
+    rows.push(step("tidy", tidy::tidy));
+    rows.push(tests(nightly, &skips));
+
+    let skipped = std::fs::read_to_string(&skips).unwrap_or_default();
+    report(&rows, &missing, &skipped, nightly);
+    let failed: Vec<&str> = rows
+        .iter()
+        .filter(|r| r.outcome.is_err())
+        .map(|r| r.what)
+        .collect();
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("failed: {}", failed.join(", ")))
+    }
+}
+
+fn step(what: &'static str, run: impl FnOnce() -> Outcome) -> Row {
+    println!("== {what}");
+    let started = now();
+    let outcome = run();
+    if let Err(why) = &outcome {
+        eprintln!("{why}");
+    }
+    Row {
+        what,
+        outcome,
+        took: started.elapsed(),
+        counted: String::new(),
+    }
+}
+
+/// Unit, contract, API and process tests are all cargo's; the lines it prints are counted while they pass by.
+fn tests(nightly: bool, skips: &std::path::Path) -> Row {
+    use std::io::BufRead;
+
+    println!("== tests");
+    let started = now();
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    command
+        .env("ORRERY_SKIPS_FILE", skips)
+        .env("ORRERY_SCHEMATHESIS", programs::schemathesis());
+    if nightly {
+        command.env("ORRERY_NIGHTLY", "1");
+    }
+    let mut counts = Counts::default();
+    let outcome = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("cargo test did not start: {e}"))
+        .and_then(|mut child| {
+            let printed = child.stdout.take().ok_or("cargo test has no stdout")?;
+            for line in std::io::BufReader::new(printed).lines().map_while(Result::ok) {
+                println!("{line}");
+                counts.read(&line);
+            }
+            let status = child.wait().map_err(|e| format!("cargo test: {e}"))?;
+            if status.success() {
+                Ok(())
+            } else {
+                Err(format!("cargo test failed ({status})"))
+            }
+        })
+        .and_then(|()| {
+            if counts.passed > 0 {
+                Ok(())
+            } else {
+                Err("no test ran".to_owned())
+            }
+        });
+    let counted = format!(
+        "{} passed, {} failed, {} ignored",
+        counts.passed, counts.failed, counts.ignored
+    );
+    Row {
+        what: "tests",
+        outcome,
+        took: started.elapsed(),
+        counted,
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    passed: u32,
+    failed: u32,
+    ignored: u32,
+}
+
+impl Counts {
+    fn read(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else {
+            return;
+        };
+        let words: Vec<&str> = result.split_whitespace().collect();
+        for pair in words.windows(2) {
+            let count = pair[0].parse().unwrap_or(0);
+            match pair[1].trim_end_matches(';') {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "ignored" => self.ignored += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn report(rows: &[Row], missing: &[String], skipped: &str, nightly: bool) {
+    println!("\nwhat ran");
+    for row in rows {
+        let verdict = if row.outcome.is_ok() { "ok" } else { "FAILED" };
+        println!(
+            "  {:<8} {verdict:<7} {:>5} s  {}",
+            row.what,
+            row.took.as_secs(),
+            row.counted
+        );
+    }
+    println!("what was skipped, and why");
+    if !nightly {
+        println!("  the long forms: they run under --nightly");
+    }
+    for line in missing.iter().map(String::as_str).chain(skipped.lines()) {
+        println!("  {line}");
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a chore reports how long it took; it has no clock to inject"
+)]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counts;
+
+    #[test]
+    fn counts_are_summed_over_test_binaries() {
+        let mut counts = Counts::default();
+        counts.read(
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+        );
+        counts.read("test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out");
+        assert_eq!((counts.passed, counts.failed, counts.ignored), (5, 4, 1));
+    }
+}
