@@ -88,11 +88,13 @@ impl Catalog {
         let defaults = defaults_of::<T>();
         let mut found = Vec::new();
         leaves(&schema, "", &mut found);
+        // By path, not as generated: whether JSON objects keep their order depends on features of other crates.
+        found.sort_by(|a, b| a.path.cmp(&b.path));
         let settings = found.into_iter().map(|leaf| setting(leaf, &defaults)).collect();
         Self { settings, schema }
     }
 
-    /// Every setting, in the schema's order.
+    /// Every setting, by path.
     pub fn settings(&self) -> &[Setting] {
         &self.settings
     }

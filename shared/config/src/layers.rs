@@ -137,6 +137,10 @@ impl Layers {
 
     /// Adds a flag whose name is not that of the setting.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a flag is a number or a text made on the spot"
+    )]
     pub fn flag_as(mut self, flag: impl Into<String>, path: &str, value: impl ToString) -> Self {
         self.flags.push((flag.into(), path.to_owned(), value.to_string()));
         self

@@ -13,7 +13,7 @@ pub(crate) struct Leaf {
     pub secret: bool,
 }
 
-/// Collects the leaves under `schema` in the order the fields were declared or sorted by the generator.
+/// Collects the leaves under `schema`.
 pub(crate) fn leaves(schema: &Value, path: &str, found: &mut Vec<Leaf>) {
     let (inner, optional) = without_null(schema);
     if let Some(Value::Object(properties)) = inner.get("properties") {
