@@ -1,0 +1,81 @@
+//! The roles this binary has, and the two ports of each.
+
+use std::fmt;
+
+/// A role of the platform. The order is the order of ports, and of starting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum RoleName {
+    Gateway,
+    Issuer,
+    Shortener,
+}
+
+/// Every role, in order.
+pub(crate) const ROLES: [RoleName; 3] = [RoleName::Gateway, RoleName::Issuer, RoleName::Shortener];
+
+/// The highest offset from the port base that the layout uses: eight roles have a place, those to come included.
+pub(crate) const PORT_OFFSET_MAX: u16 = 25;
+
+impl RoleName {
+    /// As it is called in settings, metrics and traces.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            RoleName::Gateway => "gateway",
+            RoleName::Issuer => "issuer",
+            RoleName::Shortener => "shortener",
+        }
+    }
+
+    /// Where clients reach it: the gateway on the base itself, role `i` on `base + 10 + 2i`.
+    pub(crate) const fn api_port(self, base: u16) -> u16 {
+        match self {
+            RoleName::Gateway => base,
+            other => base + 10 + 2 * other.index(),
+        }
+    }
+
+    /// Where operators reach it: `/metrics`, `/livez`, `/readyz`; never routed by the gateway.
+    pub(crate) const fn admin_port(self, base: u16) -> u16 {
+        base + 11 + 2 * self.index()
+    }
+
+    /// Whether it keeps files in the data folder, and so must be alone on them.
+    pub(crate) const fn owns_data(self) -> bool {
+        !matches!(self, RoleName::Gateway)
+    }
+
+    const fn index(self) -> u16 {
+        match self {
+            RoleName::Gateway => 0,
+            RoleName::Issuer => 1,
+            RoleName::Shortener => 2,
+        }
+    }
+}
+
+impl fmt::Display for RoleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PORT_OFFSET_MAX, ROLES, RoleName};
+
+    #[test]
+    fn every_port_of_an_instance_is_its_own_and_inside_the_layout() {
+        let mut ports: Vec<u16> = ROLES.iter().flat_map(|r| [r.api_port(8080), r.admin_port(8080)]).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 2 * ROLES.len());
+        assert!(ports.iter().all(|p| (8080..=8080 + PORT_OFFSET_MAX).contains(p)));
+    }
+
+    #[test]
+    fn the_layout_is_the_published_one() {
+        assert_eq!((RoleName::Gateway.api_port(8080), RoleName::Gateway.admin_port(8080)), (8080, 8091));
+        assert_eq!((RoleName::Issuer.api_port(8080), RoleName::Issuer.admin_port(8080)), (8092, 8093));
+        assert_eq!((RoleName::Shortener.api_port(8080), RoleName::Shortener.admin_port(8080)), (8094, 8095));
+    }
+}
