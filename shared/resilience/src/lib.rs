@@ -1,1 +1,9 @@
-//! Deadlines that shrink at each hop; retries with full jitter and a budget
+#![doc = include_str!("../README.md")]
+
+mod budget;
+mod deadline;
+mod retry;
+
+pub use budget::{BudgetSettings, RetryBudget};
+pub use deadline::{DEADLINE_HEADER, Deadline};
+pub use retry::{Effect, RetryPolicy, Retryable, retry};
