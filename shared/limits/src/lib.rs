@@ -1,1 +1,9 @@
-//! Token buckets
+#![doc = include_str!("../README.md")]
+
+mod bucket;
+mod keyed;
+mod settings;
+
+pub use bucket::{Decision, Rate, TokenBucket};
+pub use keyed::KeyedLimiter;
+pub use settings::LimitSettings;

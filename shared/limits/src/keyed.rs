@@ -1,0 +1,120 @@
+use crate::{Decision, LimitSettings, Rate, TokenBucket};
+use clock::SharedClock;
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// A full map is searched for recovered keys at most this often, so that a flood of new keys does not buy a walk each.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(10);
+
+/// One token bucket a key.
+#[derive(Debug)]
+pub struct KeyedLimiter<K> {
+    clock: SharedClock,
+    rate: Rate,
+    keys_max: usize,
+    buckets: Mutex<Buckets<K>>,
+    refused: AtomicU64,
+    new_keys_refused: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Buckets<K> {
+    by_key: HashMap<K, TokenBucket>,
+    /// Before this monotonic time a sweep would find nothing, or one has just been made.
+    sweep_again_at: Duration,
+}
+
+impl<K: Hash + Eq> KeyedLimiter<K> {
+    /// A limiter that has seen no key yet.
+    pub fn new(settings: &LimitSettings, clock: SharedClock) -> Self {
+        Self {
+            clock,
+            rate: Rate::new(settings.burst, settings.refill_per_second),
+            keys_max: settings.keys_max.get(),
+            buckets: Mutex::new(Buckets {
+                by_key: HashMap::new(),
+                sweep_again_at: Duration::ZERO,
+            }),
+            refused: AtomicU64::new(0),
+            new_keys_refused: AtomicU64::new(0),
+        }
+    }
+
+    /// One request of `key`, now.
+    pub fn check<Q>(&self, key: &Q) -> Decision
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let now = self.clock.monotonic();
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let decision = match buckets.by_key.get_mut(key) {
+            Some(bucket) => bucket.step(&self.rate, now),
+            None => self.first_step(&mut buckets, key.to_owned(), now),
+        };
+        drop(buckets);
+        if !decision.allowed {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        decision
+    }
+
+    /// Keys remembered at this moment, at most `keys_max`.
+    pub fn keys(&self) -> usize {
+        self.buckets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_key
+            .len()
+    }
+
+    /// Requests refused so far, for a metric.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Requests refused so far because `keys_max` other keys were in debt, for a metric.
+    pub fn new_keys_refused(&self) -> u64 {
+        self.new_keys_refused.load(Ordering::Relaxed)
+    }
+
+    fn first_step(&self, buckets: &mut Buckets<K>, key: K, now: Duration) -> Decision {
+        if buckets.by_key.len() >= self.keys_max && now >= buckets.sweep_again_at {
+            buckets.sweep(now);
+        }
+        if buckets.by_key.len() >= self.keys_max {
+            self.new_keys_refused.fetch_add(1, Ordering::Relaxed);
+            let wait = buckets.sweep_again_at.saturating_sub(now);
+            return Decision {
+                allowed: false,
+                limit: self.rate.burst().get(),
+                remaining: 0,
+                reset_s: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
+                retry_after: Some(wait),
+            };
+        }
+        let mut bucket = TokenBucket::full();
+        let decision = bucket.step(&self.rate, now);
+        buckets.by_key.insert(key, bucket);
+        decision
+    }
+}
+
+impl<K: Hash + Eq> Buckets<K> {
+    /// Forgets keys whose buckets are full again: an absent bucket says the same.
+    fn sweep(&mut self, now: Duration) {
+        let mut recovers_next = Duration::MAX;
+        self.by_key.retain(|_, bucket| {
+            let in_debt = bucket.full_at() > now;
+            if in_debt {
+                recovers_next = recovers_next.min(bucket.full_at());
+            }
+            in_debt
+        });
+        self.sweep_again_at = recovers_next.max(now.saturating_add(SWEEP_INTERVAL));
+    }
+}
