@@ -1,2 +1,58 @@
-//! One binary, many roles.
-fn main() {}
+#![doc = include_str!("../README.md")]
+
+mod announce;
+mod cli;
+mod commands;
+mod data_folder;
+mod platform;
+mod ports;
+mod ready;
+mod role_thread;
+mod roles;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::roles::{ROLES, RoleName};
+
+/// Returns freed memory to the system sooner than the C library's allocator, and is quicker with small requests.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What every command ends with: nothing, or an error whose words say what to do.
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Outcome {
+    let command = cli.command.unwrap_or(Command::Up);
+    // These two say something about settings, so they must not need good ones.
+    if let Command::Config { schema: true } = command {
+        return commands::config::schema();
+    }
+    if let Command::Generate { into } = command {
+        return commands::generate::generate(&into);
+    }
+    let loaded = settings::load(&cli.global)?;
+    match command {
+        Command::Up => platform::run(&loaded.settings, &ROLES),
+        Command::Serve { role } => platform::run(&loaded.settings, &[role]),
+        Command::Token { tenant, user, scopes } => commands::token::token(&loaded.settings, &tenant, &user, &scopes),
+        Command::Config { .. } => commands::config::effective(&loaded),
+        Command::Check => commands::check::check(&loaded.settings),
+        Command::Migrate => commands::migrate::migrate(&loaded.settings),
+        Command::Generate { .. } => unreachable!("handled before settings are read"),
+    }
+}
