@@ -31,6 +31,9 @@ impl std::fmt::Debug for SigningKey {
 
 impl SigningKey {
     /// A new key out of the system's randomness.
+    ///
+    /// # Panics
+    /// When the operating system has no randomness to give: nothing safe could follow.
     pub fn generate() -> Self {
         let mut seed = [0; 32];
         rand::rngs::OsRng

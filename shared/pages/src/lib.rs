@@ -1,1 +1,15 @@
-//! Layout, style sheet and assets of every page
+#![doc = include_str!("../README.md")]
+
+mod assets;
+mod blocks;
+mod html;
+mod layout;
+
+pub use assets::assets_router;
+pub use blocks::{
+    Column, Field, Input, Tone, button, card, checkbox, code_block, empty, field, hero, link_button, notice,
+    orrery, select, table,
+};
+pub use html::Html;
+pub use layout::{Page, Place, SignedIn, page};
+pub use maud::{Markup, PreEscaped, Render, html};

@@ -1,0 +1,52 @@
+//! The style sheet and the logo, embedded in the binary and served by each role under its own prefix.
+
+use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+
+pub(crate) const STYLE: &str = include_str!("../assets/style.css");
+const LOGO: &str = include_str!("../assets/logo.svg");
+
+/// Changes when an asset does: it is in the asset's URL, so browsers may keep what they have for ever (FNV-1a, 64 bits).
+pub(crate) const VERSION: u64 = fnv1a(LOGO.as_bytes(), fnv1a(STYLE.as_bytes(), 0xcbf2_9ce4_8422_2325));
+
+const fn fnv1a(bytes: &[u8], mut hash: u64) -> u64 {
+    let mut i = 0;
+    while i < bytes.len() {
+        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0100_0000_01b3);
+        i += 1;
+    }
+    hash
+}
+
+/// The URL of an asset as pages of `role` name it.
+pub(crate) fn url(role: &str, file: &str) -> String {
+    format!("/ui/{role}/assets/{file}?v={VERSION:016x}")
+}
+
+/// Routes `/ui/<role>/assets/style.css` and `logo.svg`; merge it into the role's router. Needs no sign-in.
+pub fn assets_router<S: Clone + Send + Sync + 'static>(role: &str) -> Router<S> {
+    Router::new()
+        .route(
+            &format!("/ui/{role}/assets/style.css"),
+            get(async || asset("text/css; charset=utf-8", STYLE)),
+        )
+        .route(
+            &format!("/ui/{role}/assets/logo.svg"),
+            get(async || asset("image/svg+xml", LOGO)),
+        )
+}
+
+fn asset(content_type: &'static str, body: &'static str) -> impl IntoResponse {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        ),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    (headers, body)
+}
