@@ -24,7 +24,9 @@ pub struct KeyedLimiter<K> {
 #[derive(Debug)]
 struct Buckets<K> {
     by_key: HashMap<K, TokenBucket>,
-    /// Before this monotonic time a sweep would find nothing, or one has just been made.
+    /// No key recovers before this monotonic time: requests only push a recovery further off.
+    recovers_next: Duration,
+    /// Before this monotonic time, the last sweep was too short ago for another.
     sweep_again_at: Duration,
 }
 
@@ -37,6 +39,7 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
             keys_max: settings.keys_max.get(),
             buckets: Mutex::new(Buckets {
                 by_key: HashMap::new(),
+                recovers_next: Duration::MAX,
                 sweep_again_at: Duration::ZERO,
             }),
             refused: AtomicU64::new(0),
@@ -83,12 +86,16 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
     }
 
     fn first_step(&self, buckets: &mut Buckets<K>, key: K, now: Duration) -> Decision {
-        if buckets.by_key.len() >= self.keys_max && now >= buckets.sweep_again_at {
+        let worth_a_sweep_at = buckets.recovers_next.max(buckets.sweep_again_at);
+        if buckets.by_key.len() >= self.keys_max && now >= worth_a_sweep_at {
             buckets.sweep(now);
         }
         if buckets.by_key.len() >= self.keys_max {
             self.new_keys_refused.fetch_add(1, Ordering::Relaxed);
-            let wait = buckets.sweep_again_at.saturating_sub(now);
+            let wait = buckets
+                .recovers_next
+                .max(buckets.sweep_again_at)
+                .saturating_sub(now);
             return Decision {
                 allowed: false,
                 limit: self.rate.burst().get(),
@@ -99,6 +106,7 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
         }
         let mut bucket = TokenBucket::full();
         let decision = bucket.step(&self.rate, now);
+        buckets.recovers_next = buckets.recovers_next.min(bucket.full_at());
         buckets.by_key.insert(key, bucket);
         decision
     }
@@ -107,14 +115,14 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
 impl<K: Hash + Eq> Buckets<K> {
     /// Forgets keys whose buckets are full again: an absent bucket says the same.
     fn sweep(&mut self, now: Duration) {
-        let mut recovers_next = Duration::MAX;
+        self.recovers_next = Duration::MAX;
         self.by_key.retain(|_, bucket| {
             let in_debt = bucket.full_at() > now;
             if in_debt {
-                recovers_next = recovers_next.min(bucket.full_at());
+                self.recovers_next = self.recovers_next.min(bucket.full_at());
             }
             in_debt
         });
-        self.sweep_again_at = recovers_next.max(now.saturating_add(SWEEP_INTERVAL));
+        self.sweep_again_at = now.saturating_add(SWEEP_INTERVAL);
     }
 }

@@ -8,16 +8,16 @@ use std::time::Duration;
 
 fn settings(burst: u32, refill_per_second: u32, keys_max: usize) -> LimitSettings {
     LimitSettings {
-        burst: NonZeroU32::new(burst).unwrap(),
-        refill_per_second: NonZeroU32::new(refill_per_second).unwrap(),
-        keys_max: NonZeroUsize::new(keys_max).unwrap(),
+        burst: NonZeroU32::new(burst).expect("a test gives at least 1"),
+        refill_per_second: NonZeroU32::new(refill_per_second).expect("a test gives at least 1"),
+        keys_max: NonZeroUsize::new(keys_max).expect("a test gives at least 1"),
     }
 }
 
 fn rate(burst: u32, per_second: u32) -> Rate {
     Rate::new(
-        NonZeroU32::new(burst).unwrap(),
-        NonZeroU32::new(per_second).unwrap(),
+        NonZeroU32::new(burst).expect("a test gives at least 1"),
+        NonZeroU32::new(per_second).expect("a test gives at least 1"),
     )
 }
 
@@ -55,9 +55,10 @@ proptest! {
             } else {
                 // A refusal is exact: its `retry_after` passes, and a nanosecond less does not.
                 let wait = decision.retry_after.expect("a refusal says when to come back");
-                prop_assert!({ bucket }.step(&rate, now + wait).allowed);
+                let (mut in_time, mut hasty) = (bucket, bucket);
+                prop_assert!(in_time.step(&rate, now + wait).allowed);
                 let too_early = now + wait.saturating_sub(Duration::from_nanos(1));
-                prop_assert!(!{ bucket }.step(&rate, too_early).allowed);
+                prop_assert!(!hasty.step(&rate, too_early).allowed);
             }
         }
         assert_no_window_exceeds(&passed_at, burst, per_second);
@@ -158,4 +159,14 @@ fn the_largest_rates_do_not_overflow() {
     assert_eq!((decision.allowed, decision.remaining), (true, u32::MAX - 1));
     let fast = Rate::new(NonZeroU32::MIN, NonZeroU32::MAX);
     assert!(TokenBucket::full().step(&fast, Duration::MAX).allowed);
+}
+
+#[test]
+fn a_map_that_was_emptied_once_makes_room_again() {
+    let clock = ManualClock::at(0);
+    let limiter = KeyedLimiter::<u32>::new(&settings(1, 10, 1), clock.clone());
+    for key in 0..5 {
+        assert!(limiter.check(&key).allowed, "key {key}");
+        clock.advance(Duration::from_millis(100));
+    }
 }
