@@ -1,1 +1,13 @@
-//! The platform as a whole: start, stop, command line, pages.
+//! The platform as a whole: start, stop, command line, what it prints.
+
+mod announcement;
+mod command_line;
+mod lifecycle;
+mod readme;
+
+use std::path::Path;
+
+/// The binary under test.
+pub(crate) fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_orrery"))
+}

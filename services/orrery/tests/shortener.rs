@@ -1,1 +1,3 @@
 //! The shortener, seen from outside its process.
+
+mod durability;

@@ -1,0 +1,29 @@
+//! Skipping a test aloud: the report of `cargo xtask test` shows each, with its reason.
+
+use std::io::Write;
+
+/// Says that `test` is skipped because of `why`; the caller then returns.
+///
+/// # Panics
+/// When `ORRERY_REQUIRE_PROGRAMS=1` forbids skipping.
+pub fn skip(test: &str, why: &str) {
+    let required = std::env::var("ORRERY_REQUIRE_PROGRAMS").is_ok_and(|value| value == "1");
+    assert!(!required, "{test} may not be skipped under ORRERY_REQUIRE_PROGRAMS=1: {why}");
+    let line = format!("{test}: {why}");
+    eprintln!("skipped {line}");
+    if let Some(path) = std::env::var_os("ORRERY_SKIPS_FILE") {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        // The report is a courtesy: a line lost there must not fail a test.
+        let _ = file.and_then(|mut file| writeln!(file, "{line}"));
+    }
+}
+
+/// Whether a program is on PATH.
+pub fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
+/// Whether the long forms of tests run too.
+pub fn nightly() -> bool {
+    std::env::var("ORRERY_NIGHTLY").is_ok_and(|value| value == "1")
+}
