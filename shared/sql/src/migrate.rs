@@ -1,0 +1,86 @@
+//! Schema versions: a list in the code, a table in the file, and a refusal where the two disagree.
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{MigrateError, Migration as Step, MigrationType, Migrator};
+
+use crate::{scoped, SqlError, Sqlite};
+
+/// One step of a schema. Once released it is never edited: the file remembers its checksum.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// Position, starting at 1, without gaps.
+    pub version: i64,
+    /// A few words for whoever looks into the file.
+    pub name: &'static str,
+    /// The statements; usually an `include_str!`.
+    pub sql: &'static str,
+}
+
+impl Sqlite {
+    /// Brings the file to the newest version, each step in a transaction of its own. Refuses a file that is newer than
+    /// the code ([`SqlError::SchemaNewer`]) or holds an edited step ([`SqlError::MigrationEdited`]), before anything is
+    /// changed.
+    pub async fn migrate(&self, migrations: &'static [Migration]) -> Result<(), SqlError> {
+        let migrator = migrator(migrations)?;
+        self.pending(migrations).await?;
+        self.inner
+            .with_writer(async |connection| {
+                migrator.run_direct(None, connection, false).await.map_err(|error| match error {
+                    MigrateError::VersionMismatch(version) => SqlError::MigrationEdited { version },
+                    MigrateError::ExecuteMigration(error, version) => {
+                        SqlError::MigrationFailed { version, message: error.to_string() }
+                    }
+                    MigrateError::Execute(error) => SqlError::from(error),
+                    other => SqlError::MigrationFailed { version: 0, message: other.to_string() },
+                })
+            })
+            .await
+    }
+
+    /// The versions that [`Sqlite::migrate`] would apply, oldest first; refuses what it would refuse. Changes nothing.
+    pub async fn pending(&self, migrations: &'static [Migration]) -> Result<Vec<i64>, SqlError> {
+        let migrator = migrator(migrations)?;
+        let applied: Vec<(i64, Vec<u8>)> = self
+            .read("schema_version", |connection| { scoped(async move {
+                let made: Option<i64> =
+                    sqlx::query_scalar("SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+                        .fetch_optional(&mut *connection)
+                        .await?;
+                if made.is_none() {
+                    return Ok(Vec::new());
+                }
+                let query = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version");
+                Ok::<_, SqlError>(query.fetch_all(connection).await?)
+            })})
+            .await?;
+        let known = migrations.last().map_or(0, |migration| migration.version);
+        if let Some((found, _)) = applied.last().filter(|(version, _)| *version > known) {
+            return Err(SqlError::SchemaNewer { found: *found, known });
+        }
+        let mut pending = Vec::new();
+        for step in migrator.iter() {
+            match applied.iter().find(|(version, _)| *version == step.version) {
+                Some((version, checksum)) if checksum[..] != step.checksum[..] => {
+                    return Err(SqlError::MigrationEdited { version: *version });
+                }
+                Some(_) => {}
+                None => pending.push(step.version),
+            }
+        }
+        Ok(pending)
+    }
+}
+
+fn migrator(migrations: &'static [Migration]) -> Result<Migrator, SqlError> {
+    for (expected, migration) in (1..).zip(migrations) {
+        if migration.version != expected {
+            let message = format!("versions count up from 1 without gaps; found {}", migration.version);
+            return Err(SqlError::MigrationFailed { version: 0, message });
+        }
+    }
+    let step = |migration: &Migration| {
+        let kind = MigrationType::Simple;
+        Step::new(migration.version, migration.name.into(), kind, migration.sql.into_sql_str(), false)
+    };
+    Ok(Migrator::with_migrations(migrations.iter().map(step).collect()))
+}

@@ -1,0 +1,164 @@
+//! One open database file: a writer, some readers, a probe.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use clock::SharedClock;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use telemetry::Telemetry;
+use tokio::sync::Mutex;
+
+use crate::file::OpenedFile;
+use crate::metrics::Metrics;
+use crate::{Scoped, SqlError, SqliteSettings};
+
+/// Prepared statements a connection keeps.
+const STATEMENTS_KEPT: usize = 128;
+
+/// A handle to one database file; cheap to clone.
+///
+/// Writes go one after another through one connection ([`Sqlite::write`]), since SQLite admits one writer anyway and a
+/// queue in memory is fairer than its lock. Reads run beside them on connections that cannot write ([`Sqlite::read`]).
+#[derive(Clone)]
+pub struct Sqlite {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) name: String,
+    pub(crate) settings: SqliteSettings,
+    pub(crate) clock: SharedClock,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) metrics: Metrics,
+    pub(crate) connect: SqliteConnectOptions,
+    pub(crate) file: OpenedFile,
+    /// `None` after an error that may have spoilt the connection, until the next write opens another.
+    pub(crate) writer: Mutex<Option<SqliteConnection>>,
+    pub(crate) readers: SqlitePool,
+    pub(crate) probe: Arc<Mutex<Option<SqliteConnection>>>,
+    /// Commits so far: proof for a probe that waits behind them that the engine writes.
+    pub(crate) commits: AtomicU64,
+    /// Set while the path leads elsewhere than to the open file.
+    pub(crate) file_lost: AtomicBool,
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("name", &self.inner.name).finish_non_exhaustive()
+    }
+}
+
+impl Sqlite {
+    /// Opens the file at `path`, made if it is not there (its folder must be): WAL, `synchronous=FULL`, foreign keys on.
+    /// The file's stem names it in metrics and spans.
+    pub async fn open(
+        path: impl AsRef<Path>,
+        settings: SqliteSettings,
+        telemetry: Telemetry,
+        clock: SharedClock,
+    ) -> Result<Self, SqlError> {
+        let path: PathBuf = path.as_ref().to_owned();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let connect = connect_options(&path, &settings, &name);
+
+        // The writer comes first: it makes the file and puts it into WAL mode, which readers cannot.
+        let mut writer = connect.connect().await?;
+        crate::probe::prepare(&mut writer).await?;
+        let file = OpenedFile::remember(&path).map_err(|error| SqlError::Io(error.to_string()))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(settings.readers_max.max(1))
+            .min_connections(0)
+            .acquire_timeout(settings.acquire_timeout())
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(connect.clone().create_if_missing(false).pragma("query_only", "1"));
+        let metrics = Metrics::of(&telemetry, &name);
+        let inner = Inner {
+            name,
+            settings,
+            clock,
+            telemetry,
+            metrics,
+            connect: connect.create_if_missing(false),
+            file,
+            writer: Mutex::new(Some(writer)),
+            readers,
+            probe: Arc::default(),
+            commits: AtomicU64::new(0),
+            file_lost: AtomicBool::new(false),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The file's stem, as metrics and spans name it.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Runs `body` on a connection that can only read, measured under `name`. Each statement sees what was committed
+    /// before it began; begin a transaction in `body` where several must see the same.
+    ///
+    /// ```no_run
+    /// # async fn example(sql: &sql::Sqlite, code: &str) -> Result<Option<String>, sql::SqlError> {
+    /// let query = "SELECT url FROM link WHERE code = ?";
+    /// sql.read("find_link", |conn| {
+    ///     sql::scoped(async move { Ok(sqlx::query_scalar(query).bind(code).fetch_optional(conn).await?) })
+    /// })
+    /// .await
+    /// # }
+    /// ```
+    pub async fn read<'env, T, E, F>(&self, name: &'static str, body: F) -> Result<T, E>
+    where
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> Scoped<'env, 'c, Result<T, E>>,
+        E: From<SqlError>,
+    {
+        let mut measured = self.inner.metrics.begin(&self.inner, name);
+        let mut connection = self.inner.readers.acquire().await.map_err(|error| {
+            let error = SqlError::from(error);
+            measured.failed(error.code());
+            error
+        })?;
+        let outcome = body(&mut connection).await;
+        if outcome.is_ok() {
+            measured.ok();
+        }
+        outcome
+    }
+
+    /// The readers themselves, for streaming reads; nothing is measured. They cannot write.
+    pub fn readers(&self) -> &SqlitePool {
+        &self.inner.readers
+    }
+
+    /// Closes all connections, after a last checkpoint. What is begun later is refused.
+    pub async fn close(&self) {
+        self.inner.readers.close().await;
+        for slot in [&*self.inner.probe, &self.inner.writer] {
+            if let Some(connection) = slot.lock().await.take()
+                && let Err(error) = connection.close().await
+            {
+                tracing::warn!(database = %self.inner.name, %error, "a database connection did not close cleanly");
+            }
+        }
+    }
+}
+
+fn connect_options(path: &Path, settings: &SqliteSettings, name: &str) -> SqliteConnectOptions {
+    let thread = format!("sqlite-{name}");
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(settings.busy_timeout())
+        .statement_cache_capacity(STATEMENTS_KEPT)
+        .pragma("cache_size", format!("-{}", settings.cache_kib))
+        .pragma("journal_size_limit", (u64::from(settings.wal_kib_max) * 1024).to_string())
+        .thread_name(move |id| format!("{thread}-{id}"))
+        .disable_statement_logging()
+}

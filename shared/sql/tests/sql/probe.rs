@@ -1,0 +1,164 @@
+use sql::{SqlError, SqliteSettings};
+use sqlx::Executor;
+
+use crate::{Home, claim, eventually, open, settings};
+
+fn quick() -> SqliteSettings {
+    SqliteSettings { probe_timeout_ms: 100, write_deadline_ms: 100, ..settings() }
+}
+
+#[tokio::test]
+async fn a_stalled_writer_is_noticed_and_so_is_its_end() {
+    let home = Home::with(quick()).await;
+    home.sql.probe().await.unwrap();
+    let mut stranger = home.stranger().await;
+    stranger.execute("BEGIN EXCLUSIVE").await.unwrap();
+    for _ in 0..3 {
+        let error = home.sql.probe().await.unwrap_err();
+        assert!(matches!(error, SqlError::Busy | SqlError::Deadline), "{error:?}");
+    }
+    stranger.execute("ROLLBACK").await.unwrap();
+    eventually("the probe succeeds again", async || home.sql.probe().await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_transaction_of_ours_that_hangs_is_noticed() {
+    let home = Home::with(SqliteSettings { write_deadline_ms: 60_000, ..quick() }).await;
+    let sql = home.sql.clone();
+    let hanging = tokio::spawn(async move {
+        sql.write("hangs", async |_| std::future::pending::<Result<(), SqlError>>().await).await
+    });
+    eventually("the probe fails", async || home.sql.probe().await.is_err()).await;
+    hanging.abort();
+    eventually("the probe succeeds again", async || home.sql.probe().await.is_ok()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_database_is_a_healthy_one() {
+    let home = Home::with(SqliteSettings { probe_timeout_ms: 500, ..settings() }).await;
+    let sql = home.sql.clone();
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let writer = tokio::spawn(async move {
+        let mut claims = 0_i64;
+        while stopped.try_recv().is_err() {
+            assert!(claim(&sql, &format!("a-{claims}"), 1).await.unwrap());
+            claims += 1;
+        }
+        claims
+    });
+    for _ in 0..50 {
+        home.sql.probe().await.unwrap();
+    }
+    stop.send(()).unwrap();
+    assert_eq!(writer.await.unwrap(), home.claims().await);
+}
+
+#[tokio::test]
+async fn a_lost_health_table_is_noticed() {
+    let home = Home::with(quick()).await;
+    home.sql.probe().await.unwrap();
+    home.stranger().await.execute("DROP TABLE sql_health").await.unwrap();
+    assert!(home.sql.probe().await.is_err());
+}
+
+#[tokio::test]
+async fn a_file_moved_away_is_noticed_writes_are_refused_and_both_end_when_it_is_back() {
+    let home = Home::with(quick()).await;
+    home.sql.probe().await.unwrap();
+    let aside = home.folder.path().join("aside.db");
+    std::fs::rename(home.file(), &aside).unwrap();
+    assert!(matches!(home.sql.probe().await, Err(SqlError::FileLost)));
+    assert!(matches!(claim(&home.sql, "lost", 1).await, Err(SqlError::FileLost)));
+
+    std::fs::rename(&aside, home.file()).unwrap();
+    home.sql.probe().await.unwrap();
+    assert!(claim(&home.sql, "kept", 1).await.unwrap());
+    assert_eq!(home.claims().await, 1);
+}
+
+#[tokio::test]
+async fn a_file_replaced_by_a_copy_is_not_taken_for_the_open_one() {
+    let home = Home::with(quick()).await;
+    let copy = home.folder.path().join("copy.db");
+    std::fs::copy(home.file(), &copy).unwrap();
+    std::fs::rename(&copy, home.file()).unwrap();
+    assert!(matches!(home.sql.probe().await, Err(SqlError::FileLost)));
+    assert!(matches!(claim(&home.sql, "lost", 1).await, Err(SqlError::FileLost)));
+}
+
+/// A real small disk. Mounting one takes root on Linux; elsewhere the test says that it was skipped.
+#[cfg(target_os = "linux")]
+mod small_disk {
+    use super::*;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    struct Disk(tempfile::TempDir);
+
+    impl Disk {
+        fn mount(size: &str) -> Option<Self> {
+            let folder = tempfile::tempdir().unwrap();
+            let size = format!("size={size}");
+            let mut mount = Command::new("mount");
+            mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path());
+            let mounted = mount.output().is_ok_and(|output| output.status.success());
+            if !mounted {
+                eprintln!("skipped: a small disk can only be mounted by root");
+            }
+            mounted.then_some(Self(folder))
+        }
+
+        fn path(&self) -> &Path {
+            self.0.path()
+        }
+
+        fn file(&self) -> PathBuf {
+            self.path().join("test.db")
+        }
+    }
+
+    impl Drop for Disk {
+        fn drop(&mut self) {
+            // Lazily, since a failed test may still hold the file open.
+            let _ = Command::new("umount").arg("-l").arg(self.path()).output();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_noticed_nothing_is_half_stored_and_space_brings_it_back() {
+        let Some(disk) = Disk::mount("1m") else { return };
+        let sql = open(&disk.file(), quick()).await.unwrap();
+        sql.migrate(&crate::SCHEMA).await.unwrap();
+        let ballast = disk.path().join("ballast");
+        let mut size = 1 << 20;
+        while size > 256 {
+            // Whatever fits: the file system takes what it can and refuses the rest.
+            let mut content = std::fs::read(&ballast).unwrap_or_default();
+            content.resize(content.len() + size, 0);
+            if std::fs::write(&ballast, &content).is_err() {
+                size /= 2;
+            }
+        }
+        eventually("the write is refused", async || {
+            let alias = format!("{:0500}", rand::random::<u64>());
+            matches!(claim(&sql, &alias, 1).await, Err(SqlError::Full | SqlError::Unknown(_) | SqlError::Io(_)))
+        })
+        .await;
+        eventually("the probe fails", async || sql.probe().await.is_err()).await;
+        std::fs::remove_file(&ballast).unwrap();
+        eventually("the probe succeeds again", async || sql.probe().await.is_ok()).await;
+        assert!(claim(&sql, "kept", 1).await.unwrap());
+        sql.verify().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_read_only_disk_refuses_to_open_with_a_clear_error() {
+        let Some(disk) = Disk::mount("1m") else { return };
+        let sql = open(&disk.file(), quick()).await.unwrap();
+        sql.close().await;
+        let remount = Command::new("mount").args(["-o", "remount,ro"]).arg(disk.path()).output().unwrap();
+        assert!(remount.status.success(), "{remount:?}");
+        let error = open(&disk.file(), quick()).await.unwrap_err();
+        assert!(matches!(error, SqlError::ReadOnly | SqlError::Io(_)), "{error:?}");
+    }
+}
