@@ -1,0 +1,329 @@
+use crate::flight::Flight;
+use crate::metrics::{CacheMetrics, Handles};
+use crate::shelf::Shelf;
+use crate::{CacheSettings, LoadError, xfetch};
+use clock::SharedClock;
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Locks that readers spread over.
+const SHARDS_MAX: usize = 16;
+
+/// What the cache knows about a key without asking the origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup<V> {
+    /// The value, fresh.
+    Hit(V),
+    /// The origin said that there is none, not long ago.
+    Absent,
+}
+
+impl<V> Lookup<V> {
+    fn of(value: Option<V>) -> Self {
+        value.map_or(Self::Absent, Self::Hit)
+    }
+}
+
+/// A place in time, taken before a write to the origin; see `Cache::ticket`.
+#[derive(Debug, Clone, Copy)]
+pub struct Ticket {
+    removals: u64,
+    taken_at: Duration,
+}
+
+/// A cache of `V`s by `K`, whose origin fails with `E`. Cheap to clone; clones share the entries.
+pub struct Cache<K, V, E> {
+    pub(crate) inner: Arc<Inner<K, V, E>>,
+}
+
+pub(crate) struct Inner<K, V, E> {
+    pub(crate) settings: CacheSettings,
+    pub(crate) clock: SharedClock,
+    pub(crate) metrics: Handles,
+    pub(crate) turns: Arc<Semaphore>,
+    /// Loads that run or wait for their turn.
+    pub(crate) loads: AtomicUsize,
+    chance: Chance,
+    hasher: RandomState,
+    shards: Box<[RwLock<Shard<K, V, E>>]>,
+}
+
+type Chance = Box<dyn Fn() -> f64 + Send + Sync>;
+
+/// Entries and loads stand under one lock: whether a load may still fill its entry is decided where it would do so.
+pub(crate) struct Shard<K, V, E> {
+    pub(crate) shelf: Shelf<K, Entry<V>>,
+    pub(crate) flights: HashMap<K, Flight<V, E>>,
+    /// `invalidate` calls so far.
+    removals: u64,
+}
+
+pub(crate) struct Entry<V> {
+    pub(crate) value: Option<V>,
+    expires_at: Duration,
+    /// How long the load took.
+    delta: Duration,
+    /// A `peek` was chosen to refresh the entry, but has no loader; the `get_or_load` that follows it has.
+    chosen: AtomicBool,
+}
+
+pub(crate) enum Look<V> {
+    Fresh(Lookup<V>),
+    /// Fresh, and this reader should refresh it.
+    Due(Lookup<V>),
+    Missing,
+}
+
+impl<K, V, E> Clone for Cache<K, V, E> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+impl<K, V, E> Cache<K, V, E>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    E: Send + Sync + 'static,
+{
+    /// An empty cache; `name` is its label in the metrics.
+    pub fn new(
+        name: &'static str,
+        settings: &CacheSettings,
+        clock: SharedClock,
+        metrics: &CacheMetrics,
+    ) -> Self {
+        // `random` draws from [0, 1) and a logarithm wants (0, 1].
+        Self::with_chance(name, settings, clock, metrics, || 1.0 - rand::random::<f64>())
+    }
+
+    /// An empty cache whose jitter and early refreshes follow `chance`, which draws from (0, 1].
+    pub fn with_chance(
+        name: &'static str,
+        settings: &CacheSettings,
+        clock: SharedClock,
+        metrics: &CacheMetrics,
+        chance: impl Fn() -> f64 + Send + Sync + 'static,
+    ) -> Self {
+        let capacity = settings.capacity.max(1);
+        let shards = SHARDS_MAX.min(capacity);
+        let shard = |_| {
+            let shelf = Shelf::new(capacity / shards);
+            RwLock::new(Shard {
+                shelf,
+                flights: HashMap::new(),
+                removals: 0,
+            })
+        };
+        let inner = Inner {
+            settings: *settings,
+            clock,
+            metrics: metrics.of(name),
+            turns: Arc::new(Semaphore::new(
+                settings.loads_max.clamp(1, Semaphore::MAX_PERMITS),
+            )),
+            loads: AtomicUsize::new(0),
+            chance: Box::new(chance),
+            hasher: RandomState::new(),
+            shards: (0..shards).map(shard).collect(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// What is known now, without waiting, allocating or asking the origin. `None` means: call `get_or_load`, which
+    /// also answers at once where this entry is merely due for an early refresh.
+    pub fn peek<Q>(&self, key: &Q) -> Option<Lookup<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let shard = self.inner.read(key);
+        let entry = shard.shelf.get(key)?;
+        match self.inner.look(entry) {
+            Look::Fresh(lookup) => Some(self.inner.counted(lookup)),
+            Look::Due(_) => {
+                entry.chosen.store(true, Ordering::Relaxed);
+                None
+            }
+            Look::Missing => None,
+        }
+    }
+
+    /// The value, from here or from the origin; `None` when the origin has none. Concurrent callers of a key share one
+    /// call of one of their `load`s. It runs in a task of its own, inside the first caller's trace.
+    pub async fn get_or_load<F, Fut>(&self, key: K, load: F) -> Result<Option<V>, LoadError<E>>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Option<V>, E>> + Send + 'static,
+    {
+        let look = {
+            let shard = self.inner.read(&key);
+            shard.shelf.get(&key).map_or(Look::Missing, |entry| {
+                let chosen = entry.chosen.swap(false, Ordering::Relaxed);
+                match self.inner.look(entry) {
+                    Look::Fresh(lookup) if chosen => Look::Due(lookup),
+                    look => look,
+                }
+            })
+        };
+        match look {
+            Look::Fresh(lookup) => Ok(self.inner.counted(lookup).into_value()),
+            Look::Due(lookup) => {
+                self.refresh(key, load);
+                Ok(self.inner.counted(lookup).into_value())
+            }
+            Look::Missing => {
+                self.inner.metrics.miss.inc();
+                self.join_or_load(key, load).await
+            }
+        }
+    }
+
+    /// To be taken *before* a write whose result will be `put`.
+    pub fn ticket<Q>(&self, key: &Q) -> Ticket
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let taken_at = self.inner.clock.monotonic();
+        Ticket {
+            removals: self.inner.read(key).removals,
+            taken_at,
+        }
+    }
+
+    /// Keeps what was just written to the origin, unless something was invalidated since the ticket was taken (in
+    /// that case the key is only invalidated). Says whether it was kept. A load under way will not overwrite it.
+    pub fn put(&self, ticket: Ticket, key: K, value: V) -> bool {
+        let mut shard = self.inner.write(&key);
+        shard.flights.remove(&key);
+        if shard.removals == ticket.removals {
+            self.inner
+                .keep(&mut shard, key, Some(value), ticket.taken_at, Duration::ZERO);
+            return true;
+        }
+        self.inner.forget(&mut shard, &key);
+        false
+    }
+
+    /// Forgets the key, and what any load or `put` of it that has begun will bring. Call it *after* the write to
+    /// the origin.
+    pub fn invalidate<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let mut shard = self.inner.write(key);
+        shard.removals += 1;
+        shard.flights.remove(key);
+        self.inner.forget(&mut shard, key);
+    }
+
+    /// Entries held, expired ones included; at most `capacity`.
+    pub fn len(&self) -> usize {
+        let read =
+            |shard: &RwLock<Shard<K, V, E>>| shard.read().unwrap_or_else(PoisonError::into_inner).shelf.len();
+        self.inner.shards.iter().map(read).sum()
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<V> Lookup<V> {
+    /// The value; `None` when known to be absent.
+    pub fn into_value(self) -> Option<V> {
+        match self {
+            Self::Hit(value) => Some(value),
+            Self::Absent => None,
+        }
+    }
+}
+
+impl<K: Hash + Eq + Clone, V: Clone, E> Inner<K, V, E> {
+    pub(crate) fn read<Q: Hash + ?Sized>(&self, key: &Q) -> RwLockReadGuard<'_, Shard<K, V, E>> {
+        self.shard(key).read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write<Q: Hash + ?Sized>(&self, key: &Q) -> RwLockWriteGuard<'_, Shard<K, V, E>> {
+        self.shard(key).write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &RwLock<Shard<K, V, E>> {
+        let hash = usize::try_from(self.hasher.hash_one(key) >> 32).unwrap_or_default();
+        &self.shards[hash % self.shards.len()]
+    }
+
+    pub(crate) fn look(&self, entry: &Entry<V>) -> Look<V> {
+        let now = self.clock.monotonic();
+        if now >= entry.expires_at {
+            return Look::Missing;
+        }
+        let lookup = Lookup::of(entry.value.clone());
+        if xfetch::is_due(
+            now,
+            entry.expires_at,
+            entry.delta,
+            self.settings.xfetch_beta,
+            &self.chance,
+        ) {
+            return Look::Due(lookup);
+        }
+        Look::Fresh(lookup)
+    }
+
+    /// Takes a value in that was true at `as_of` and took `delta` to learn.
+    pub(crate) fn keep(
+        &self,
+        shard: &mut Shard<K, V, E>,
+        key: K,
+        value: Option<V>,
+        as_of: Duration,
+        delta: Duration,
+    ) {
+        let expires_at = as_of + self.settings.ttl(value.is_some(), (self.chance)());
+        let entry = Entry {
+            value,
+            expires_at,
+            delta,
+            chosen: AtomicBool::new(false),
+        };
+        let before = shard.shelf.len();
+        if shard.shelf.insert(key, entry) {
+            self.metrics.evictions.inc();
+        }
+        if shard.shelf.len() > before {
+            self.metrics.entries.inc();
+        }
+    }
+
+    fn forget<Q>(&self, shard: &mut Shard<K, V, E>, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        if shard.shelf.remove(key) {
+            self.metrics.entries.dec();
+        }
+    }
+
+    fn counted(&self, lookup: Lookup<V>) -> Lookup<V> {
+        match lookup {
+            Lookup::Hit(_) => self.metrics.hit.inc(),
+            Lookup::Absent => self.metrics.negative.inc(),
+        };
+        lookup
+    }
+}
