@@ -36,6 +36,7 @@ pub struct RequestSpan {
     context: TraceContext,
     started: Duration,
     attributes: Vec<(&'static str, AttributeValue)>,
+    ended: bool,
 }
 
 /// How a request ended.
@@ -73,6 +74,7 @@ impl RequestSpan {
             context,
             started: telemetry.clock().monotonic(),
             attributes: Vec::new(),
+            ended: false,
         }
     }
 
@@ -91,7 +93,12 @@ impl RequestSpan {
 
     /// Ends it. An unsampled request writes its span here, with the ids it was answered with, if it failed or was
     /// slower than the objective: so the trace id in an error answer always opens something.
-    pub fn finish(self, end: RequestEnd<'_>) -> Finished {
+    pub fn finish(mut self, end: RequestEnd<'_>) -> Finished {
+        self.end(&end)
+    }
+
+    fn end(&mut self, end: &RequestEnd<'_>) -> Finished {
+        self.ended = true;
         let elapsed = self.telemetry.clock().monotonic().saturating_sub(self.started);
         if !self.telemetry.exports() {
             return Finished {
@@ -99,25 +106,26 @@ impl RequestSpan {
                 recorded: None,
             };
         }
-        let server_fault = end.status >= 500 || (end.status == 0 && end.error_code.is_some());
-        let priority = if self.context.sampled() || server_fault || elapsed >= self.telemetry.slow_request() {
-            Priority::Ordinary
-        } else if end.status >= 400 || end.error_code.is_some() {
-            Priority::Refusal
-        } else {
-            return Finished {
-                elapsed,
-                recorded: None,
+        let priority =
+            if self.context.sampled() || end.status >= 500 || elapsed >= self.telemetry.slow_request() {
+                Priority::Ordinary
+            } else if end.status >= 400 || end.error_code.is_some() {
+                Priority::Refusal
+            } else {
+                return Finished {
+                    elapsed,
+                    recorded: None,
+                };
             };
-        };
-        let context = self.context;
-        let recorded = self
-            .write(&end, server_fault, priority, elapsed)
-            .then_some(context);
-        Finished { elapsed, recorded }
+        let record = self.record(end);
+        let recorded = self.telemetry.write_with(record, elapsed, priority);
+        Finished {
+            elapsed,
+            recorded: recorded.then_some(self.context),
+        }
     }
 
-    fn write(self, end: &RequestEnd<'_>, server_fault: bool, priority: Priority, elapsed: Duration) -> bool {
+    fn record(&mut self, end: &RequestEnd<'_>) -> Record {
         let name = if end.route.is_empty() {
             self.method.into()
         } else {
@@ -132,16 +140,29 @@ impl RequestSpan {
         if end.status != 0 {
             record.attribute("http.response.status_code", end.status.into());
         }
-        for (name, value) in self.attributes {
+        for (name, value) in std::mem::take(&mut self.attributes) {
             record.attribute(name, value);
         }
         match end.error_code {
             // A refusal is the client's error: semantic conventions leave the server span's status unset.
-            Some(code) if !server_fault => record.attribute("error.type", code.into()),
+            Some(code) if end.status < 500 => record.attribute("error.type", code.into()),
             Some(code) => record.fail(code),
-            None if server_fault => record.fail("internal"),
+            None if end.status >= 500 => record.fail("internal"),
             None => {}
         }
-        self.telemetry.write_with(record, elapsed, priority)
+        record
+    }
+}
+
+/// A request that is dropped was abandoned by its client: a sampled trace shows that instead of a hole.
+impl Drop for RequestSpan {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end(&RequestEnd {
+                route: "",
+                status: 0,
+                error_code: Some("client_disconnected"),
+            });
+        }
     }
 }

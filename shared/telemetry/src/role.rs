@@ -1,6 +1,8 @@
 //! The telemetry of one role: everything that carries its name.
 
+use std::any::{Any, TypeId};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +39,7 @@ struct Inner {
     sampler: Sampler,
     scope: InstrumentationScope,
     registry: Mutex<Registry>,
+    families: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
     export: Option<Export>,
 }
 
@@ -93,6 +96,7 @@ impl Telemetry {
                 .with_version(env!("CARGO_PKG_VERSION"))
                 .build(),
             registry: Mutex::new(registry),
+            families: Mutex::default(),
             export,
         })))
     }
@@ -135,6 +139,19 @@ impl Telemetry {
     /// Registers metrics.
     pub fn registry<T>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
         register(&mut self.locked_registry())
+    }
+
+    /// The metrics of type `T`, registered by whoever asks first. For what a role may have several of (databases,
+    /// caches): registering a name twice would make the whole scrape invalid.
+    pub fn registered<T: Clone + Send + Sync + 'static>(
+        &self,
+        register: impl FnOnce(&mut Registry) -> T,
+    ) -> T {
+        let mut families = self.0.families.lock().unwrap_or_else(PoisonError::into_inner);
+        let family = families
+            .entry(TypeId::of::<T>())
+            .or_insert_with(|| Box::new(self.registry(register)));
+        family.downcast_ref::<T>().expect("the key is the type").clone()
     }
 
     /// A scrape: content type and body. OpenMetrics with exemplars, unless `accept` asks for the older text only.
