@@ -1,1 +1,27 @@
-//! The HTTP server every role stands on
+#![doc = include_str!("../README.md")]
+
+mod admin;
+mod answer;
+mod body;
+mod connection;
+mod context;
+mod drain;
+mod edge;
+mod error;
+mod extract;
+mod metrics;
+mod owned;
+mod phase;
+mod readiness;
+mod request_id;
+mod role;
+mod settings;
+
+pub use drain::Drain;
+pub use error::ServeError;
+pub use extract::{Authenticated, Json, Path, Query};
+pub use owned::owned;
+pub use readiness::Readiness;
+pub use request_id::{REQUEST_ID_HEADER, RequestId};
+pub use role::Role;
+pub use settings::ServerSettings;

@@ -1,0 +1,26 @@
+//! What the edge and the parts below it tell each other about one request, without allocating.
+
+use std::cell::RefCell;
+
+use axum::extract::MatchedPath;
+use tokio_util::task::TaskTracker;
+
+use crate::request_id::RequestId;
+
+tokio::task_local! {
+    pub(crate) static CONTEXT: RequestContext;
+}
+
+/// Lives in the task-local of the task that serves the request.
+#[derive(Debug)]
+pub(crate) struct RequestContext {
+    pub(crate) request_id: RequestId,
+    /// Filled by [`NoteRoute`] once axum has matched.
+    pub(crate) route: RefCell<Option<MatchedPath>>,
+    /// Writes that outlive the request, until the role has drained.
+    pub(crate) writes: TaskTracker,
+}
+
+pub(crate) fn with<T>(read: impl FnOnce(&RequestContext) -> T) -> Option<T> {
+    CONTEXT.try_with(read).ok()
+}

@@ -1,0 +1,11 @@
+//! Extractors whose refusals are problems.
+
+mod authenticated;
+mod json;
+mod path;
+mod query;
+
+pub use authenticated::Authenticated;
+pub use json::Json;
+pub use path::Path;
+pub use query::Query;
