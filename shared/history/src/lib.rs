@@ -1,1 +1,9 @@
-//! The record of what clients did and saw, and the checkers that judge it
+#![doc = include_str!("../README.md")]
+
+pub mod linearizable;
+mod record;
+pub mod redirects;
+mod report;
+
+pub use record::{HistoryError, Kind, Operation, Outcome, Writer, read};
+pub use report::{Report, Verdict, Violation};
