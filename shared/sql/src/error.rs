@@ -135,7 +135,10 @@ impl From<sqlx::Error> for SqlError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(database) => {
-                let extended = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0);
+                let extended = database
+                    .code()
+                    .and_then(|code| code.parse::<i32>().ok())
+                    .unwrap_or(0);
                 let message = database.message().to_owned();
                 match extended & 0xff {
                     primary::BUSY | primary::LOCKED => Self::Busy,
@@ -144,9 +147,10 @@ impl From<sqlx::Error> for SqlError {
                     primary::READONLY | primary::PERM => Self::ReadOnly,
                     primary::IOERR | primary::CANTOPEN => Self::Io(message),
                     primary::CORRUPT | primary::NOTADB => Self::Corrupt(message),
-                    primary::CONSTRAINT => {
-                        Self::Constraint { unique: database.is_unique_violation(), message }
-                    }
+                    primary::CONSTRAINT => Self::Constraint {
+                        unique: database.is_unique_violation(),
+                        message,
+                    },
                     _ => Self::Unexpected(message),
                 }
             }

@@ -17,7 +17,10 @@ struct Identity(u64, u64);
 impl OpenedFile {
     /// Remembers what `path` leads to now.
     pub(crate) fn remember(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+        Ok(Self {
+            path: path.to_owned(),
+            identity: identity(path)?,
+        })
     }
 
     /// Whether `path` still leads there. Blocking.

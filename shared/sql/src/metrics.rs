@@ -14,7 +14,9 @@ use telemetry::{Span, SpanKind, Telemetry};
 use crate::sqlite::Inner;
 
 /// From one page in memory to the write deadline.
-const BUCKETS_S: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
+const BUCKETS_S: [f64; 12] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0,
+];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -33,15 +35,19 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn of(telemetry: &Telemetry, database: &str) -> Self {
-        let durations = Durations::new_with_constructor(|| Histogram::new(BUCKETS_S));
-        telemetry.registry(|registry| {
+        let durations = telemetry.registered(|registry| {
+            let durations = Durations::new_with_constructor(|| Histogram::new(BUCKETS_S));
             registry.register(
                 "db_client_operation_duration_seconds",
                 "Time of one database operation, its waits and retries included",
                 durations.clone(),
             );
+            durations
         });
-        Self { database: database.into(), durations }
+        Self {
+            database: database.into(),
+            durations,
+        }
     }
 
     pub(crate) fn begin<'a>(&'a self, inner: &'a Inner, operation: &'static str) -> Measured<'a> {
@@ -51,7 +57,13 @@ impl Metrics {
                 .attribute("db.namespace", inner.name.clone())
                 .attribute("db.operation.name", operation);
         }
-        Measured { inner, operation, outcome: "refused", began: inner.clock.monotonic(), span }
+        Measured {
+            inner,
+            operation,
+            outcome: "refused",
+            began: inner.clock.monotonic(),
+            span,
+        }
     }
 }
 
@@ -83,6 +95,10 @@ impl Drop for Measured<'_> {
             operation: self.operation,
             outcome: self.outcome,
         };
-        self.inner.metrics.durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        self.inner
+            .metrics
+            .durations
+            .get_or_create(&labels)
+            .observe(elapsed.as_secs_f64());
     }
 }

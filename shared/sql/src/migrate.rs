@@ -3,7 +3,7 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration as Step, MigrationType, Migrator};
 
-use crate::{scoped, SqlError, Sqlite};
+use crate::{SqlError, Sqlite, scoped};
 
 /// One step of a schema. Once released it is never edited: the file remembers its checksum.
 #[derive(Debug, Clone, Copy)]
@@ -25,14 +25,21 @@ impl Sqlite {
         self.pending(migrations).await?;
         self.inner
             .with_writer(async |connection| {
-                migrator.run_direct(None, connection, false).await.map_err(|error| match error {
-                    MigrateError::VersionMismatch(version) => SqlError::MigrationEdited { version },
-                    MigrateError::ExecuteMigration(error, version) => {
-                        SqlError::MigrationFailed { version, message: error.to_string() }
-                    }
-                    MigrateError::Execute(error) => SqlError::from(error),
-                    other => SqlError::MigrationFailed { version: 0, message: other.to_string() },
-                })
+                migrator
+                    .run_direct(None, connection, false)
+                    .await
+                    .map_err(|error| match error {
+                        MigrateError::VersionMismatch(version) => SqlError::MigrationEdited { version },
+                        MigrateError::ExecuteMigration(error, version) => SqlError::MigrationFailed {
+                            version,
+                            message: error.to_string(),
+                        },
+                        MigrateError::Execute(error) => SqlError::from(error),
+                        other => SqlError::MigrationFailed {
+                            version: 0,
+                            message: other.to_string(),
+                        },
+                    })
             })
             .await
     }
@@ -41,17 +48,20 @@ impl Sqlite {
     pub async fn pending(&self, migrations: &'static [Migration]) -> Result<Vec<i64>, SqlError> {
         let migrator = migrator(migrations)?;
         let applied: Vec<(i64, Vec<u8>)> = self
-            .read("schema_version", |connection| { scoped(async move {
-                let made: Option<i64> =
-                    sqlx::query_scalar("SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations'")
-                        .fetch_optional(&mut *connection)
-                        .await?;
-                if made.is_none() {
-                    return Ok(Vec::new());
-                }
-                let query = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version");
-                Ok::<_, SqlError>(query.fetch_all(connection).await?)
-            })})
+            .read("schema_version", |connection| {
+                scoped(async move {
+                    let made: Option<i64> =
+                        sqlx::query_scalar("SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+                            .fetch_optional(&mut *connection)
+                            .await?;
+                    if made.is_none() {
+                        return Ok(Vec::new());
+                    }
+                    let query =
+                        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version");
+                    Ok::<_, SqlError>(query.fetch_all(connection).await?)
+                })
+            })
             .await?;
         let known = migrations.last().map_or(0, |migration| migration.version);
         if let Some((found, _)) = applied.last().filter(|(version, _)| *version > known) {
@@ -74,13 +84,22 @@ impl Sqlite {
 fn migrator(migrations: &'static [Migration]) -> Result<Migrator, SqlError> {
     for (expected, migration) in (1..).zip(migrations) {
         if migration.version != expected {
-            let message = format!("versions count up from 1 without gaps; found {}", migration.version);
+            let message = format!(
+                "versions count up from 1 without gaps; found {}",
+                migration.version
+            );
             return Err(SqlError::MigrationFailed { version: 0, message });
         }
     }
     let step = |migration: &Migration| {
         let kind = MigrationType::Simple;
-        Step::new(migration.version, migration.name.into(), kind, migration.sql.into_sql_str(), false)
+        Step::new(
+            migration.version,
+            migration.name.into(),
+            kind,
+            migration.sql.into_sql_str(),
+            false,
+        )
     };
     Ok(Migrator::with_migrations(migrations.iter().map(step).collect()))
 }

@@ -55,7 +55,9 @@ impl Inner {
     async fn beat(&self, slot: &mut Option<SqliteConnection>, deadline: Instant) -> Result<(), SqlError> {
         let commits_before = self.commits.load(Ordering::Relaxed);
         let file = self.file.clone();
-        let in_place = tokio::task::spawn_blocking(move || file.is_in_place()).await.unwrap_or(false);
+        let in_place = tokio::task::spawn_blocking(move || file.is_in_place())
+            .await
+            .unwrap_or(false);
         self.file_lost.store(!in_place, Ordering::Relaxed);
         if !in_place {
             *slot = None;
@@ -64,7 +66,13 @@ impl Inner {
         // The connection goes back only after an answer that leaves it sound.
         let mut connection = match slot.take() {
             Some(connection) => connection,
-            None => self.connect.clone().busy_timeout(self.settings.probe_timeout() / 8).connect().await?,
+            None => {
+                self.connect
+                    .clone()
+                    .busy_timeout(self.settings.probe_timeout() / 8)
+                    .connect()
+                    .await?
+            }
         };
         loop {
             let beat = sqlx::query("UPDATE sql_health SET beats = beats + 1 WHERE id = 1");

@@ -19,7 +19,10 @@ pub struct Scoped<'env, 'c, T> {
 
 /// Makes a body out of an `async move` block.
 pub fn scoped<'env: 'c, 'c, T>(body: impl Future<Output = T> + Send + 'c) -> Scoped<'env, 'c, T> {
-    Scoped { future: Box::pin(body), surroundings: PhantomData }
+    Scoped {
+        future: Box::pin(body),
+        surroundings: PhantomData,
+    }
 }
 
 impl<T> Future for Scoped<'_, '_, T> {

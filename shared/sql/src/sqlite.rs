@@ -47,7 +47,9 @@ pub(crate) struct Inner {
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sqlite").field("name", &self.inner.name).finish_non_exhaustive()
+        f.debug_struct("Sqlite")
+            .field("name", &self.inner.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,7 +63,11 @@ impl Sqlite {
         clock: SharedClock,
     ) -> Result<Self, SqlError> {
         let path: PathBuf = path.as_ref().to_owned();
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let connect = connect_options(&path, &settings, &name);
 
         // The writer comes first: it makes the file and puts it into WAL mode, which readers cannot.
@@ -91,7 +97,9 @@ impl Sqlite {
             commits: AtomicU64::new(0),
             file_lost: AtomicBool::new(false),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// The file's stem, as metrics and spans name it.
@@ -158,7 +166,10 @@ fn connect_options(path: &Path, settings: &SqliteSettings, name: &str) -> Sqlite
         .busy_timeout(settings.busy_timeout())
         .statement_cache_capacity(STATEMENTS_KEPT)
         .pragma("cache_size", format!("-{}", settings.cache_kib))
-        .pragma("journal_size_limit", (u64::from(settings.wal_kib_max) * 1024).to_string())
+        .pragma(
+            "journal_size_limit",
+            (u64::from(settings.wal_kib_max) * 1024).to_string(),
+        )
         .thread_name(move |id| format!("{thread}-{id}"))
         .disable_statement_logging()
 }

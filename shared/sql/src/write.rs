@@ -96,7 +96,9 @@ impl Inner {
     where
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> Scoped<'env, 'c, Result<T, E>>,
     {
-        let mut writer = timeout_at(deadline, self.writer.lock()).await.map_err(|_| SqlError::Overloaded)?;
+        let mut writer = timeout_at(deadline, self.writer.lock())
+            .await
+            .map_err(|_| SqlError::Overloaded)?;
         if self.file_lost.load(Ordering::Relaxed) {
             return Err(SqlError::FileLost.into());
         }
@@ -119,7 +121,10 @@ impl Inner {
             }
             let pause = Duration::from_millis(rand::random_range(BUSY_PAUSE_MS));
             if Instant::now() + pause >= deadline {
-                break Settled { reusable: true, outcome: Err(SqlError::Busy.into()) };
+                break Settled {
+                    reusable: true,
+                    outcome: Err(SqlError::Busy.into()),
+                };
             }
             sleep(pause).await;
         };
@@ -142,14 +147,20 @@ where
         Ok(Ok(answer)) => commit(tx, answer, deadline).await,
         Ok(Err(refusal)) => {
             let rolled_back = timeout(ROLLBACK_PATIENCE, tx.rollback()).await;
-            Settled { reusable: matches!(rolled_back, Ok(Ok(()))), outcome: Err(Failure::Body(refusal)) }
+            Settled {
+                reusable: matches!(rolled_back, Ok(Ok(()))),
+                outcome: Err(Failure::Body(refusal)),
+            }
         }
         Err(_) => Settled::spoilt(SqlError::Deadline),
     }
 }
 async fn commit<T, E>(tx: Transaction<'_, Engine>, answer: T, deadline: Instant) -> Settled<T, E> {
     match timeout_at(deadline, tx.commit()).await {
-        Ok(Ok(())) => Settled { reusable: true, outcome: Ok(answer) },
+        Ok(Ok(())) => Settled {
+            reusable: true,
+            outcome: Ok(answer),
+        },
         // These two are decided before anything is written to the log, so nothing stands.
         Ok(Err(error)) => match SqlError::from(error) {
             known @ (SqlError::Busy | SqlError::Constraint { .. }) => Settled::spoilt(known),
@@ -166,6 +177,9 @@ struct Settled<T, E> {
 
 impl<T, E> Settled<T, E> {
     fn spoilt(error: SqlError) -> Self {
-        Self { reusable: false, outcome: Err(Failure::Engine(error)) }
+        Self {
+            reusable: false,
+            outcome: Err(Failure::Engine(error)),
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clock::SystemClock;
-use sql::{Migration, SqlError, Sqlite, SqliteSettings};
+use sql::{Migration, SqlError, Sqlite, SqliteSettings, scoped};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, SqliteConnection};
 use telemetry::{Telemetry, TelemetrySettings};
@@ -16,7 +16,11 @@ use tempfile::TempDir;
 
 static SCHEMA: [Migration; 1] = [CLAIMS];
 
-const CLAIMS: Migration = Migration { version: 1, name: "claims", sql: include_str!("claims.sql") };
+const CLAIMS: Migration = Migration {
+    version: 1,
+    name: "claims",
+    sql: include_str!("claims.sql"),
+};
 
 struct Home {
     folder: TempDir,
@@ -41,14 +45,26 @@ impl Home {
 
     /// A connection of another program, as far as SQLite can tell.
     async fn stranger(&self) -> SqliteConnection {
-        let options = SqliteConnectOptions::new().filename(self.file()).journal_mode(SqliteJournalMode::Wal);
-        options.busy_timeout(Duration::from_secs(5)).connect().await.unwrap()
+        let options = SqliteConnectOptions::new()
+            .filename(self.file())
+            .journal_mode(SqliteJournalMode::Wal);
+        options
+            .busy_timeout(Duration::from_secs(5))
+            .connect()
+            .await
+            .unwrap()
     }
 
     async fn claims(&self) -> i64 {
         self.sql
-            .read("count_claims", async |conn| {
-                Ok::<_, SqlError>(sqlx::query_scalar("SELECT count(*) FROM claim").fetch_one(conn).await?)
+            .read("count_claims", |conn| {
+                scoped(async move {
+                    Ok::<_, SqlError>(
+                        sqlx::query_scalar("SELECT count(*) FROM claim")
+                            .fetch_one(conn)
+                            .await?,
+                    )
+                })
             })
             .await
             .unwrap()
@@ -57,11 +73,20 @@ impl Home {
 
 /// Short waits, so that what is expected to fail fails soon.
 fn settings() -> SqliteSettings {
-    SqliteSettings { busy_timeout_ms: 20, ..SqliteSettings::default() }
+    SqliteSettings {
+        busy_timeout_ms: 20,
+        ..SqliteSettings::default()
+    }
 }
 
 fn telemetry() -> Telemetry {
-    Telemetry::new("sql-test", "1", &TelemetrySettings::default(), SystemClock::shared()).unwrap()
+    Telemetry::new(
+        "sql-test",
+        "1",
+        &TelemetrySettings::default(),
+        SystemClock::shared(),
+    )
+    .unwrap()
 }
 
 async fn open(path: &Path, settings: SqliteSettings) -> Result<Sqlite, SqlError> {
@@ -69,9 +94,11 @@ async fn open(path: &Path, settings: SqliteSettings) -> Result<Sqlite, SqlError>
 }
 
 async fn claim(sql: &Sqlite, alias: &str, owner: i64) -> Result<bool, SqlError> {
-    sql.write("claim", async |tx| {
-        let query = sqlx::query("INSERT INTO claim (alias, owner) VALUES (?, ?) ON CONFLICT DO NOTHING");
-        Ok(query.bind(alias).bind(owner).execute(tx).await?.rows_affected() == 1)
+    sql.write("claim", |tx| {
+        scoped(async move {
+            let query = sqlx::query("INSERT INTO claim (alias, owner) VALUES (?, ?) ON CONFLICT DO NOTHING");
+            Ok(query.bind(alias).bind(owner).execute(tx).await?.rows_affected() == 1)
+        })
     })
     .await
 }

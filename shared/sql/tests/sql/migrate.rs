@@ -3,14 +3,32 @@ use sqlx::Executor;
 
 use crate::{CLAIMS, Home, SCHEMA, claim, open, settings};
 
-static NEXT: [Migration; 2] =
-    [CLAIMS, Migration { version: 2, name: "notes", sql: "CREATE TABLE note (id INTEGER PRIMARY KEY);" }];
-static EDITED: [Migration; 1] = [Migration { version: 1, name: "claims", sql: "CREATE TABLE other (id INTEGER);" }];
+static NEXT: [Migration; 2] = [
+    CLAIMS,
+    Migration {
+        version: 2,
+        name: "notes",
+        sql: "CREATE TABLE note (id INTEGER PRIMARY KEY);",
+    },
+];
+static EDITED: [Migration; 1] = [Migration {
+    version: 1,
+    name: "claims",
+    sql: "CREATE TABLE other (id INTEGER);",
+}];
 static BROKEN: [Migration; 2] = [
     CLAIMS,
-    Migration { version: 2, name: "broken", sql: "CREATE TABLE half (id INTEGER); INSERT INTO nowhere VALUES (1);" },
+    Migration {
+        version: 2,
+        name: "broken",
+        sql: "CREATE TABLE half (id INTEGER); INSERT INTO nowhere VALUES (1);",
+    },
 ];
-static GAP: [Migration; 1] = [Migration { version: 2, name: "gap", sql: "SELECT 1" }];
+static GAP: [Migration; 1] = [Migration {
+    version: 2,
+    name: "gap",
+    sql: "SELECT 1",
+}];
 
 #[tokio::test]
 async fn migrating_twice_changes_nothing_and_a_new_step_is_added() {
@@ -30,26 +48,34 @@ async fn a_file_of_a_newer_program_is_refused() {
     home.sql.close().await;
     let older = open(&home.file(), settings()).await.unwrap();
     let error = older.migrate(&SCHEMA).await.unwrap_err();
-    assert!(matches!(error, SqlError::SchemaNewer { found: 2, known: 1 }), "{error:?}");
+    assert!(
+        matches!(error, SqlError::SchemaNewer { found: 2, known: 1 }),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
 async fn an_edited_step_is_refused() {
     let home = Home::new().await;
     let error = home.sql.migrate(&EDITED).await.unwrap_err();
-    assert!(matches!(error, SqlError::MigrationEdited { version: 1 }), "{error:?}");
+    assert!(
+        matches!(error, SqlError::MigrationEdited { version: 1 }),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_failed_step_leaves_the_file_as_it_was() {
     let home = Home::new().await;
     let error = home.sql.migrate(&BROKEN).await.unwrap_err();
-    assert!(matches!(error, SqlError::MigrationFailed { version: 2, .. }), "{error:?}");
-    let half: Option<i64> =
-        sqlx::query_scalar("SELECT 1 FROM sqlite_schema WHERE name = 'half'")
-            .fetch_optional(&mut home.stranger().await)
-            .await
-            .unwrap();
+    assert!(
+        matches!(error, SqlError::MigrationFailed { version: 2, .. }),
+        "{error:?}"
+    );
+    let half: Option<i64> = sqlx::query_scalar("SELECT 1 FROM sqlite_schema WHERE name = 'half'")
+        .fetch_optional(&mut home.stranger().await)
+        .await
+        .unwrap();
     assert_eq!(half, None);
     home.sql.migrate(&NEXT).await.unwrap();
 }
@@ -57,18 +83,27 @@ async fn a_failed_step_leaves_the_file_as_it_was() {
 #[tokio::test]
 async fn a_list_with_a_gap_is_refused() {
     let home = Home::new().await;
-    assert!(matches!(home.sql.migrate(&GAP).await, Err(SqlError::MigrationFailed { version: 0, .. })));
+    assert!(matches!(
+        home.sql.migrate(&GAP).await,
+        Err(SqlError::MigrationFailed { version: 0, .. })
+    ));
 }
 
 #[tokio::test]
-async fn verify_finds_rows_without_their_parent_and_torn_pages() {
+async fn verify_finds_rows_without_their_parent() {
     let home = Home::new().await;
     home.sql.verify().await.unwrap();
     let mut stranger = home.stranger().await;
     stranger.execute("PRAGMA foreign_keys = OFF").await.unwrap();
-    stranger.execute("INSERT INTO pet (id, owner) VALUES (1, 99)").await.unwrap();
+    stranger
+        .execute("INSERT INTO pet (id, owner) VALUES (1, 99)")
+        .await
+        .unwrap();
     let error = home.sql.verify().await.unwrap_err();
-    assert!(matches!(&error, SqlError::Corrupt(what) if what.contains("pet -> owner")), "{error:?}");
+    assert!(
+        matches!(&error, SqlError::Corrupt(what) if what.contains("pet -> owner")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -83,6 +118,8 @@ async fn a_file_that_is_no_database_is_refused() {
 #[tokio::test]
 async fn a_missing_folder_is_a_clear_error() {
     let folder = tempfile::tempdir().unwrap();
-    let error = open(&folder.path().join("no/such/test.db"), settings()).await.unwrap_err();
+    let error = open(&folder.path().join("no/such/test.db"), settings())
+        .await
+        .unwrap_err();
     assert!(matches!(error, SqlError::Io(_)), "{error:?}");
 }

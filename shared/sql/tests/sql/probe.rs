@@ -1,10 +1,14 @@
-use sql::{SqlError, SqliteSettings};
+use sql::{SqlError, SqliteSettings, scoped};
 use sqlx::Executor;
 
 use crate::{Home, claim, eventually, open, settings};
 
 fn quick() -> SqliteSettings {
-    SqliteSettings { probe_timeout_ms: 100, write_deadline_ms: 100, ..settings() }
+    SqliteSettings {
+        probe_timeout_ms: 100,
+        write_deadline_ms: 100,
+        ..settings()
+    }
 }
 
 #[tokio::test]
@@ -18,24 +22,41 @@ async fn a_stalled_writer_is_noticed_and_so_is_its_end() {
         assert!(matches!(error, SqlError::Busy | SqlError::Deadline), "{error:?}");
     }
     stranger.execute("ROLLBACK").await.unwrap();
-    eventually("the probe succeeds again", async || home.sql.probe().await.is_ok()).await;
+    eventually("the probe succeeds again", async || {
+        home.sql.probe().await.is_ok()
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_transaction_of_ours_that_hangs_is_noticed() {
-    let home = Home::with(SqliteSettings { write_deadline_ms: 60_000, ..quick() }).await;
+    let home = Home::with(SqliteSettings {
+        write_deadline_ms: 60_000,
+        ..quick()
+    })
+    .await;
     let sql = home.sql.clone();
     let hanging = tokio::spawn(async move {
-        sql.write("hangs", async |_| std::future::pending::<Result<(), SqlError>>().await).await
+        sql.write("hangs", |_| {
+            scoped(async move { std::future::pending::<Result<(), SqlError>>().await })
+        })
+        .await
     });
     eventually("the probe fails", async || home.sql.probe().await.is_err()).await;
     hanging.abort();
-    eventually("the probe succeeds again", async || home.sql.probe().await.is_ok()).await;
+    eventually("the probe succeeds again", async || {
+        home.sql.probe().await.is_ok()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_busy_database_is_a_healthy_one() {
-    let home = Home::with(SqliteSettings { probe_timeout_ms: 500, ..settings() }).await;
+    let home = Home::with(SqliteSettings {
+        probe_timeout_ms: 500,
+        ..settings()
+    })
+    .await;
     let sql = home.sql.clone();
     let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
     let writer = tokio::spawn(async move {
@@ -57,7 +78,11 @@ async fn a_busy_database_is_a_healthy_one() {
 async fn a_lost_health_table_is_noticed() {
     let home = Home::with(quick()).await;
     home.sql.probe().await.unwrap();
-    home.stranger().await.execute("DROP TABLE sql_health").await.unwrap();
+    home.stranger()
+        .await
+        .execute("DROP TABLE sql_health")
+        .await
+        .unwrap();
     assert!(home.sql.probe().await.is_err());
 }
 
@@ -68,7 +93,10 @@ async fn a_file_moved_away_is_noticed_writes_are_refused_and_both_end_when_it_is
     let aside = home.folder.path().join("aside.db");
     std::fs::rename(home.file(), &aside).unwrap();
     assert!(matches!(home.sql.probe().await, Err(SqlError::FileLost)));
-    assert!(matches!(claim(&home.sql, "lost", 1).await, Err(SqlError::FileLost)));
+    assert!(matches!(
+        claim(&home.sql, "lost", 1).await,
+        Err(SqlError::FileLost)
+    ));
 
     std::fs::rename(&aside, home.file()).unwrap();
     home.sql.probe().await.unwrap();
@@ -83,7 +111,10 @@ async fn a_file_replaced_by_a_copy_is_not_taken_for_the_open_one() {
     std::fs::copy(home.file(), &copy).unwrap();
     std::fs::rename(&copy, home.file()).unwrap();
     assert!(matches!(home.sql.probe().await, Err(SqlError::FileLost)));
-    assert!(matches!(claim(&home.sql, "lost", 1).await, Err(SqlError::FileLost)));
+    assert!(matches!(
+        claim(&home.sql, "lost", 1).await,
+        Err(SqlError::FileLost)
+    ));
 }
 
 /// A real small disk. Mounting one takes root on Linux; elsewhere the test says that it was skipped.
@@ -100,7 +131,9 @@ mod small_disk {
             let folder = tempfile::tempdir().unwrap();
             let size = format!("size={size}");
             let mut mount = Command::new("mount");
-            mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path());
+            mount
+                .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+                .arg(folder.path());
             let mounted = mount.output().is_ok_and(|output| output.status.success());
             if !mounted {
                 eprintln!("skipped: a small disk can only be mounted by root");
@@ -141,7 +174,10 @@ mod small_disk {
         }
         eventually("the write is refused", async || {
             let alias = format!("{:0500}", rand::random::<u64>());
-            matches!(claim(&sql, &alias, 1).await, Err(SqlError::Full | SqlError::Unknown(_) | SqlError::Io(_)))
+            matches!(
+                claim(&sql, &alias, 1).await,
+                Err(SqlError::Full | SqlError::Unknown(_) | SqlError::Io(_))
+            )
         })
         .await;
         eventually("the probe fails", async || sql.probe().await.is_err()).await;
@@ -156,7 +192,11 @@ mod small_disk {
         let Some(disk) = Disk::mount("1m") else { return };
         let sql = open(&disk.file(), quick()).await.unwrap();
         sql.close().await;
-        let remount = Command::new("mount").args(["-o", "remount,ro"]).arg(disk.path()).output().unwrap();
+        let remount = Command::new("mount")
+            .args(["-o", "remount,ro"])
+            .arg(disk.path())
+            .output()
+            .unwrap();
         assert!(remount.status.success(), "{remount:?}");
         let error = open(&disk.file(), quick()).await.unwrap_err();
         assert!(matches!(error, SqlError::ReadOnly | SqlError::Io(_)), "{error:?}");

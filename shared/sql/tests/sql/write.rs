@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sql::{SqlError, SqliteSettings};
+use sql::{SqlError, SqliteSettings, scoped};
 use sqlx::Executor;
 
 use crate::{Home, claim, eventually, open, settings};
@@ -23,19 +23,22 @@ trait Store: Send + Sync {
 #[async_trait::async_trait]
 impl Store for sql::Sqlite {
     async fn claim(&self, alias: &str, tags: &[String]) -> Result<usize, DomainError> {
-        self.write("claim", async |tx| {
-            for tag in tags {
-                let name = format!("{alias}-{tag}");
-                let done = sqlx::query("INSERT INTO claim (alias, owner) VALUES (?, 1) ON CONFLICT DO NOTHING")
-                    .bind(name)
-                    .execute(&mut *tx)
-                    .await
-                    .map_err(SqlError::from)?;
-                if done.rows_affected() == 0 {
-                    return Err(DomainError::Taken);
+        self.write("claim", |tx| {
+            scoped(async move {
+                for tag in tags {
+                    let name = format!("{alias}-{tag}");
+                    let done =
+                        sqlx::query("INSERT INTO claim (alias, owner) VALUES (?, 1) ON CONFLICT DO NOTHING")
+                            .bind(name)
+                            .execute(&mut *tx)
+                            .await
+                            .map_err(SqlError::from)?;
+                    if done.rows_affected() == 0 {
+                        return Err(DomainError::Taken);
+                    }
                 }
-            }
-            Ok(tags.len())
+                Ok(tags.len())
+            })
         })
         .await
     }
@@ -76,12 +79,16 @@ async fn a_panic_in_the_body_rolls_back_and_the_next_write_goes_through() {
     let home = Home::new().await;
     let sql = home.sql.clone();
     let task = tokio::spawn(async move {
-        sql.write("panics", async |tx| {
-            sqlx::query("INSERT INTO claim VALUES ('half', 1)").execute(&mut *tx).await?;
-            if tx.execute("SELECT 1").await.is_ok() {
-                panic!("planted");
-            }
-            Ok::<_, SqlError>(())
+        sql.write("panics", |tx| {
+            scoped(async move {
+                sqlx::query("INSERT INTO claim VALUES ('half', 1)")
+                    .execute(&mut *tx)
+                    .await?;
+                if tx.execute("SELECT 1").await.is_ok() {
+                    panic!("planted");
+                }
+                Ok::<_, SqlError>(())
+            })
         })
         .await
     });
@@ -97,12 +104,16 @@ async fn a_write_whose_caller_goes_away_leaves_nothing_half_done() {
     let sql = home.sql.clone();
     let began = std::sync::Mutex::new(Some(began));
     let task = tokio::spawn(async move {
-        sql.write("endless", async |tx| {
-            sqlx::query("INSERT INTO claim VALUES ('half', 1)").execute(&mut *tx).await?;
-            let began = began.lock().unwrap().take();
-            began.unwrap().send(()).unwrap();
-            std::future::pending::<()>().await;
-            Ok::<_, SqlError>(())
+        sql.write("endless", |tx| {
+            scoped(async move {
+                sqlx::query("INSERT INTO claim VALUES ('half', 1)")
+                    .execute(&mut *tx)
+                    .await?;
+                let began = began.lock().unwrap().take();
+                began.unwrap().send(()).unwrap();
+                std::future::pending::<()>().await;
+                Ok::<_, SqlError>(())
+            })
         })
         .await
     });
@@ -114,23 +125,38 @@ async fn a_write_whose_caller_goes_away_leaves_nothing_half_done() {
 
 #[tokio::test]
 async fn a_body_past_the_deadline_is_rolled_back_and_may_be_tried_again() {
-    let home = Home::with(SqliteSettings { write_deadline_ms: 50, ..settings() }).await;
+    let home = Home::with(SqliteSettings {
+        write_deadline_ms: 50,
+        ..settings()
+    })
+    .await;
     let outcome: Result<(), SqlError> = home
         .sql
-        .write("endless", async |tx| {
-            sqlx::query("INSERT INTO claim VALUES ('half', 1)").execute(&mut *tx).await?;
-            std::future::pending().await
+        .write("endless", |tx| {
+            scoped(async move {
+                sqlx::query("INSERT INTO claim VALUES ('half', 1)")
+                    .execute(&mut *tx)
+                    .await?;
+                std::future::pending().await
+            })
         })
         .await;
     let error = outcome.unwrap_err();
     assert_eq!((error.code(), error.retryable()), ("sql_deadline", true));
-    eventually("the next write goes through", async || claim(&home.sql, "next", 1).await.is_ok()).await;
+    eventually("the next write goes through", async || {
+        claim(&home.sql, "next", 1).await.is_ok()
+    })
+    .await;
     assert_eq!(home.claims().await, 1);
 }
 
 #[tokio::test]
 async fn a_lock_held_elsewhere_is_waited_for_then_reported_as_busy() {
-    let home = Home::with(SqliteSettings { write_deadline_ms: 200, ..settings() }).await;
+    let home = Home::with(SqliteSettings {
+        write_deadline_ms: 200,
+        ..settings()
+    })
+    .await;
     let mut stranger = home.stranger().await;
     stranger.execute("BEGIN EXCLUSIVE").await.unwrap();
     let error = claim(&home.sql, "late", 1).await.unwrap_err();
@@ -161,13 +187,20 @@ async fn a_refused_commit_is_known_to_have_done_nothing() {
     let home = Home::new().await;
     let outcome: Result<(), SqlError> = home
         .sql
-        .write("orphan", async |tx| {
-            sqlx::query("INSERT INTO pet (id, owner) VALUES (1, 99)").execute(tx).await?;
-            Ok(())
+        .write("orphan", |tx| {
+            scoped(async move {
+                sqlx::query("INSERT INTO pet (id, owner) VALUES (1, 99)")
+                    .execute(tx)
+                    .await?;
+                Ok(())
+            })
         })
         .await;
     let error = outcome.unwrap_err();
-    assert!(matches!(error, SqlError::Constraint { unique: false, .. }), "{error:?}");
+    assert!(
+        matches!(error, SqlError::Constraint { unique: false, .. }),
+        "{error:?}"
+    );
     assert!(claim(&home.sql, "next", 1).await.unwrap());
 }
 
@@ -177,9 +210,13 @@ async fn a_duplicate_is_told_from_other_constraints() {
     assert!(claim(&home.sql, "twice", 1).await.unwrap());
     let outcome: Result<(), SqlError> = home
         .sql
-        .write("duplicate", async |tx| {
-            sqlx::query("INSERT INTO claim VALUES ('twice', 2)").execute(tx).await?;
-            Ok(())
+        .write("duplicate", |tx| {
+            scoped(async move {
+                sqlx::query("INSERT INTO claim VALUES ('twice', 2)")
+                    .execute(tx)
+                    .await?;
+                Ok(())
+            })
         })
         .await;
     assert!(outcome.unwrap_err().is_unique_violation());
@@ -190,9 +227,13 @@ async fn a_reader_cannot_write() {
     let home = Home::new().await;
     let outcome: Result<(), SqlError> = home
         .sql
-        .read("sneaky", async |conn| {
-            sqlx::query("INSERT INTO claim VALUES ('sneaky', 1)").execute(conn).await?;
-            Ok(())
+        .read("sneaky", |conn| {
+            scoped(async move {
+                sqlx::query("INSERT INTO claim VALUES ('sneaky', 1)")
+                    .execute(conn)
+                    .await?;
+                Ok(())
+            })
         })
         .await;
     assert!(matches!(outcome, Err(SqlError::ReadOnly)), "{outcome:?}");
@@ -200,14 +241,24 @@ async fn a_reader_cannot_write() {
 
 #[tokio::test]
 async fn a_read_without_a_free_connection_is_refused_in_time() {
-    let settings = SqliteSettings { readers_max: 1, acquire_timeout_ms: 30, ..settings() };
+    let settings = SqliteSettings {
+        readers_max: 1,
+        acquire_timeout_ms: 30,
+        ..settings()
+    };
     let home = Home::with(settings).await;
     let held = home.sql.readers().acquire().await.unwrap();
-    let outcome = home.sql.read("queued", async |_| Ok::<_, SqlError>(())).await;
+    let outcome = home
+        .sql
+        .read("queued", |_| scoped(async move { Ok::<_, SqlError>(()) }))
+        .await;
     assert!(matches!(outcome, Err(SqlError::Overloaded)), "{outcome:?}");
     drop(held);
     eventually("a connection is free again", async || {
-        home.sql.read("queued", async |_| Ok::<_, SqlError>(())).await.is_ok()
+        home.sql
+            .read("queued", |_| scoped(async move { Ok::<_, SqlError>(()) }))
+            .await
+            .is_ok()
     })
     .await;
 }
@@ -217,11 +268,19 @@ async fn the_file_is_opened_durably() {
     let home = Home::new().await;
     let (journal, synchronous, foreign_keys): (String, i64, i64) = home
         .sql
-        .write("pragmas", async |tx| {
-            let journal = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *tx).await?;
-            let synchronous = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *tx).await?;
-            let foreign_keys = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&mut *tx).await?;
-            Ok::<_, SqlError>((journal, synchronous, foreign_keys))
+        .write("pragmas", |tx| {
+            scoped(async move {
+                let journal = sqlx::query_scalar("PRAGMA journal_mode")
+                    .fetch_one(&mut *tx)
+                    .await?;
+                let synchronous = sqlx::query_scalar("PRAGMA synchronous")
+                    .fetch_one(&mut *tx)
+                    .await?;
+                let foreign_keys = sqlx::query_scalar("PRAGMA foreign_keys")
+                    .fetch_one(&mut *tx)
+                    .await?;
+                Ok::<_, SqlError>((journal, synchronous, foreign_keys))
+            })
         })
         .await
         .unwrap();
@@ -243,12 +302,26 @@ async fn operations_are_measured_by_name_and_outcome() {
     let telemetry = crate::telemetry();
     let clock = clock::SystemClock::shared();
     let path = folder.path().join("links.db");
-    let sql = sql::Sqlite::open(path, settings(), telemetry.clone(), clock.clone()).await.unwrap();
-    let other = sql::Sqlite::open(folder.path().join("leases.db"), settings(), telemetry.clone(), clock);
+    let sql = sql::Sqlite::open(path, settings(), telemetry.clone(), clock.clone())
+        .await
+        .unwrap();
+    let other = sql::Sqlite::open(
+        folder.path().join("leases.db"),
+        settings(),
+        telemetry.clone(),
+        clock,
+    );
     let other = other.await.unwrap();
-    sql.write("good", async |_| Ok::<_, SqlError>(())).await.unwrap();
-    other.write("good", async |_| Ok::<_, SqlError>(())).await.unwrap();
-    sql.write("bad", async |_| Err::<(), _>(DomainError::Taken)).await.unwrap_err();
+    sql.write("good", |_| scoped(async move { Ok::<_, SqlError>(()) }))
+        .await
+        .unwrap();
+    other
+        .write("good", |_| scoped(async move { Ok::<_, SqlError>(()) }))
+        .await
+        .unwrap();
+    sql.write("bad", |_| scoped(async move { Err::<(), _>(DomainError::Taken) }))
+        .await
+        .unwrap_err();
 
     let (_, text) = telemetry.encode(None).unwrap();
     let text = String::from_utf8(text).unwrap();
@@ -259,5 +332,10 @@ async fn operations_are_measured_by_name_and_outcome() {
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
     }
-    assert_eq!(text.matches("# TYPE db_client_operation_duration_seconds").count(), 1, "{text}");
+    assert_eq!(
+        text.matches("# TYPE db_client_operation_duration_seconds")
+            .count(),
+        1,
+        "{text}"
+    );
 }
