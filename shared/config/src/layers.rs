@@ -23,6 +23,11 @@ mod file;
 pub enum Origin {
     /// Built in.
     Default,
+    /// Not set by anybody: it follows from other settings.
+    Derived {
+        /// Which ones, for people.
+        settings: String,
+    },
     /// A settings file.
     File {
         /// As the caller named it.
@@ -46,6 +51,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Derived { settings } => write!(f, "follows from {settings}"),
             Self::File { name, line } => write!(f, "{name}, line {line}"),
             Self::Env { variable } => write!(f, "environment variable {variable}"),
             Self::Flag { flag } => write!(f, "flag {flag}"),
@@ -56,6 +62,7 @@ impl fmt::Display for Origin {
 /// What was given, before it is judged. Files, environment and flags may be added in any order.
 #[derive(Debug, Default, Clone)]
 pub struct Layers {
+    derived: Vec<(String, Value, String)>,
     files: Vec<(String, String)>,
     env: Vec<(String, String)>,
     ignored_env: BTreeSet<String>,
@@ -98,6 +105,14 @@ impl Layers {
     /// Nothing but the built-in defaults.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Adds a value that follows from other settings (`from` names them): stronger than a default, weaker than all that is set.
+    #[must_use]
+    pub fn derived(mut self, path: &str, value: impl Into<Value>, from: &str) -> Self {
+        self.derived
+            .push((path.to_owned(), value.into(), from.to_owned()));
+        self
     }
 
     /// Adds the text of a TOML file; `name` is what messages call it. A later file wins over an earlier one.
@@ -154,6 +169,13 @@ impl Layers {
         let catalog = Catalog::of::<T>();
         let mut given = Given::new();
         let mut mistakes = Vec::new();
+        for (path, value, from) in self.derived {
+            let origin = Origin::Derived { settings: from };
+            match catalog.get(&path) {
+                Some(_) => drop(given.insert(path, (value, origin))),
+                None => mistakes.push(unknown_key(&path, origin, &catalog)),
+            }
+        }
         for (name, text) in &self.files {
             file::read(name, text, &catalog, &mut given, &mut mistakes);
         }

@@ -131,6 +131,19 @@ fn a_stronger_layer_wins_whatever_the_order_it_was_added_in() {
 }
 
 #[test]
+fn what_follows_from_other_settings_beats_a_default_and_nothing_else() {
+    let derived = || Layers::new().derived("gateway.rate_limit.burst", 9, "the port base");
+    let loaded = load(derived()).unwrap();
+    assert_eq!(
+        shown(&loaded, "gateway.rate_limit.burst"),
+        (Some("9".to_owned()), "follows from the port base".to_owned())
+    );
+    let loaded = load(derived().flag("gateway.rate_limit.burst", 7)).unwrap();
+    assert_eq!(shown(&loaded, "gateway.rate_limit.burst").0, Some("7".to_owned()));
+    assert!(message(Layers::new().derived("no.such.key", 1, "x")).contains("no.such.key"));
+}
+
+#[test]
 fn text_becomes_the_type_of_its_setting() {
     let loaded = load(Layers::new().env([
         ("ORRERY_GATEWAY_RATE_LIMIT_REQUESTS_PER_SECOND", "2.5"),
