@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -32,6 +33,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What a connection has done so far.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
+    /// Who is at the other end.
+    pub(crate) peer: Option<SocketAddr>,
     busy: AtomicUsize,
     served: AtomicU64,
 }
@@ -97,8 +100,8 @@ impl Listening {
                 () = self.phases.reached(Phase::Closing) => return,
                 accepted = next => accepted,
             };
-            let (slot, stream) = match accepted {
-                Some((slot, Ok((stream, _peer)))) => (slot, stream),
+            let (slot, (stream, peer)) = match accepted {
+                Some((slot, Ok((stream, peer)))) => (slot, (stream, peer)),
                 Some((_, Err(error))) => {
                     pause_after(&error).await;
                     continue;
@@ -110,7 +113,7 @@ impl Listening {
                 tracing::debug!(%error, "the connection was gone before it was served");
                 continue;
             }
-            let activity = Arc::<Activity>::default();
+            let activity = Arc::new(Activity { peer: Some(peer), ..Activity::default() });
             let conn = self.serve(stream, service(Arc::clone(&activity)), activity);
             self.connections.spawn(async move {
                 conn.await;

@@ -1,6 +1,7 @@
 //! What the edge and the parts below it tell each other about one request, without allocating.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 
 use axum::extract::MatchedPath;
 use tokio_util::task::TaskTracker;
@@ -15,6 +16,7 @@ tokio::task_local! {
 #[derive(Debug)]
 pub(crate) struct RequestContext {
     pub(crate) request_id: RequestId,
+    pub(crate) peer: Option<SocketAddr>,
     /// Filled by [`NoteRoute`] once axum has matched.
     pub(crate) route: RefCell<Option<MatchedPath>>,
     /// Writes that outlive the request, until the role has drained.
@@ -23,4 +25,9 @@ pub(crate) struct RequestContext {
 
 pub(crate) fn with<T>(read: impl FnOnce(&RequestContext) -> T) -> Option<T> {
     CONTEXT.try_with(read).ok()
+}
+
+/// The address at the other end of the connection that the running request came on.
+pub fn peer() -> Option<SocketAddr> {
+    with(|context| context.peer).flatten()
 }

@@ -70,6 +70,7 @@ impl Edge {
     }
 
     async fn serve(self: Arc<Self>, activity: Arc<Activity>, request: Asked) -> Answered {
+        let peer = activity.peer;
         let busy = Busy::mark(activity);
         let place = Place::take(&self.in_work);
         let in_flight = self.metrics.http.begin();
@@ -93,6 +94,7 @@ impl Edge {
         };
         let context = RequestContext {
             request_id: request_id.clone(),
+            peer,
             route: None.into(),
             writes: self.writes.clone(),
         };

@@ -17,6 +17,7 @@ mod request_id;
 mod role;
 mod settings;
 
+pub use context::peer;
 pub use drain::Drain;
 pub use error::ServeError;
 pub use extract::{Authenticated, Json, Path, Query};
