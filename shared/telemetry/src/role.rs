@@ -29,6 +29,9 @@ use crate::span::{Span, SpanKind};
 #[derive(Clone)]
 pub struct Telemetry(Arc<Inner>);
 
+/// Metrics that were registered, by type and name.
+type Families = HashMap<(TypeId, &'static str), Box<dyn Any + Send + Sync>>;
+
 struct Inner {
     service_name: &'static str,
     instance_id: String,
@@ -39,7 +42,7 @@ struct Inner {
     sampler: Sampler,
     scope: InstrumentationScope,
     registry: Mutex<Registry>,
-    families: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
+    families: Mutex<Families>,
     export: Option<Export>,
 }
 
@@ -147,11 +150,23 @@ impl Telemetry {
         &self,
         register: impl FnOnce(&mut Registry) -> T,
     ) -> T {
+        self.registered_as("", register)
+    }
+
+    /// The same for types that stand for many metrics, told apart by name.
+    pub(crate) fn registered_as<T: Clone + Send + Sync + 'static>(
+        &self,
+        name: &'static str,
+        register: impl FnOnce(&mut Registry) -> T,
+    ) -> T {
         let mut families = self.0.families.lock().unwrap_or_else(PoisonError::into_inner);
-        let family = families
-            .entry(TypeId::of::<T>())
-            .or_insert_with(|| Box::new(self.registry(register)));
-        family.downcast_ref::<T>().expect("the key is the type").clone()
+        let key = (TypeId::of::<T>(), name);
+        if let Some(family) = families.get(&key).and_then(|family| family.downcast_ref::<T>()) {
+            return family.clone();
+        }
+        let family = self.registry(register);
+        families.insert(key, Box::new(family.clone()));
+        family
     }
 
     /// A scrape: content type and body. OpenMetrics with exemplars, unless `accept` asks for the older text only.

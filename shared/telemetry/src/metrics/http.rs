@@ -49,7 +49,7 @@ impl HttpMetrics {
     pub fn observe(&self, method: &Method, route: &str, status: u16, finished: Finished) {
         let route = if route.is_empty() { "none" } else { route };
         let digits = status_digits(status);
-        let status = std::str::from_utf8(&digits).expect("digits are ASCII");
+        let status = std::str::from_utf8(&digits).unwrap_or(super::OTHER);
         self.durations.observe(
             &[method_name(method), route, status],
             finished.elapsed,

@@ -38,26 +38,26 @@ impl Collector for Process {
             &mut encoder,
             "process_cpu",
             "CPU time, user and system",
-            Some(Unit::Seconds),
+            Some(&Unit::Seconds),
             stat.cpu_seconds,
         )?;
         let gauges = [
             (
                 "process_resident_memory",
                 "Memory in RAM",
-                Some(Unit::Bytes),
+                Some(&Unit::Bytes),
                 stat.resident_bytes,
             ),
             (
                 "process_virtual_memory",
                 "Memory mapped",
-                Some(Unit::Bytes),
+                Some(&Unit::Bytes),
                 stat.virtual_bytes,
             ),
             (
                 "process_start_time",
                 "When it started, since 1970",
-                Some(Unit::Seconds),
+                Some(&Unit::Seconds),
                 stat.started_unix_seconds,
             ),
             (
@@ -79,22 +79,22 @@ fn counter(
     encoder: &mut DescriptorEncoder,
     name: &str,
     help: &str,
-    unit: Option<Unit>,
+    unit: Option<&Unit>,
     value: f64,
 ) -> Result<(), std::fmt::Error> {
     let metric = ConstCounter::new(value);
-    metric.encode(encoder.encode_descriptor(name, help, unit.as_ref(), metric.metric_type())?)
+    metric.encode(encoder.encode_descriptor(name, help, unit, metric.metric_type())?)
 }
 
 fn gauge(
     encoder: &mut DescriptorEncoder,
     name: &str,
     help: &str,
-    unit: Option<Unit>,
+    unit: Option<&Unit>,
     value: f64,
 ) -> Result<(), std::fmt::Error> {
     let metric = ConstGauge::new(value);
-    metric.encode(encoder.encode_descriptor(name, help, unit.as_ref(), metric.metric_type())?)
+    metric.encode(encoder.encode_descriptor(name, help, unit, metric.metric_type())?)
 }
 
 struct Stat {
