@@ -2,7 +2,7 @@ use crate::{Fingerprint, IdempotencyError, IdempotencySettings, Outcome, RunErro
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -105,7 +105,7 @@ impl<K: Hash + Eq + Clone, T: Clone> InFlight<K, T> {
                 Ok(Boarded::First(Landing {
                     flights: &self.flights,
                     scope: scope.clone(),
-                    tell: Arc::new(tell),
+                    tell,
                 }))
             }
         }
@@ -130,12 +130,12 @@ enum Boarded<'a, K: Hash + Eq, T> {
 struct Landing<'a, K: Hash + Eq, T> {
     flights: &'a Mutex<HashMap<K, Flight<T>>>,
     scope: K,
-    tell: Arc<watch::Sender<Option<T>>>,
+    tell: watch::Sender<Option<T>>,
 }
 
 impl<K: Hash + Eq, T> Landing<'_, K, T> {
     fn tell(self, answer: T) {
-        let tell = Arc::clone(&self.tell);
+        let tell = self.tell.clone();
         drop(self);
         tell.send_replace(Some(answer));
     }
