@@ -1,1 +1,55 @@
-//! The gateway: routes, identity, limits, deadlines
+#![doc = include_str!("../README.md")]
+
+mod access;
+mod config;
+mod error;
+mod gateway;
+mod headers;
+mod metrics;
+mod pages;
+mod path;
+mod proxy;
+mod rate_limit;
+mod routes;
+mod sign_in;
+
+pub use config::{AdminPorts, SettingError, Settings, Upstreams};
+
+use std::sync::Arc;
+
+use server::{Readiness, Role, ServeError};
+
+/// Why the gateway could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A setting that cannot be used.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The listeners could not be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+impl RunError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Setting(error) => error.code(),
+            Self::Serve(error) => error.code(),
+        }
+    }
+
+    /// Never: both need an operator.
+    pub fn retryable(&self) -> bool {
+        false
+    }
+}
+
+/// Serves the gateway until the role is drained.
+pub async fn run(mut role: Role, settings: Settings) -> Result<(), RunError> {
+    let gateway = gateway::Gateway::new(&role, &settings)?;
+    role.settings.body_bytes_max = settings.body_bytes_max;
+    // No checks: what the gateway can do by itself it can do as long as it lives (see the README).
+    let readiness = Readiness::new(role.clock.clone());
+    Ok(role.serve(gateway::router(Arc::new(gateway)), readiness).await?)
+}
