@@ -1,1 +1,16 @@
-//! Leases whose record says until when ids may be issued
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod ids;
+mod metrics;
+mod settings;
+mod sqlite;
+mod store;
+mod worker;
+
+pub use crate::error::LeaseError;
+pub use crate::ids::LeasedIds;
+pub use crate::settings::LeaseSettings;
+pub use crate::sqlite::SqliteLeaseStore;
+pub use crate::store::{Grant, LeaseStore, SLOTS};
+pub use crate::worker::WorkerLease;
