@@ -1,0 +1,250 @@
+//! The issuer's settings, and what they come to once checked.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+use crate::error::IssuerError;
+
+/// The settings of the issuer (`[issuer]`). What is `None` the binary fills in from the port base and the data folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where keys and codes are kept: `sqlite:PATH`. By default `issuer.db` in the data folder.
+    pub database_url: Option<String>,
+    /// The URL that clients reach the issuer by, which is the `iss` of its tokens: `http://host:port`. By default the gateway's,
+    /// made from the port base.
+    pub public_url: Option<String>,
+    /// Whom access tokens are for: their `aud`.
+    pub audience: String,
+    /// Where a sign-in may end, compared character by character; loopback only. Empty: the gateway's callback below `public_url`.
+    pub redirect_uris: Vec<String>,
+    /// How long a token lives, in seconds: 1 to 900.
+    pub token_lifetime_s: u64,
+    /// How long a key signs before the next one does, in hours.
+    pub key_rotation_hours: u64,
+    /// How long a key is published before it signs, in seconds; longer than verifiers keep a key set.
+    pub key_notice_s: u64,
+    /// How long a client has to exchange an authorization code.
+    pub code_lifetime_ms: u64,
+    /// The most authorization codes that may wait to be exchanged; more sign-ins are refused.
+    pub codes_max: u32,
+    /// How long a person may look at the sign-in page before they must begin again.
+    pub sign_in_form_ms: u64,
+    /// How often keys are rotated if due, and expired codes and retired keys deleted.
+    pub housekeeping_interval_ms: u64,
+    /// Limits of the database file.
+    pub sqlite: sql::SqliteSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            database_url: None,
+            public_url: None,
+            audience: "orrery".to_owned(),
+            redirect_uris: Vec::new(),
+            token_lifetime_s: 900,
+            key_rotation_hours: 24,
+            key_notice_s: 120,
+            code_lifetime_ms: 60_000,
+            codes_max: 10_000,
+            sign_in_form_ms: 600_000,
+            housekeeping_interval_ms: 10_000,
+            sqlite: sql::SqliteSettings::default(),
+        }
+    }
+}
+
+/// The issuer's URL when nothing says otherwise: that of the default port base.
+pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
+/// What the operations work by: the settings, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    pub(crate) issuer: String,
+    pub(crate) audience: String,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) token_lifetime_s: u64,
+    pub(crate) key_rotation_ms: u64,
+    pub(crate) key_notice_ms: u64,
+    pub(crate) code_lifetime_ms: u64,
+    pub(crate) codes_max: u32,
+    pub(crate) form_lifetime_ms: u64,
+}
+
+fn wrong(setting: &'static str, detail: impl Into<String>) -> IssuerError {
+    IssuerError::Setting {
+        setting,
+        detail: detail.into(),
+    }
+}
+
+impl Settings {
+    /// The file behind `database_url`.
+    pub(crate) fn database(&self) -> Result<PathBuf, IssuerError> {
+        let url = self
+            .database_url
+            .as_deref()
+            .ok_or_else(|| wrong("database_url", "is not set"))?;
+        match url.strip_prefix("sqlite:") {
+            Some("") => Err(wrong("database_url", "names no file: use sqlite:PATH")),
+            Some(path) => Ok(PathBuf::from(path)),
+            // The URL may hold a password, so only its scheme is shown.
+            None => {
+                let scheme = url.split(':').next().unwrap_or_default();
+                Err(wrong(
+                    "database_url",
+                    format!("`{scheme}:` is not compiled in: use sqlite:PATH"),
+                ))
+            }
+        }
+    }
+
+    /// Checks everything else.
+    pub(crate) fn rules(&self) -> Result<Rules, IssuerError> {
+        let public = self.public_url.as_deref().unwrap_or(DEFAULT_URL);
+        let issuer = loopback_origin(public).map_err(|detail| wrong("public_url", detail))?;
+        if !(1..=identity::TOKEN_LIFETIME_S_MAX).contains(&self.token_lifetime_s) {
+            return Err(wrong("token_lifetime_s", "must be 1 to 900"));
+        }
+        if self.key_rotation_hours == 0 || self.key_rotation_hours > 24 * 366 {
+            return Err(wrong("key_rotation_hours", "must be 1 to 8784"));
+        }
+        let (key_rotation_ms, key_notice_ms) = (
+            self.key_rotation_hours * 3_600_000,
+            self.key_notice_s.saturating_mul(1_000),
+        );
+        if key_notice_ms >= key_rotation_ms {
+            return Err(wrong("key_notice_s", "must be shorter than key_rotation_hours"));
+        }
+        let mut redirect_uris = self.redirect_uris.clone();
+        if redirect_uris.is_empty() {
+            redirect_uris.push(format!("{issuer}/ui/callback"));
+        }
+        for uri in &redirect_uris {
+            loopback_url(uri).map_err(|detail| wrong("redirect_uris", detail))?;
+        }
+        Ok(Rules {
+            issuer,
+            audience: self.audience.clone(),
+            redirect_uris,
+            token_lifetime_s: self.token_lifetime_s,
+            key_rotation_ms,
+            key_notice_ms,
+            code_lifetime_ms: self.code_lifetime_ms,
+            codes_max: self.codes_max,
+            form_lifetime_ms: self.sign_in_form_ms,
+        })
+    }
+}
+
+/// Whoever reaches the sign-in page may be anybody they like, so nothing of it leaves this machine.
+fn loopback_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    if url.scheme() != "http" || !loopback || !url.username().is_empty() || url.fragment().is_some() {
+        return Err(format!(
+            "`{text}` must be http on a loopback address: anybody may sign in as anybody here"
+        ));
+    }
+    Ok(url)
+}
+
+fn loopback_origin(text: &str) -> Result<String, String> {
+    let url = loopback_url(text)?;
+    if url.path() != "/" || url.query().is_some() {
+        return Err(format!("`{text}` must be only http://host:port"));
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Result<Rules, String> {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        settings.rules().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_callback_of_the_gateway_is_the_default_end_of_a_sign_in() {
+        let rules = with(|s| s.public_url = Some("http://127.0.0.1:9000/".into())).unwrap();
+        assert_eq!(rules.issuer, "http://127.0.0.1:9000");
+        assert_eq!(rules.redirect_uris, ["http://127.0.0.1:9000/ui/callback"]);
+    }
+
+    #[test]
+    fn nothing_but_loopback_is_accepted_since_anybody_may_be_anybody() {
+        for bad in [
+            "http://example.com",
+            "http://0.0.0.0:8080",
+            "https://127.0.0.1",
+            "http://u@127.0.0.1",
+            "x",
+            "",
+        ] {
+            let error = with(|s| s.public_url = Some(bad.into())).unwrap_err();
+            assert!(error.starts_with("issuer.public_url: "), "{error}");
+            let error = with(|s| s.redirect_uris = vec![bad.into()]).unwrap_err();
+            assert!(error.starts_with("issuer.redirect_uris: "), "{error}");
+        }
+        for good in [
+            "http://localhost:8080",
+            "http://[::1]:8080",
+            "http://127.0.0.2:80",
+        ] {
+            assert!(with(|s| s.public_url = Some(good.into())).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn impossible_times_are_refused_by_name() {
+        assert!(
+            with(|s| s.token_lifetime_s = 901)
+                .unwrap_err()
+                .contains("token_lifetime_s")
+        );
+        assert!(
+            with(|s| s.token_lifetime_s = 0)
+                .unwrap_err()
+                .contains("token_lifetime_s")
+        );
+        assert!(
+            with(|s| s.key_rotation_hours = 0)
+                .unwrap_err()
+                .contains("key_rotation_hours")
+        );
+        assert!(
+            with(|s| s.key_notice_s = 86_400)
+                .unwrap_err()
+                .contains("key_notice_s")
+        );
+    }
+
+    #[test]
+    fn an_engine_that_is_not_compiled_in_is_named_and_its_password_is_not() {
+        let error = |url: &str| {
+            let settings = Settings {
+                database_url: Some(url.into()),
+                ..Settings::default()
+            };
+            settings.database().unwrap_err().to_string()
+        };
+        let text = error("postgres://user:secret@host/db");
+        assert!(
+            text.contains("database_url") && text.contains("postgres") && !text.contains("secret"),
+            "{text}"
+        );
+        assert!(error("sqlite:").contains("names no file"));
+    }
+}

@@ -1,0 +1,55 @@
+//! Routes and wire types: parse, call one operation, answer.
+
+mod authorize;
+mod discovery;
+mod guard;
+mod token;
+
+use std::sync::Arc;
+
+use axum::Router;
+use clock::SharedClock;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::config::Rules;
+use crate::form_token::FormTokens;
+use crate::metrics::Metrics;
+use crate::store::Store;
+
+/// What every handler gets.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) clock: SharedClock,
+    pub(crate) forms: FormTokens,
+    pub(crate) metrics: Metrics,
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(info(
+    title = "Orrery issuer",
+    description = "A local OpenID Connect issuer: a stand-in for a real one, on loopback only."
+))]
+struct ApiDoc;
+
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .routes(routes!(discovery::configuration))
+        .routes(routes!(discovery::key_set))
+        .routes(routes!(authorize::show, authorize::submit))
+        .routes(routes!(token::exchange))
+}
+
+/// The whole service as a router.
+pub(crate) fn router(app: App) -> Router {
+    let (router, _) = routes().split_for_parts();
+    router.with_state(app).merge(pages::assets_router(crate::ROLE))
+}
+
+/// The API's description (OpenAPI 3.1).
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes().split_for_parts().1
+}

@@ -1,0 +1,134 @@
+//! The sign-in page and what it sends.
+
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, LOCATION};
+use http::{HeaderMap, StatusCode};
+use identity::{Principal, Scopes, Tenant, User};
+use problem::Problem;
+
+use super::{App, guard};
+use crate::operations::authorize::{self, AuthorizeRequest, OPENID, Refusal};
+use crate::pages::{error_page, sign_in};
+use crate::params::Params;
+
+/// The sign-in page: pick a tenant, a name and what to allow.
+#[utoipa::path(get, path = "/oauth2/authorize", params(
+    ("response_type" = String, Query, description = "`code`"),
+    ("client_id" = String, Query, description = "`orrery-gateway`"),
+    ("redirect_uri" = String, Query, description = "An allowed address, character by character"),
+    ("code_challenge" = String, Query, description = "base64url of the SHA-256 of the verifier"),
+    ("code_challenge_method" = String, Query, description = "`S256`"),
+    ("scope" = Option<String>, Query, description = "Separated by spaces; `openid` asks for an ID token"),
+    ("state" = Option<String>, Query, description = "Comes back with the answer; at most 512 bytes"),
+    ("nonce" = Option<String>, Query, description = "Goes into the ID token; at most 256 bytes"),
+), responses(
+    (status = 200, description = "The sign-in page", content_type = "text/html"),
+    (status = 303, description = "The request is refused: `error` at the client's address"),
+    (status = 400, description = "Client or address are not known", content_type = "text/html"),
+    (status = 403, description = "Asked for by a name that is not loopback", content_type = "text/html"),
+))]
+pub(super) async fn show(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    if !guard::is_local(&headers) {
+        return not_local();
+    }
+    let params = Params::parse(query.unwrap_or_default().as_bytes());
+    match authorize::check(&params, &app.rules) {
+        Ok(request) => sign_in::page(&app, &request, &sign_in::Entry::fresh(&request)).into_response(),
+        Err(refusal) => refused(refusal),
+    }
+}
+
+/// The sign-in form: answers with a code at the client's address.
+#[utoipa::path(post, path = "/oauth2/authorize",
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 303, description = "Signed in: `code`, `state` and `iss` at the client's address"),
+        (status = 400, description = "Client or address are not known", content_type = "text/html"),
+        (status = 403, description = "Not sent by our own page, or too old", content_type = "text/html"),
+        (status = 422, description = "The page again, saying what is wrong", content_type = "text/html"),
+        (status = 503, description = "Too many sign-ins wait, or the database is out of reach", body = Problem),
+    ))]
+pub(super) async fn submit(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    if !guard::is_local(&headers) {
+        return Ok(not_local());
+    }
+    let params = Params::parse(&body);
+    let request = match authorize::check(&params, &app.rules) {
+        Ok(request) => request,
+        Err(refusal) => return Ok(refused(refusal)),
+    };
+    let now_ms = app.clock.unix_ms();
+    let drawn_by_us = app
+        .forms
+        .check(params.get("form").unwrap_or_default(), &request, now_ms);
+    if !drawn_by_us || !guard::is_own_form(&headers, &app) {
+        let why =
+            "This form is too old, or was not sent from the sign-in page. Begin again from the start page.";
+        return Ok(error_page(StatusCode::FORBIDDEN, "Begin again", why).into_response());
+    }
+    let entry = sign_in::Entry::sent(&params);
+    let Some(principal) = principal(&entry, &request) else {
+        let page = sign_in::page(&app, &request, &entry).with_status(StatusCode::UNPROCESSABLE_ENTITY);
+        return Ok(page.into_response());
+    };
+    // Owned: a person who closes the tab leaves no half-made code behind.
+    let granting = app.clone();
+    let granted = server::owned(async move {
+        authorize::grant(&*granting.store, &granting.rules, request, principal, now_ms).await
+    });
+    match granted.await? {
+        Some(location) => {
+            app.metrics.code_granted();
+            Ok(sent_to(&location))
+        }
+        None => Err(Problem::unavailable(
+            "too many sign-ins wait to be completed",
+            std::time::Duration::from_secs(10),
+        )),
+    }
+}
+
+/// Who signs in, if tenant and name are valid: with what was ticked, and never more than the client asked for.
+fn principal(entry: &sign_in::Entry, request: &AuthorizeRequest) -> Option<Principal> {
+    let asked = |scope: &&str| request.scopes.contains(scope);
+    let ticked = entry
+        .ticked
+        .iter()
+        .map(String::as_str)
+        .chain([OPENID])
+        .filter(asked);
+    Some(Principal {
+        tenant: Tenant::parse(&entry.tenant).ok()?,
+        user: User::parse(&entry.user).ok()?,
+        scopes: Scopes::of(ticked).ok()?,
+    })
+}
+
+fn refused(refusal: Refusal) -> Response {
+    match refusal {
+        Refusal::Shown(why) => {
+            error_page(StatusCode::BAD_REQUEST, "This request cannot be answered", why).into_response()
+        }
+        Refusal::Sent { location } => sent_to(&location),
+    }
+}
+
+fn not_local() -> Response {
+    let why =
+        "Anybody may sign in as anybody here, so the sign-in page answers on 127.0.0.1 and localhost only.";
+    error_page(StatusCode::FORBIDDEN, "Only on this machine", why).into_response()
+}
+
+fn sent_to(location: &str) -> Response {
+    (
+        StatusCode::SEE_OTHER,
+        [(LOCATION, location), (CACHE_CONTROL, "no-store")],
+    )
+        .into_response()
+}

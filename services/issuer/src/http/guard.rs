@@ -1,0 +1,42 @@
+//! Who may see and send the sign-in form. Anybody who can may be anybody, so: only a browser on this machine, and only a
+//! form of our own.
+
+use http::header::{HOST, HeaderName, ORIGIN};
+use http::{HeaderMap, Uri};
+
+use super::App;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn is_loopback(authority: &str) -> bool {
+    let Ok(uri) = format!("http://{authority}/").parse::<Uri>() else {
+        return false;
+    };
+    match uri.host() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
+    }
+}
+
+/// Whether the page was asked for by a loopback name. A site that makes its own name lead to this machine (DNS
+/// rebinding) is stopped here.
+pub(super) fn is_local(headers: &HeaderMap) -> bool {
+    text(headers, HOST).is_some_and(is_loopback)
+}
+
+/// Whether a form was sent by a page of ours: browsers say so, and scripts on other sites cannot make them lie.
+pub(super) fn is_own_form(headers: &HeaderMap, app: &App) -> bool {
+    let own_site = text(headers, SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
+    let own_origin = text(headers, ORIGIN).is_some_and(|origin| {
+        origin == app.rules.issuer || origin.strip_prefix("http://") == text(headers, HOST)
+    });
+    own_site && own_origin
+}

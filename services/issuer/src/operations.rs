@@ -1,0 +1,6 @@
+//! The issuer's use cases: the rules, no I/O but the port's.
+
+pub(crate) mod authorize;
+pub(crate) mod exchange_code;
+pub(crate) mod rotate_keys;
+pub(crate) mod sign_token;

@@ -1,0 +1,3 @@
+//! What the issuer does without being asked.
+
+pub(crate) mod housekeeping;
