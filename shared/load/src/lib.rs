@@ -1,1 +1,15 @@
-//! Open-loop arrivals, latency histograms, recorded histories
+#![doc = include_str!("../README.md")]
+
+mod arrivals;
+mod error;
+mod http_client;
+mod latencies;
+mod open_loop;
+mod recorder;
+
+pub use arrivals::{Arrivals, Schedule};
+pub use error::LoadError;
+pub use http_client::{Answer, HttpClient, HttpSettings};
+pub use latencies::Latencies;
+pub use open_loop::{Arrival, Plan, Summary, run};
+pub use recorder::{Recorder, Started};

@@ -233,8 +233,8 @@ fn an_invented_value_is_called_so() {
 
 #[test]
 fn a_search_beyond_its_limit_is_undecided() {
-    let lines: String = (0..12).map(|value| format!("write {value} ok 2 100\n")).collect();
-    let hard = format!("claim x ok 1 1\n{lines}read y ok 2 100");
+    let lines: Vec<String> = (0..12).map(|value| format!("write {value} ok 2 100")).collect();
+    let hard = format!("claim x ok 1 1\n{}\nread y ok 2 100", lines.join("\n"));
     let few = Limits {
         configurations_max: 100,
     };

@@ -2,6 +2,9 @@
 
 use history::{Kind, Operation, Outcome};
 
+/// The answer contradicts what the key held.
+struct Lie;
+
 /// Whether some order explains the operations of one key.
 pub(crate) fn is_linearizable(operations: &[Operation]) -> bool {
     let mut left: Vec<&Operation> = operations.iter().collect();
@@ -23,7 +26,7 @@ fn explains(left: &mut Vec<&Operation>, held: Option<&str>) -> bool {
         if operation.start_us > end_us {
             continue;
         }
-        if let Some(after) = after(operation, held) {
+        if let Ok(after) = after(operation, held) {
             left.remove(at);
             let explained = explains(left, after);
             left.insert(at, operation);
@@ -35,21 +38,22 @@ fn explains(left: &mut Vec<&Operation>, held: Option<&str>) -> bool {
     false
 }
 
-/// What the key holds afterwards, or `None` if the answer is a lie there.
-fn after<'a>(operation: &'a Operation, held: Option<&'a str>) -> Option<Option<&'a str>> {
+/// What the key holds afterwards, or `Err` if the answer is a lie there.
+fn after<'a>(operation: &'a Operation, held: Option<&'a str>) -> Result<Option<&'a str>, Lie> {
     let possible = match operation.kind {
         Kind::Claim => held.is_none(),
         Kind::Write | Kind::Delete => held.is_some(),
         Kind::Read | Kind::Redirect => held == operation.value.as_deref(),
     };
     match operation.outcome {
-        Outcome::Unknown if operation.kind == Kind::Read => Some(held),
-        Outcome::Unknown => Some(if possible {
+        Outcome::Unknown if operation.kind == Kind::Read => Ok(held),
+        Outcome::Unknown => Ok(if possible {
             operation.value.as_deref()
         } else {
             held
         }),
-        Outcome::Ok => possible.then_some(operation.value.as_deref()),
-        Outcome::Refused => (!possible).then_some(held),
+        Outcome::Ok if possible => Ok(operation.value.as_deref()),
+        Outcome::Refused if !possible => Ok(held),
+        Outcome::Ok | Outcome::Refused => Err(Lie),
     }
 }

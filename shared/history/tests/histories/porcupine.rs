@@ -86,7 +86,7 @@ fn write_random(folder: &Path, seed: u64) -> PathBuf {
         lost: [0.0, 0.05, 0.15][(seed / 9 % 3) as usize],
     };
     let mut operations: Vec<Operation> = simulate(seed, plan);
-    if seed % 4 != 0 {
+    if !seed.is_multiple_of(4) {
         flip_one_read(&mut operations, seed, plan.values);
     }
     let path = folder.join(format!("{seed:04}.jsonl"));

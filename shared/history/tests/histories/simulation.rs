@@ -54,12 +54,12 @@ fn intend(rng: &mut StdRng, plan: Plan, session: u64, free_us: u64) -> Intended 
         _ => Kind::Delete,
     };
     let lost = rng.random_bool(plan.lost);
-    let effect_us = match lost {
-        false => Some(rng.random_range(start_us..=end_us)),
+    let effect_us = if lost {
         // Late: an answer that was given up says nothing of when the work is done.
-        true => rng
-            .random_bool(0.7)
-            .then(|| rng.random_range(start_us..=end_us + 200)),
+        rng.random_bool(0.7)
+            .then(|| rng.random_range(start_us..=end_us + 200))
+    } else {
+        Some(rng.random_range(start_us..=end_us))
     };
     let value =
         matches!(kind, Kind::Claim | Kind::Write).then(|| rng.random_range(0..plan.values).to_string());
