@@ -30,6 +30,9 @@ use crate::settings::ServerSettings;
 /// How long to wait when the system has no more file handles or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What hyper takes unless told otherwise.
+const HYPER_HEADERS_MAX: usize = 100;
+
 /// What a connection has done so far.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
@@ -70,10 +73,12 @@ impl Listening {
     pub(crate) fn new(settings: &ServerSettings, phases: Arc<Phases>) -> Self {
         let mut builder = http1::Builder::new();
         builder
-            .max_headers(settings.headers_max)
             .max_header_size(settings.header_bytes_max)
-            .max_buf_size(settings.header_bytes_max.max(8 * 1024))
             .header_read_timeout(None);
+        // Saying so, even what is the default, makes hyper allocate its header buffer for each request.
+        if settings.headers_max != HYPER_HEADERS_MAX {
+            builder.max_headers(settings.headers_max);
+        }
         Self {
             phases,
             connections: TaskTracker::new(),
@@ -113,7 +118,10 @@ impl Listening {
                 tracing::debug!(%error, "the connection was gone before it was served");
                 continue;
             }
-            let activity = Arc::new(Activity { peer: Some(peer), ..Activity::default() });
+            let activity = Arc::new(Activity {
+                peer: Some(peer),
+                ..Activity::default()
+            });
             let conn = self.serve(stream, service(Arc::clone(&activity)), activity);
             self.connections.spawn(async move {
                 conn.await;

@@ -20,7 +20,7 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use problem::Problem;
 use resilience::{DEADLINE_HEADER, Deadline};
-use telemetry::{RequestEnd, RequestSpan, Telemetry};
+use telemetry::{Counts, RequestEnd, RequestSpan, Telemetry, TraceContext};
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
@@ -36,6 +36,9 @@ use note_route::NoteRoute;
 
 /// How long a client should stay away when all places are taken.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The route label of requests that no route matches: their paths are the client's invention.
+const UNMATCHED: &str = "unmatched";
 
 /// One role's API as hyper sees it.
 pub(crate) struct Edge {
@@ -85,6 +88,7 @@ impl Edge {
             self.settings.deadline_max(),
         );
         let span = self.telemetry.request(request.method(), traceparent);
+        let trace = span.context();
         let method = request.method().clone();
         let ask = Ask {
             request,
@@ -98,19 +102,25 @@ impl Edge {
             route: None.into(),
             writes: self.writes.clone(),
         };
-        let (outcome, context) = self.work(ask, context, &span).await;
+        let mut ending = Ending {
+            span: Some(span),
+            refused: &self.metrics.refused,
+        };
+        let (outcome, context) = self.work(ask, context, trace).await;
         drop(place);
-        let trace = span.context();
         let route = context.and_then(|context| context.route.into_inner());
-        let route = route.as_ref().map_or("unmatched", |route| route.as_str());
+        let route = route.as_ref().map_or("", |route| route.as_str());
         let Answer { mut response, code } = answer::finish(outcome, &method, route, &request_id, trace);
         let end = RequestEnd {
             route,
             status: response.status().as_u16(),
             error_code: code,
         };
-        let finished = span.finish(end);
-        self.metrics.http.observe(&method, route, end.status, finished);
+        if let Some(span) = ending.span.take() {
+            let finished = span.finish(end);
+            let route = if route.is_empty() { UNMATCHED } else { route };
+            self.metrics.http.observe(&method, route, end.status, finished);
+        }
         drop(in_flight);
         answer::identify(&mut response, &request_id);
         Ok(response.map(|body| body::watched(body, busy)))
@@ -121,7 +131,7 @@ impl Edge {
         &self,
         ask: Ask,
         context: RequestContext,
-        span: &RequestSpan,
+        trace: TraceContext,
     ) -> (Result<Response<Body>, Problem>, Option<RequestContext>) {
         if let Some(problem) = self.refusal(&ask) {
             self.metrics.refused.inc(&[problem.code()]);
@@ -134,7 +144,6 @@ impl Edge {
         };
         let mut router = self.router.clone();
         let handler = async move { router.call(request).await };
-        let trace = span.context();
         let mut scoped = pin!(CONTEXT.scope(context, ask.deadline.scope(trace.scope(handler))));
         let outcome = match drive(scoped.as_mut(), remaining).await {
             Ok(Ok(response)) => Ok(response),
@@ -208,6 +217,21 @@ struct Ask {
     deadline: Deadline,
     now: Duration,
     places_taken: usize,
+}
+
+/// Ends the span of a request whose client goes away, for then hyper drops the future that serves it.
+struct Ending<'a> {
+    span: Option<RequestSpan>,
+    refused: &'a Counts,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if let Some(span) = self.span.take() {
+            self.refused.inc(&["client_gone"]);
+            span.finish(RequestEnd::default());
+        }
+    }
 }
 
 /// One of `concurrency_max` places, given back when dropped, also when the client goes away.

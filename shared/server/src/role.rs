@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use clock::SharedClock;
-use http::Request;
 use hyper_util::service::TowerToHyperService;
 use telemetry::Telemetry;
 use tokio::net::TcpListener;
@@ -15,10 +14,13 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::admin::{self, Admin};
-use crate::connection::Listening;
+use crate::connection::{Asked, Listening};
 use crate::edge::{Edge, EdgeService};
 use crate::phase::{Phase, Phases};
 use crate::{Drain, Readiness, ServeError, ServerSettings};
+
+/// How long a cut connection may take to notice.
+const CUT_WITHIN: Duration = Duration::from_secs(1);
 
 /// What the binary hands to each service.
 #[derive(Debug)]
@@ -56,42 +58,48 @@ impl Role {
     /// and idle connections with it; requests and [`owned`](crate::owned) writes in flight get `drain_deadline_ms`, then
     /// connections are cut. The admin port answers until the end.
     pub async fn serve(self, router: Router, readiness: Readiness) -> Result<(), ServeError> {
-        self.check_settings()?;
-        let api = self.listener("api", &self.api)?;
-        let admin_listener = self.listener("admin", &self.admin)?;
-        let phases = Arc::<Phases>::default();
-        let writes = TaskTracker::new();
-        let listening = Listening::new(&self.settings, Arc::clone(&phases));
-        let edge = Arc::new(Edge::new(
-            router,
-            self.clock.clone(),
-            self.telemetry.clone(),
-            self.settings.clone(),
-            writes.clone(),
-        ));
-        let admin = Arc::new(Admin {
-            telemetry: self.telemetry.clone(),
-            readiness,
-            drain: self.drain.clone(),
-        });
+        // Taken apart, so that nothing here keeps a listener open that is to be closed.
+        let Self {
+            name,
+            clock,
+            telemetry,
+            settings,
+            api,
+            admin,
+            drain,
+        } = self;
+        check(&settings)?;
+        let api = adopt(name, "api", api)?;
+        let admin_listener = adopt(name, "admin", admin)?;
+        let closing = Closing {
+            name,
+            drain: drain.clone(),
+            notice: settings.drain_notice(),
+            deadline: settings.drain_deadline(),
+            phases: Arc::default(),
+            writes: TaskTracker::new(),
+        };
+        let listening = Listening::new(&settings, Arc::clone(&closing.phases));
         let admin_phases = Arc::<Phases>::default();
-        let admin_listening = Listening::new(&self.settings, Arc::clone(&admin_phases));
+        let admin_listening = Listening::new(&settings, Arc::clone(&admin_phases));
+        let writes = closing.writes.clone();
+        let edge = Arc::new(Edge::new(router, clock, telemetry.clone(), settings, writes));
+        let admin = Arc::new(Admin {
+            telemetry,
+            readiness,
+            drain,
+        });
         let admin_router = admin::router(Arc::clone(&admin));
         let serve_admin = admin_listening.accept(admin_listener, |_| {
-            let router = admin_router
-                .clone()
-                .map_request(|request: Request<hyper::body::Incoming>| request.map(Body::new));
-            TowerToHyperService::new(router)
+            let router = admin_router.clone();
+            TowerToHyperService::new(router.map_request(|request: Asked| request.map(Body::new)))
         });
         let serve_api = async {
             let service = |activity| EdgeService {
                 edge: Arc::clone(&edge),
                 activity,
             };
-            tokio::join!(
-                listening.accept(api, service),
-                self.close_in_order(&phases, &listening, &writes)
-            );
+            tokio::join!(listening.accept(api, service), closing.in_order(&listening));
         };
         tokio::select! {
             () = serve_api => {}
@@ -101,63 +109,70 @@ impl Role {
         admin_phases.move_to(Phase::Cut);
         Ok(())
     }
+}
 
-    async fn close_in_order(&self, phases: &Phases, listening: &Listening, writes: &TaskTracker) {
+/// The end of a role, step by step.
+struct Closing {
+    name: &'static str,
+    drain: Drain,
+    notice: Duration,
+    deadline: Duration,
+    phases: Arc<Phases>,
+    writes: TaskTracker,
+}
+
+impl Closing {
+    async fn in_order(&self, listening: &Listening) {
         self.drain.begun().await;
         tracing::info!(role = self.name, "draining: not ready any more");
-        tokio::time::sleep(self.settings.drain_notice()).await;
-        phases.move_to(Phase::Closing);
+        tokio::time::sleep(self.notice).await;
+        self.phases.move_to(Phase::Closing);
         tracing::info!(role = self.name, "draining: the listener is closed");
         let connections = &listening.connections;
         connections.close();
-        writes.close();
+        self.writes.close();
         let all_done = async {
             connections.wait().await;
             // Only now can no request begin another write.
-            writes.wait().await;
+            self.writes.wait().await;
         };
-        if tokio::time::timeout(self.settings.drain_deadline(), all_done)
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(self.deadline, all_done).await.is_err() {
             tracing::warn!(
                 role = self.name,
                 connections = connections.len(),
-                writes = writes.len(),
+                writes = self.writes.len(),
                 "the drain deadline has passed: cutting what is left"
             );
-            phases.move_to(Phase::Cut);
+            self.phases.move_to(Phase::Cut);
             // Cut connections end at their next poll; the bound is against one that blocks its thread.
-            let _ = tokio::time::timeout(Duration::from_secs(1), connections.wait()).await;
+            let _ = tokio::time::timeout(CUT_WITHIN, connections.wait()).await;
         }
         tracing::info!(role = self.name, "drained");
     }
+}
 
-    fn listener(
-        &self,
-        listener: &'static str,
-        socket: &std::net::TcpListener,
-    ) -> Result<TcpListener, ServeError> {
-        let adopt = || {
-            let socket = socket.try_clone()?;
-            socket.set_nonblocking(true)?;
-            TcpListener::from_std(socket)
-        };
-        adopt().map_err(|cause| ServeError::Listener {
-            role: self.name,
-            listener,
-            cause,
-        })
-    }
+fn adopt(
+    role: &'static str,
+    listener: &'static str,
+    socket: std::net::TcpListener,
+) -> Result<TcpListener, ServeError> {
+    let adopted = socket
+        .set_nonblocking(true)
+        .and_then(|()| TcpListener::from_std(socket));
+    adopted.map_err(|cause| ServeError::Listener {
+        role,
+        listener,
+        cause,
+    })
+}
 
-    fn check_settings(&self) -> Result<(), ServeError> {
-        let refuse = |setting, rule| Err(ServeError::Setting { setting, rule });
-        match &self.settings {
-            settings if settings.header_bytes_max < 8 * 1024 => refuse("header_bytes_max", "at least 8192"),
-            settings if settings.headers_max == 0 => refuse("headers_max", "at least 1"),
-            settings if settings.connections_max == 0 => refuse("connections_max", "at least 1"),
-            settings if settings.concurrency_max == 0 => refuse("concurrency_max", "at least 1"),
-            _ => Ok(()),
-        }
+fn check(settings: &ServerSettings) -> Result<(), ServeError> {
+    let refuse = |setting, rule| Err(ServeError::Setting { setting, rule });
+    match settings {
+        settings if settings.header_bytes_max < 1_024 => refuse("header_bytes_max", "at least 1024"),
+        settings if settings.headers_max == 0 => refuse("headers_max", "at least 1"),
+        settings if settings.connections_max == 0 => refuse("connections_max", "at least 1"),
+        settings if settings.concurrency_max == 0 => refuse("concurrency_max", "at least 1"),
+        _ => Ok(()),
     }
 }

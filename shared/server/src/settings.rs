@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct ServerSettings {
     /// The largest request body, in bytes; a larger one is answered 413.
     pub body_bytes_max: usize,
-    /// The largest request head (request line and headers together), in bytes, at least 8192; a larger one is answered 431.
+    /// The largest request head (request line and headers together), in bytes; a larger one is answered 431. It is looked at as the head arrives, a read at a time.
     pub header_bytes_max: usize,
     /// The most request headers; more are answered 431.
     pub headers_max: usize,
@@ -38,7 +38,7 @@ impl Default for ServerSettings {
         Self {
             body_bytes_max: 64 * 1024,
             header_bytes_max: 16 * 1024,
-            headers_max: 64,
+            headers_max: 100,
             concurrency_max: 1_024,
             connections_max: 4_096,
             header_read_timeout_ms: 10_000,

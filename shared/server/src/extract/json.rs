@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use problem::Problem;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
@@ -15,7 +15,7 @@ const MESSAGE_CHARS_MAX: usize = 200;
 
 /// A JSON body, in or out.
 ///
-/// In: 415 when it is not said to be JSON, 400 `malformed_json` when it is none (bad UTF-8 and more than 128 levels of
+/// In: the body must be an object. 415 when it is not said to be JSON, 400 `malformed_json` when it is none (bad UTF-8 and more than 128 levels of
 /// nesting included), 422 `invalid_request` with a JSON pointer when it is JSON that does not fit `T`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Json<T>(
@@ -72,6 +72,9 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             error.valid_up_to()
         ))
     })?;
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(no_object(text));
+    }
     let mut parser = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
         let pointer = pointer(error.path());
@@ -79,6 +82,14 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })?;
     parser.end().map_err(|error| refusal("", &error))?;
     Ok(value)
+}
+
+/// serde reads a struct from an array too, field by field; to a client that is an accident.
+fn no_object(text: &str) -> Problem {
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => Problem::invalid_field("", "the body must be a JSON object"),
+        Err(error) => refusal("", &error),
+    }
 }
 
 fn malformed(reason: &str) -> Problem {
@@ -90,11 +101,10 @@ fn refusal(pointer: &str, error: &serde_json::Error) -> Problem {
     if error.classify() != Category::Data {
         return malformed(&format!("the body is not JSON: {message}"));
     }
-    // serde names a missing field in words only, and its path is the object that lacks it.
-    let missing = message
-        .strip_prefix("missing field `")
-        .and_then(|rest| rest.split('`').next());
-    let pointer = match missing {
+    // serde names a missing or doubled field in words only, and its path is the object that holds it.
+    let mut named = ["missing field `", "duplicate field `"].into_iter();
+    let named = named.find_map(|words| message.strip_prefix(words)?.split('`').next());
+    let pointer = match named {
         Some(field) => format!("{pointer}/{}", escaped(field)),
         None => pointer.to_owned(),
     };
@@ -158,11 +168,7 @@ mod tests {
         ] {
             assert_eq!(refused(body), (400, "malformed_json", None), "{body:?}");
         }
-        assert_eq!(
-            refused(deep.as_bytes()).1,
-            "invalid_request",
-            "an array is no object, however deep"
-        );
+        assert_eq!(refused(deep.as_bytes()), (400, "malformed_json", None));
         assert_eq!(refused(nested.as_bytes()).0, 422);
     }
 
@@ -178,7 +184,8 @@ mod tests {
         assert_eq!(invalid("{}"), "/url");
         assert_eq!(invalid(r#"{"url":"x","a/b~c":1}"#), "/a~1b~0c");
         assert_eq!(invalid(r#"{"url":"x","url":"y"}"#), "/url");
-        assert_eq!(invalid("[]"), "/url");
+        assert_eq!(invalid("[]"), "");
+        assert_eq!(invalid(r#"["http://x", []]"#), "");
         assert_eq!(invalid("null"), "");
     }
 
