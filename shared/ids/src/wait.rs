@@ -6,8 +6,8 @@ use std::time::Duration;
 const SPINS_MAX: u32 = 1 << 16;
 /// A pause between looks at the clock, once spinning is not worth its heat.
 const PAUSE: Duration = Duration::from_micros(100);
-/// 50 ms and more of pauses: a clock that has not moved on by then will not soon.
-const PAUSES_MAX: u32 = 500;
+/// 200 ms and more of pauses: a clock that has not moved on by then will not soon.
+const PAUSES_MAX: u32 = 2_000;
 
 /// A bounded wait for the wall clock. It counts turns, not time: the only clock at hand is the one that stands still.
 #[derive(Debug, Default)]

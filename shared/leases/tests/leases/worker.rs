@@ -1,12 +1,15 @@
 //! Generators under leases: whatever sleeps, restarts or steps its clock, no id comes twice.
 
 use crate::{NOON, folder, open, telemetry};
+use async_trait::async_trait;
 use clock::{Clock, ManualClock, SharedClock};
 use ids::{Id, IdError};
-use leases::{LeaseSettings, LeaseStore, LeasedIds, WorkerLease};
+use leases::{Grant, LeaseError, LeaseSettings, LeaseStore, LeasedIds, SqliteLeaseStore, WorkerLease};
+use sql::SqlError;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -191,14 +194,57 @@ async fn keep_renews_until_drained_and_then_gives_the_slot_back() {
     assert!(successor.ids().next().expect("a fresh lease") > last);
 }
 
+/// A store whose renewals are carried out but not heard of.
+#[derive(Debug)]
+struct Deaf {
+    store: SqliteLeaseStore,
+    deaf: AtomicBool,
+}
+
+#[async_trait]
+impl LeaseStore for Deaf {
+    async fn acquire(&self, holder: &str, now_ms: u64, issue_until_ms: u64) -> Result<Grant, LeaseError> {
+        self.store.acquire(holder, now_ms, issue_until_ms).await
+    }
+
+    async fn renew(&self, grant: &Grant, issue_until_ms: u64) -> Result<u64, LeaseError> {
+        let recorded = self.store.renew(grant, issue_until_ms).await?;
+        if self.deaf.load(Ordering::SeqCst) {
+            return Err(SqlError::Unknown("the answer was lost".to_owned()).into());
+        }
+        Ok(recorded)
+    }
+
+    async fn release(&self, grant: &Grant, last_issued_ms: u64) -> Result<(), LeaseError> {
+        self.store.release(grant, last_issued_ms).await
+    }
+}
+
 #[tokio::test]
-async fn a_store_that_is_gone_costs_ids_only_when_the_lease_runs_out() {
+async fn a_renewal_of_unknown_outcome_lengthens_nothing_until_it_is_settled() {
     let folder = folder();
     let clock = ManualClock::at(NOON);
-    let mut lease = start(folder.path(), &clock).await;
-    std::fs::remove_file(folder.path().join("leases.db")).expect("the file is there");
+    let store = Arc::new(Deaf {
+        store: open(folder.path()).await,
+        deaf: AtomicBool::new(true),
+    });
+    let (port, shared): (Arc<dyn LeaseStore>, SharedClock) = (store.clone(), clock.clone());
+    let mut lease = WorkerLease::acquire(port, shared, SETTINGS, "test", &telemetry())
+        .await
+        .expect("a slot is free");
     clock.advance(LEASE / 2);
-    // Whether the engine notices is its own matter; that ids stop in time is ours.
-    let _ = lease.check().await;
+    let unknown = lease.check().await.expect_err("the answer is lost");
+    assert!(unknown.retryable());
+    assert!(lease.ids().next().is_ok(), "the old time still holds");
+    clock.advance(LEASE / 2 + Duration::from_millis(1));
+    assert!(
+        matches!(lease.ids().next(), Err(IdError::LeaseExpired { .. })),
+        "the new one was not confirmed"
+    );
+    // Meanwhile nobody else gets the slot below the recorded time.
+    let other = start(folder.path(), &clock).await;
+    assert_ne!(other.grant().slot, lease.grant().slot);
+    store.deaf.store(false, Ordering::SeqCst);
+    lease.check().await.expect("settled");
     assert!(lease.ids().next().is_ok());
 }
