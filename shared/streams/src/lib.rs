@@ -1,1 +1,21 @@
-//! Event streams: 16 partitions, pinned consumers, counted deliveries, dead letters
+#![doc = include_str!("../README.md")]
+
+mod consumer;
+mod error;
+mod event;
+mod log;
+mod metrics;
+mod partition;
+mod settings;
+mod sqlite;
+
+pub use consumer::{Consumer, Handler, HandlerError};
+pub use error::StreamError;
+pub use event::Event;
+pub use log::{
+    Claim, Collected, DeadLetter, DeadLetterPage, Delivery, Group, GroupLag, Lag, Published, Stored,
+    StreamLog,
+};
+pub use partition::{PARTITIONS, Partition, Position};
+pub use settings::{ConsumerSettings, StreamSettings};
+pub use sqlite::SqliteStreamLog;

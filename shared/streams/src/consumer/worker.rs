@@ -1,0 +1,189 @@
+//! One partition: one event at a time, in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use super::{Handler, HandlerError, told};
+use crate::{Claim, ConsumerSettings, Delivery, Position, StreamError, StreamLog};
+
+pub(super) struct Worker {
+    pub(super) log: Arc<dyn StreamLog>,
+    pub(super) claim: Claim,
+    pub(super) handler: Arc<dyn Handler>,
+    pub(super) settings: ConsumerSettings,
+    pub(super) permits: Arc<Semaphore>,
+    pub(super) stopped: watch::Receiver<bool>,
+    pub(super) lost: watch::Receiver<bool>,
+}
+
+/// What the worker does after a look at its partition.
+enum Then {
+    /// Look again at once.
+    Look,
+    /// Wait until something is published.
+    Idle,
+    /// Wait before the next try.
+    Pause(Duration),
+    /// The claim is gone.
+    Lost,
+}
+
+impl Worker {
+    pub(super) async fn run(mut self) {
+        let mut wakes = self.log.wakes(&self.claim.group.stream, self.claim.partition);
+        // Handled, but not yet acked: told to the log together with the next look.
+        let mut done = None;
+        while !self.ending() {
+            wakes.mark_unchanged();
+            let then = {
+                let Ok(_permit) = Arc::clone(&self.permits).acquire_owned().await else {
+                    break;
+                };
+                self.look(&mut done).await
+            };
+            let waiting = async {
+                match then {
+                    Then::Look | Then::Lost => {}
+                    Then::Idle => {
+                        let _ = timeout(Duration::from_millis(self.settings.poll_ms), wakes.changed()).await;
+                    }
+                    Then::Pause(pause) => sleep(jittered(pause)).await,
+                }
+            };
+            tokio::select! {
+                () = waiting => {}
+                () = told(&mut self.stopped) => {}
+                () = told(&mut self.lost) => {}
+            }
+            if matches!(then, Then::Lost) {
+                return;
+            }
+        }
+        self.leave(done).await;
+    }
+
+    fn ending(&self) -> bool {
+        *self.stopped.borrow() || *self.lost.borrow()
+    }
+
+    async fn leave(&self, done: Option<Position>) {
+        let acked = match done {
+            Some(_) => self.log.next(&self.claim, done, 0).await.map(|_| ()),
+            None => Ok(()),
+        };
+        let left = match acked {
+            Ok(()) => self.log.release(&self.claim).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = left {
+            // The claim runs out by itself, and what was not acked comes again.
+            self.warn(&error, "a claim was not given up cleanly");
+        }
+    }
+
+    /// Acks what is done, takes what comes next and handles it.
+    async fn look(&self, done: &mut Option<Position>) -> Then {
+        let deliveries = match self
+            .log
+            .next(&self.claim, *done, self.settings.batch_max.max(1))
+            .await
+        {
+            Ok(deliveries) => deliveries,
+            Err(StreamError::Fenced { .. }) => return Then::Lost,
+            Err(error) => {
+                // Acking twice is harmless, so `done` is kept for the next try.
+                self.warn(&error, "events could not be taken");
+                return Then::Pause(Duration::from_millis(self.settings.backoff_ms));
+            }
+        };
+        *done = None;
+        if deliveries.is_empty() {
+            return Then::Idle;
+        }
+        for delivery in deliveries {
+            let delivery = Arc::new(delivery);
+            let failure = if delivery.deliveries > self.settings.deliveries_max {
+                HandlerError::Poison("delivered too often without an answer".to_owned())
+            } else {
+                match self.handle(Arc::clone(&delivery)).await {
+                    Ok(()) => {
+                        *done = Some(delivery.position);
+                        if self.ending() {
+                            return Then::Look;
+                        }
+                        continue;
+                    }
+                    Err(failure) => failure,
+                }
+            };
+            return self.failed(&delivery, &failure, done).await;
+        }
+        Then::Look
+    }
+
+    /// Runs the handler in a task of its own, so that a panic or a hang ends that task only.
+    async fn handle(&self, delivery: Arc<Delivery>) -> Result<(), HandlerError> {
+        let handler = Arc::clone(&self.handler);
+        let mut task = tokio::spawn(async move { handler.handle(&delivery).await });
+        let limit = Duration::from_millis(self.settings.handle_timeout_ms);
+        match timeout(limit, &mut task).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(HandlerError::Retry("the handler panicked".to_owned())),
+            Err(_) => {
+                task.abort();
+                // Until it is really gone, a second delivery would run beside it.
+                let _ = task.await;
+                Err(HandlerError::Retry("the handler took too long".to_owned()))
+            }
+        }
+    }
+
+    async fn failed(&self, delivery: &Delivery, failure: &HandlerError, done: &mut Option<Position>) -> Then {
+        let group = &self.claim.group;
+        tracing::warn!(
+            stream = group.stream,
+            group = group.name,
+            partition = self.claim.partition.number(),
+            position = delivery.position.0,
+            event = delivery.event.id,
+            deliveries = delivery.deliveries,
+            reason = %failure,
+            "an event was not handled"
+        );
+        let last = delivery.deliveries >= self.settings.deliveries_max;
+        if !last && matches!(failure, HandlerError::Retry(_)) {
+            return Then::Pause(self.settings.backoff(delivery.deliveries));
+        }
+        match self
+            .log
+            .dead_letter(&self.claim, delivery, &failure.to_string())
+            .await
+        {
+            Ok(()) => {
+                // The letter acked everything before it too.
+                *done = None;
+                Then::Look
+            }
+            Err(StreamError::Fenced { .. }) => Then::Lost,
+            Err(error) => {
+                self.warn(
+                    &error,
+                    "an event that failed could not be set aside; it blocks its partition",
+                );
+                Then::Pause(self.settings.backoff(delivery.deliveries))
+            }
+        }
+    }
+
+    fn warn(&self, error: &StreamError, what: &'static str) {
+        let (group, partition) = (&self.claim.group, self.claim.partition.number());
+        tracing::warn!(stream = group.stream, group = group.name, partition, code = error.code(), %error, "{what}");
+    }
+}
+
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.5..=1.0))
+}
