@@ -9,16 +9,24 @@ use crate::roles::{ROLES, RoleName};
 pub(crate) fn platform(host: IpAddr, base: u16, data: &str, took_ms: u128) -> String {
     let url = format!("http://{}", authority(host, base));
     let mut text = format!("Orrery is up after {took_ms} ms. Open {url}/ in a browser; Ctrl-C stops it.\n\n");
-    let _ = writeln!(text, "  {:<10} {:<24} admin (/metrics /livez /readyz)", "role", "API");
+    let _ = writeln!(
+        text,
+        "  {:<10} {:<24} admin (/metrics /livez /readyz)",
+        "role", "API"
+    );
     for role in ROLES {
         text.push_str(&row(host, base, role));
     }
-    let flag = if data == crate::settings::DATA_DEFAULT { String::new() } else { format!(" --data {}", quoted(data)) };
+    let flag = if data == crate::settings::DATA_DEFAULT {
+        String::new()
+    } else {
+        format!(" --data {}", quoted(data))
+    };
     let _ = write!(
         text,
         "\nA token (good for 15 minutes), a link, and the way it leads:\n\n  \
          TOKEN=$({program} token --tenant acme --user ada{flag})\n  \
-         curl -s {url}/v1/links -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{{\"url\":\"https://www.rust-lang.org/\",\"alias\":\"rust\"}}'\n  \
+         curl -s {url}/v1/links -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -H 'Idempotency-Key: first-light' -d '{{\"url\":\"https://www.rust-lang.org/\",\"alias\":\"rust\"}}'\n  \
          curl -si {url}/rust\n  \
          curl -s {url}/v1/links/rust -H \"Authorization: Bearer $TOKEN\"\n",
         program = program(),
@@ -28,12 +36,19 @@ pub(crate) fn platform(host: IpAddr, base: u16, data: &str, took_ms: u128) -> St
 
 /// The text for one role alone.
 pub(crate) fn role(host: IpAddr, base: u16, role: RoleName, took_ms: u128) -> String {
-    format!("{role} is ready after {took_ms} ms. Ctrl-C stops it.\n{}", row(host, base, role))
+    format!(
+        "{role} is ready after {took_ms} ms. Ctrl-C stops it.\n{}",
+        row(host, base, role)
+    )
 }
 
 fn row(host: IpAddr, base: u16, role: RoleName) -> String {
     let api = format!("http://{}", authority(host, role.api_port(base)));
-    format!("  {:<10} {api:<24} http://{}\n", role.name(), authority(host, role.admin_port(base)))
+    format!(
+        "  {:<10} {api:<24} http://{}\n",
+        role.name(),
+        authority(host, role.admin_port(base))
+    )
 }
 
 /// `host:port`; a wildcard address is shown as the loopback one, which is where a person on this machine reaches it.
@@ -50,7 +65,10 @@ pub(crate) fn authority(host: IpAddr, port: u16) -> String {
 fn program() -> String {
     let path = std::env::current_exe().ok();
     let here = std::env::current_dir().ok();
-    let relative = path.as_ref().zip(here).and_then(|(path, here)| path.strip_prefix(here).ok().map(|p| p.to_owned()));
+    let relative = path
+        .as_ref()
+        .zip(here)
+        .and_then(|(path, here)| path.strip_prefix(here).ok().map(|p| p.to_owned()));
     match (relative, path) {
         (Some(relative), _) => quoted(&format!("./{}", relative.display())),
         (None, Some(path)) => quoted(&path.display().to_string()),
@@ -60,8 +78,14 @@ fn program() -> String {
 
 /// As a shell takes it whole.
 fn quoted(word: &str) -> String {
-    let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c));
-    if plain && !word.is_empty() { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    let plain = word
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c));
+    if plain && !word.is_empty() {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

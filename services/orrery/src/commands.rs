@@ -5,3 +5,33 @@ pub(crate) mod config;
 pub(crate) mod generate;
 pub(crate) mod migrate;
 pub(crate) mod token;
+
+use clock::{SharedClock, SystemClock};
+use telemetry::{Telemetry, TelemetrySettings};
+
+/// What a command that opens stores works with: logs of warnings alone, no spans.
+pub(crate) struct Workbench {
+    pub(crate) telemetry: Telemetry,
+    pub(crate) clock: SharedClock,
+}
+
+/// Runs a short piece of asynchronous work on this thread.
+pub(crate) fn on_workbench<T, E>(
+    work: impl AsyncFnOnce(&Workbench) -> Result<T, E>,
+) -> Result<T, Box<dyn std::error::Error>>
+where
+    Box<dyn std::error::Error>: From<E>,
+{
+    let clock = SystemClock::shared();
+    let settings = TelemetrySettings {
+        log_level: "warn".to_owned(),
+        ..TelemetrySettings::default()
+    };
+    let telemetry = Telemetry::new("orrery", std::process::id().to_string(), &settings, clock.clone())?;
+    telemetry.adopt_thread();
+    let bench = Workbench { telemetry, clock };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(work(&bench))?)
+}

@@ -42,11 +42,17 @@ pub(crate) fn create(path: &Path) -> Result<(), DataFolderError> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|source| DataFolderError::Unusable { path: path.to_owned(), source })
+        .map_err(|source| DataFolderError::Unusable {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 fn lock_role(path: &Path, role: RoleName) -> Result<File, DataFolderError> {
-    let unusable = |source| DataFolderError::Unusable { path: path.to_owned(), source };
+    let unusable = |source| DataFolderError::Unusable {
+        path: path.to_owned(),
+        source,
+    };
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -55,7 +61,10 @@ fn lock_role(path: &Path, role: RoleName) -> Result<File, DataFolderError> {
         .map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DataFolderError::InUse { path: path.to_owned(), role }),
+        Err(TryLockError::WouldBlock) => Err(DataFolderError::InUse {
+            path: path.to_owned(),
+            role,
+        }),
         Err(TryLockError::Error(source)) => Err(unusable(source)),
     }
 }

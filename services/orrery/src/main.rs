@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::roles::{ROLES, RoleName};
+use crate::roles::ROLES;
 
 /// Returns freed memory to the system sooner than the C library's allocator, and is quicker with small requests.
 #[global_allocator]
@@ -49,7 +49,9 @@ fn run(cli: Cli) -> Outcome {
     match command {
         Command::Up => platform::run(&loaded.settings, &ROLES),
         Command::Serve { role } => platform::run(&loaded.settings, &[role]),
-        Command::Token { tenant, user, scopes } => commands::token::token(&loaded.settings, &tenant, &user, &scopes),
+        Command::Token { tenant, user, scopes } => {
+            commands::token::token(&loaded.settings, &tenant, &user, &scopes)
+        }
         Command::Config { .. } => commands::config::effective(&loaded),
         Command::Check => commands::check::check(&loaded.settings),
         Command::Migrate => commands::migrate::migrate(&loaded.settings),

@@ -25,17 +25,27 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 /// Runs these roles until a signal ends them; an error when one of them could not go on.
 pub(crate) fn run(settings: &Settings, roles: &[RoleName]) -> Outcome {
     let clock = SystemClock::shared();
-    let host: IpAddr = settings.host.parse().map_err(|_| format!("host `{}` is not an IP address", settings.host))?;
+    let host: IpAddr = settings
+        .host
+        .parse()
+        .map_err(|_| format!("host `{}` is not an IP address", settings.host))?;
     let _locked = DataFolder::lock(Path::new(&settings.data), roles)?;
     let listeners = ports::bind(host, settings.port_base, roles)?;
     let (ended, ended_seen) = tokio::sync::mpsc::unbounded_channel();
     let settings = Arc::new(settings.clone());
     let mut threads = Vec::new();
     for listeners in listeners {
-        threads.push(RoleThread::start(listeners, settings.clone(), clock.clone(), ended.clone())?);
+        threads.push(RoleThread::start(
+            listeners,
+            settings.clone(),
+            clock.clone(),
+            ended.clone(),
+        )?);
     }
     // One thread watches; all work is done by the roles' own runtimes.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(supervise(host, &settings, roles, threads, ended_seen, &clock))
 }
 
@@ -65,18 +75,35 @@ async fn supervise(
         }
     }
     tokio::spawn(exit_on_second_signal(interrupt, terminate));
-    drain(threads, Duration::from_millis(settings.server.drain_notice_ms + settings.server.drain_deadline_ms), clock).await
+    drain(
+        threads,
+        Duration::from_millis(settings.server.drain_notice_ms + settings.server.drain_deadline_ms),
+        clock,
+    )
+    .await
 }
 
-async fn announce_ready(host: IpAddr, settings: &Settings, roles: &[RoleName], clock: &SharedClock) -> Outcome {
+async fn announce_ready(
+    host: IpAddr,
+    settings: &Settings,
+    roles: &[RoleName],
+    clock: &SharedClock,
+) -> Outcome {
     let base = settings.port_base;
     let admin: Vec<SocketAddr> = roles
         .iter()
         .filter_map(|role| announce::authority(host, role.admin_port(base)).parse().ok())
         .collect();
     if let Err(still) = ready::wait(&admin, READY_WITHIN, clock).await {
-        let ports: Vec<String> = still.iter().map(|address| format!("http://{address}/readyz")).collect();
-        eprintln!("not ready after {} s: {} says why", READY_WITHIN.as_secs(), ports.join(", "));
+        let ports: Vec<String> = still
+            .iter()
+            .map(|address| format!("http://{address}/readyz"))
+            .collect();
+        eprintln!(
+            "not ready after {} s: {} says why",
+            READY_WITHIN.as_secs(),
+            ports.join(", ")
+        );
         return Ok(());
     }
     let took_ms = clock.monotonic().as_millis();
@@ -92,7 +119,9 @@ async fn announce_ready(host: IpAddr, settings: &Settings, roles: &[RoleName], c
 async fn drain(threads: Vec<RoleThread>, patience: Duration, clock: &SharedClock) -> Outcome {
     debug_assert!(ROLES[0] == RoleName::Gateway, "the gateway is the outermost role");
     let mut failed = Vec::new();
-    let (outer, inner): (Vec<_>, Vec<_>) = threads.into_iter().partition(|thread| thread.role == RoleName::Gateway);
+    let (outer, inner): (Vec<_>, Vec<_>) = threads
+        .into_iter()
+        .partition(|thread| thread.role == RoleName::Gateway);
     for wave in [outer, inner] {
         for thread in &wave {
             thread.drain.begin();
@@ -103,17 +132,27 @@ async fn drain(threads: Vec<RoleThread>, patience: Duration, clock: &SharedClock
         }
         for thread in wave {
             if !thread.is_finished() {
-                failed.push(format!("the {} role did not end within its drain deadline", thread.role));
+                failed.push(format!(
+                    "the {} role did not end within its drain deadline",
+                    thread.role
+                ));
                 continue;
             }
             failed.extend(thread.outcome().err());
         }
     }
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ").into()) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(failed.join("; ").into())
+    }
 }
 
 /// Asked twice, a person means it: the conventional status of an interrupted program, at once.
-async fn exit_on_second_signal(mut interrupt: tokio::signal::unix::Signal, mut terminate: tokio::signal::unix::Signal) {
+async fn exit_on_second_signal(
+    mut interrupt: tokio::signal::unix::Signal,
+    mut terminate: tokio::signal::unix::Signal,
+) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

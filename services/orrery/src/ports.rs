@@ -8,10 +8,25 @@ use crate::roles::{PORT_OFFSET_MAX, RoleName};
 /// Why the ports cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PortError {
-    #[error("port {port} ({role}, {face}) is in use; choose another base with --port-base N (this one is {base})")]
-    InUse { port: u16, role: RoleName, face: &'static str, base: u16 },
-    #[error("port {port} ({role}, {face}) cannot be bound: {source}; choose another base with --port-base N (this one is {base})")]
-    Unbindable { port: u16, role: RoleName, face: &'static str, base: u16, source: io::Error },
+    #[error(
+        "port {port} ({role}, {face}) is in use; choose another base with --port-base N (this one is {base})"
+    )]
+    InUse {
+        port: u16,
+        role: RoleName,
+        face: &'static str,
+        base: u16,
+    },
+    #[error(
+        "port {port} ({role}, {face}) cannot be bound: {source}; choose another base with --port-base N (this one is {base})"
+    )]
+    Unbindable {
+        port: u16,
+        role: RoleName,
+        face: &'static str,
+        base: u16,
+        source: io::Error,
+    },
     #[error("--port-base {base} leaves no room for the ports above it: at most {}", u16::MAX - PORT_OFFSET_MAX)]
     NoRoom { base: u16 },
     #[error("--port-base 0 is no port: the addresses of an instance follow from its base")]
@@ -42,15 +57,32 @@ pub(crate) fn bind(host: IpAddr, base: u16, roles: &[RoleName]) -> Result<Vec<Li
     Ok(bound)
 }
 
-fn bind_one(host: IpAddr, port: u16, role: RoleName, face: &'static str, base: u16) -> Result<TcpListener, PortError> {
+fn bind_one(
+    host: IpAddr,
+    port: u16,
+    role: RoleName,
+    face: &'static str,
+    base: u16,
+) -> Result<TcpListener, PortError> {
     // std sets SO_REUSEADDR on Unix: a restart does not wait for the former instance's connections to time out.
     let listener = TcpListener::bind(SocketAddr::new(host, port)).and_then(|listener| {
         listener.set_nonblocking(true)?;
         Ok(listener)
     });
     listener.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => PortError::InUse { port, role, face, base },
-        _ => PortError::Unbindable { port, role, face, base, source },
+        io::ErrorKind::AddrInUse => PortError::InUse {
+            port,
+            role,
+            face,
+            base,
+        },
+        _ => PortError::Unbindable {
+            port,
+            role,
+            face,
+            base,
+            source,
+        },
     })
 }
 
@@ -68,14 +100,25 @@ mod tests {
         let taken = TcpListener::bind((HOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         // The gateway's API port is the base itself.
-        let Err(error) = bind(HOST, port, &[RoleName::Gateway]) else { panic!("bound a port that is taken") };
+        let Err(error) = bind(HOST, port, &[RoleName::Gateway]) else {
+            panic!("bound a port that is taken")
+        };
         let message = error.to_string();
-        assert!(message.contains(&port.to_string()) && message.contains("--port-base"), "{message}");
+        assert!(
+            message.contains(&port.to_string()) && message.contains("--port-base"),
+            "{message}"
+        );
     }
 
     #[test]
     fn a_base_without_room_above_it_is_refused() {
-        assert!(matches!(bind(HOST, 65_530, &[RoleName::Gateway]), Err(PortError::NoRoom { .. })));
-        assert!(matches!(bind(HOST, 0, &[RoleName::Gateway]), Err(PortError::Zero)));
+        assert!(matches!(
+            bind(HOST, 65_530, &[RoleName::Gateway]),
+            Err(PortError::NoRoom { .. })
+        ));
+        assert!(matches!(
+            bind(HOST, 0, &[RoleName::Gateway]),
+            Err(PortError::Zero)
+        ));
     }
 }

@@ -12,7 +12,11 @@ const ASK_EVERY: Duration = Duration::from_millis(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Returns once every address answers ready, or with the addresses that did not within `patience`.
-pub(crate) async fn wait(admin: &[SocketAddr], patience: Duration, clock: &SharedClock) -> Result<(), Vec<SocketAddr>> {
+pub(crate) async fn wait(
+    admin: &[SocketAddr],
+    patience: Duration,
+    clock: &SharedClock,
+) -> Result<(), Vec<SocketAddr>> {
     let until = clock.monotonic() + patience;
     let mut waiting = admin.to_vec();
     loop {
@@ -34,7 +38,9 @@ pub(crate) async fn wait(admin: &[SocketAddr], patience: Duration, clock: &Share
 }
 
 async fn is_ready(address: SocketAddr) -> bool {
-    tokio::time::timeout(ANSWER_WITHIN, ask(address)).await.is_ok_and(|answer| answer.unwrap_or(false))
+    tokio::time::timeout(ANSWER_WITHIN, ask(address))
+        .await
+        .is_ok_and(|answer| answer.unwrap_or(false))
 }
 
 async fn ask(address: SocketAddr) -> std::io::Result<bool> {

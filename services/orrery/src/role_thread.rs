@@ -36,10 +36,12 @@ impl RoleThread {
         let role = listeners.role;
         let drain = Drain::new();
         let asked = drain.clone();
-        let thread = std::thread::Builder::new().name(role.name().to_owned()).spawn(move || {
-            let _tell = TellEnded { role, ended };
-            run(listeners, &settings, &clock, asked)
-        })?;
+        let thread = std::thread::Builder::new()
+            .name(role.name().to_owned())
+            .spawn(move || {
+                let _tell = TellEnded { role, ended };
+                run(listeners, &settings, &clock, asked)
+            })?;
         Ok(Self { role, drain, thread })
     }
 
@@ -72,9 +74,10 @@ impl Drop for TellEnded {
 fn run(listeners: Listeners, settings: &Settings, clock: &SharedClock, drain: Drain) -> Result<(), String> {
     let name = listeners.role.name();
     let instance = format!("{name}-{}", std::process::id());
-    let telemetry =
-        Telemetry::new(name, instance, &settings.telemetry, clock.clone()).map_err(|error| error.to_string())?;
-    let runtime = runtime(name, settings.runtime.worker_threads, &telemetry).map_err(|error| error.to_string())?;
+    let telemetry = Telemetry::new(name, instance, &settings.telemetry, clock.clone())
+        .map_err(|error| error.to_string())?;
+    let runtime =
+        runtime(name, settings.runtime.worker_threads, &telemetry).map_err(|error| error.to_string())?;
     telemetry.adopt_thread();
     let outcome = runtime.block_on(async {
         let role = Role {
@@ -82,8 +85,8 @@ fn run(listeners: Listeners, settings: &Settings, clock: &SharedClock, drain: Dr
             clock: clock.clone(),
             telemetry: telemetry.clone(),
             settings: settings.server.clone(),
-            api: tokio::net::TcpListener::from_std(listeners.api).map_err(|error| error.to_string())?,
-            admin: tokio::net::TcpListener::from_std(listeners.admin).map_err(|error| error.to_string())?,
+            api: listeners.api,
+            admin: listeners.admin,
             drain,
         };
         serve(listeners.role, role, settings).await
@@ -96,7 +99,11 @@ fn run(listeners: Listeners, settings: &Settings, clock: &SharedClock, drain: Dr
     outcome
 }
 
-fn runtime(name: &'static str, worker_threads: usize, telemetry: &Telemetry) -> std::io::Result<tokio::runtime::Runtime> {
+fn runtime(
+    name: &'static str,
+    worker_threads: usize,
+    telemetry: &Telemetry,
+) -> std::io::Result<tokio::runtime::Runtime> {
     let telemetry = telemetry.clone();
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(worker_threads.max(1))
@@ -108,8 +115,14 @@ fn runtime(name: &'static str, worker_threads: usize, telemetry: &Telemetry) -> 
 
 async fn serve(name: RoleName, role: Role, settings: &Settings) -> Result<(), String> {
     match name {
-        RoleName::Gateway => gateway::run(role, settings.gateway()).await.map_err(|e| e.to_string()),
-        RoleName::Issuer => issuer::run(role, settings.issuer()).await.map_err(|e| e.to_string()),
-        RoleName::Shortener => shortener::run(role, settings.shortener()).await.map_err(|e| e.to_string()),
+        RoleName::Gateway => gateway::run(role, settings.gateway.clone())
+            .await
+            .map_err(|e| e.to_string()),
+        RoleName::Issuer => issuer::run(role, settings.issuer.clone())
+            .await
+            .map_err(|e| e.to_string()),
+        RoleName::Shortener => shortener::run(role, settings.shortener.clone())
+            .await
+            .map_err(|e| e.to_string()),
     }
 }

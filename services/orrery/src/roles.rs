@@ -65,7 +65,10 @@ mod tests {
 
     #[test]
     fn every_port_of_an_instance_is_its_own_and_inside_the_layout() {
-        let mut ports: Vec<u16> = ROLES.iter().flat_map(|r| [r.api_port(8080), r.admin_port(8080)]).collect();
+        let mut ports: Vec<u16> = ROLES
+            .iter()
+            .flat_map(|r| [r.api_port(8080), r.admin_port(8080)])
+            .collect();
         ports.sort_unstable();
         ports.dedup();
         assert_eq!(ports.len(), 2 * ROLES.len());
@@ -74,8 +77,23 @@ mod tests {
 
     #[test]
     fn the_layout_is_the_published_one() {
-        assert_eq!((RoleName::Gateway.api_port(8080), RoleName::Gateway.admin_port(8080)), (8080, 8091));
-        assert_eq!((RoleName::Issuer.api_port(8080), RoleName::Issuer.admin_port(8080)), (8092, 8093));
-        assert_eq!((RoleName::Shortener.api_port(8080), RoleName::Shortener.admin_port(8080)), (8094, 8095));
+        assert_eq!(
+            (
+                RoleName::Gateway.api_port(8080),
+                RoleName::Gateway.admin_port(8080)
+            ),
+            (8080, 8091)
+        );
+        assert_eq!(
+            (RoleName::Issuer.api_port(8080), RoleName::Issuer.admin_port(8080)),
+            (8092, 8093)
+        );
+        assert_eq!(
+            (
+                RoleName::Shortener.api_port(8080),
+                RoleName::Shortener.admin_port(8080)
+            ),
+            (8094, 8095)
+        );
     }
 }

@@ -1,3 +1,4 @@
 //! The shortener, seen from outside its process.
 
+mod crash;
 mod durability;

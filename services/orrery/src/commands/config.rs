@@ -8,7 +8,12 @@ use crate::settings::Settings;
 /// Prints every setting with its value and origin, as a TOML file would have it.
 pub(crate) fn effective(loaded: &Loaded<Settings>) -> Outcome {
     let rows = loaded.explain();
-    let widest = rows.iter().map(|row| line(row).chars().count()).max().unwrap_or(0).min(72);
+    let widest = rows
+        .iter()
+        .map(|row| line(row).chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(72);
     for row in rows {
         println!("{:<widest$}  # {}", line(row), row.origin);
     }
@@ -17,7 +22,10 @@ pub(crate) fn effective(loaded: &Loaded<Settings>) -> Outcome {
 
 /// Prints the JSON Schema of the settings file.
 pub(crate) fn schema() -> Outcome {
-    println!("{}", serde_json::to_string_pretty(&Catalog::of::<Settings>().schema())?);
+    println!(
+        "{}",
+        serde_json::to_string_pretty(&Catalog::of::<Settings>().schema())?
+    );
     Ok(())
 }
 

@@ -11,24 +11,49 @@ use super::binary;
 #[tokio::test]
 async fn the_printed_lines_work_when_pasted() {
     if !skips::on_path("curl") || !skips::on_path("bash") {
-        return skips::skip("the_printed_lines_work_when_pasted", "curl or bash is not installed");
+        return skips::skip(
+            "the_printed_lines_work_when_pasted",
+            "curl or bash is not installed",
+        );
     }
     let platform = Platform::start(binary(), Options::default()).await;
     let printed = announced(&platform).await;
     for port in ["gateway", "issuer", "shortener"] {
         assert!(printed.contains(port), "{printed}");
     }
-    let lines: Vec<&str> = printed.lines().map(str::trim).filter(|l| l.starts_with("TOKEN=") || l.starts_with("curl ")).collect();
-    assert_eq!(lines.iter().filter(|l| l.starts_with("curl ")).count(), 3, "{printed}");
+    let lines: Vec<&str> = printed
+        .lines()
+        .map(str::trim)
+        .filter(|l| l.starts_with("TOKEN=") || l.starts_with("curl "))
+        .collect();
+    assert_eq!(
+        lines.iter().filter(|l| l.starts_with("curl ")).count(),
+        3,
+        "{printed}"
+    );
     let script = format!("set -eu\n{}\n", lines.join("\necho; echo ----\n"));
     // Twice: a newcomer pastes again.
     for _ in 0..2 {
-        let shell = Command::new("bash").arg("-c").arg(&script).stdin(Stdio::null()).output().await.unwrap();
+        let shell = Command::new("bash")
+            .arg("-c")
+            .arg(&script)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .unwrap();
         let out = String::from_utf8_lossy(&shell.stdout).into_owned();
-        assert!(shell.status.success(), "{script}\n{out}\n{}", String::from_utf8_lossy(&shell.stderr));
+        assert!(
+            shell.status.success(),
+            "{script}\n{out}\n{}",
+            String::from_utf8_lossy(&shell.stderr)
+        );
         let answers: Vec<&str> = out.split("----").map(str::trim).collect();
         assert!(answers[1].contains("\"short_url\""), "{out}");
-        assert!(answers[2].starts_with("HTTP/1.1 302") && answers[2].contains("location: https://www.rust-lang.org/"), "{out}");
+        assert!(
+            answers[2].starts_with("HTTP/1.1 302")
+                && answers[2].contains("location: https://www.rust-lang.org/"),
+            "{out}"
+        );
         assert!(answers[3].contains("\"clicks\""), "{out}");
     }
 }
@@ -41,5 +66,7 @@ async fn announced(platform: &Platform) -> String {
         }
         platform.output()
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("{}", platform.tail()))
+    tokio::time::timeout(std::time::Duration::from_secs(10), wait)
+        .await
+        .unwrap_or_else(|_| panic!("{}", platform.tail()))
 }

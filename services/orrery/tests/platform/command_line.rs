@@ -27,7 +27,11 @@ fn stderr(output: &Output) -> String {
 #[test]
 fn a_token_stands_alone_on_its_line_also_before_the_first_start() {
     let folder = tempfile::tempdir().unwrap();
-    let printed = stdout(&orrery(&folder, &["token", "--tenant", "acme", "--user", "ada", "--data", "d"], &[]));
+    let printed = stdout(&orrery(
+        &folder,
+        &["token", "--tenant", "acme", "--user", "ada", "--data", "d"],
+        &[],
+    ));
     assert_eq!(printed.lines().count(), 1, "{printed}");
     assert_eq!(printed.trim().split('.').count(), 3, "{printed}");
 }
@@ -36,9 +40,21 @@ fn a_token_stands_alone_on_its_line_also_before_the_first_start() {
 fn a_tenant_or_scope_that_cannot_be_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let refused = orrery(&folder, &["token", "--tenant", "no/slash", "--user", "ada"], &[]);
-    assert!(!refused.status.success() && stderr(&refused).contains("tenant"), "{}", stderr(&refused));
-    let refused = orrery(&folder, &["token", "--tenant", "a", "--user", "b", "--scope", "two words"], &[]);
-    assert!(!refused.status.success() && stderr(&refused).contains("scope"), "{}", stderr(&refused));
+    assert!(
+        !refused.status.success() && stderr(&refused).contains("tenant"),
+        "{}",
+        stderr(&refused)
+    );
+    let refused = orrery(
+        &folder,
+        &["token", "--tenant", "a", "--user", "b", "--scope", "two words"],
+        &[],
+    );
+    assert!(
+        !refused.status.success() && stderr(&refused).contains("scope"),
+        "{}",
+        stderr(&refused)
+    );
 }
 
 #[test]
@@ -48,52 +64,89 @@ fn each_layer_of_settings_beats_the_one_below_and_says_where_a_value_came_from()
     let origin = |args: &[&str], env: &[(&str, &str)]| {
         let all = [&["config"], args].concat();
         let printed = stdout(&orrery(&folder, &all, env));
-        printed.lines().find(|l| l.starts_with("port_base")).expect("port_base is shown").to_owned()
+        printed
+            .lines()
+            .find(|l| l.starts_with("port_base"))
+            .expect("port_base is shown")
+            .to_owned()
     };
     let file = origin(&[], &[]);
-    assert!(file.contains("9000") && file.contains("orrery.toml, line 1"), "{file}");
+    assert!(
+        file.contains("9000") && file.contains("orrery.toml, line 1"),
+        "{file}"
+    );
     let env = origin(&[], &[("ORRERY_PORT_BASE", "9100")]);
     assert!(env.contains("9100") && env.contains("ORRERY_PORT_BASE"), "{env}");
     let flag = origin(&["--port-base", "9200"], &[("ORRERY_PORT_BASE", "9100")]);
     assert!(flag.contains("9200") && flag.contains("--port-base"), "{flag}");
     std::fs::remove_file(folder.path().join("orrery.toml")).unwrap();
     let default = origin(&[], &[]);
-    assert!(default.contains("8080") && default.contains("default"), "{default}");
+    assert!(
+        default.contains("8080") && default.contains("default"),
+        "{default}"
+    );
 }
 
 #[test]
 fn an_unknown_key_names_the_nearest_known_one_in_every_layer() {
     let folder = tempfile::tempdir().unwrap();
     let said = stderr(&orrery(&folder, &["config"], &[("ORRERY_PORT_BAES", "1")]));
-    assert!(said.contains("ORRERY_PORT_BAES") && said.contains("ORRERY_PORT_BASE"), "{said}");
+    assert!(
+        said.contains("ORRERY_PORT_BAES") && said.contains("ORRERY_PORT_BASE"),
+        "{said}"
+    );
     let said = stderr(&orrery(&folder, &["config", "--set", "port_bas=1"], &[]));
     assert!(said.contains("port_base"), "{said}");
-    std::fs::write(folder.path().join("orrery.toml"), "[telemetry]\nsample_ration = 1\n").unwrap();
+    std::fs::write(
+        folder.path().join("orrery.toml"),
+        "[telemetry]\nsample_ration = 1\n",
+    )
+    .unwrap();
     let said = stderr(&orrery(&folder, &["up"], &[]));
-    assert!(said.contains("sample_ratio") && said.contains("orrery.toml"), "{said}");
+    assert!(
+        said.contains("sample_ratio") && said.contains("orrery.toml"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_settings_file_that_was_named_but_is_not_there_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let refused = orrery(&folder, &["config", "--config", "nowhere.toml"], &[]);
-    assert!(!refused.status.success() && stderr(&refused).contains("nowhere.toml"), "{}", stderr(&refused));
+    assert!(
+        !refused.status.success() && stderr(&refused).contains("nowhere.toml"),
+        "{}",
+        stderr(&refused)
+    );
 }
 
 #[test]
 fn a_secret_is_never_printed() {
     let folder = tempfile::tempdir().unwrap();
     let key = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-    let printed = stdout(&orrery(&folder, &["config"], &[("ORRERY_SHORTENER_CODE_KEY", key)]));
+    let printed = stdout(&orrery(
+        &folder,
+        &["config"],
+        &[("ORRERY_SHORTENER_CODE_KEY", key)],
+    ));
     assert!(!printed.contains(key), "{printed}");
-    assert!(printed.lines().any(|l| l.starts_with("shortener.code_key") && l.contains("***")), "{printed}");
+    assert!(
+        printed
+            .lines()
+            .any(|l| l.starts_with("shortener.code_key") && l.contains("***")),
+        "{printed}"
+    );
 }
 
 #[test]
 fn the_schema_is_one_of_the_settings_file() {
     let folder = tempfile::tempdir().unwrap();
-    let schema: serde_json::Value = serde_json::from_str(&stdout(&orrery(&folder, &["config", "--schema"], &[]))).unwrap();
-    assert!(schema["properties"]["shortener"].is_object() || schema["$defs"].is_object(), "{schema}");
+    let schema: serde_json::Value =
+        serde_json::from_str(&stdout(&orrery(&folder, &["config", "--schema"], &[]))).unwrap();
+    assert!(
+        schema["properties"]["shortener"].is_object() || schema["$defs"].is_object(),
+        "{schema}"
+    );
 }
 
 #[test]
@@ -112,7 +165,11 @@ fn check_passes_on_a_good_folder_and_names_what_is_wrong_on_a_bad_one() {
     // A port base of our own: the default one may be in use by whoever runs these tests.
     let base = free_base();
     stdout(&orrery(&folder, &["migrate", "--data", "d"], &[]));
-    stdout(&orrery(&folder, &["check", "--data", "d", "--port-base", &base], &[]));
+    stdout(&orrery(
+        &folder,
+        &["check", "--data", "d", "--port-base", &base],
+        &[],
+    ));
     std::fs::write(folder.path().join("d/shortener.db"), "this is no database").unwrap();
     let broken = orrery(&folder, &["check", "--data", "d", "--port-base", &base], &[]);
     assert!(!broken.status.success());
@@ -124,7 +181,17 @@ fn check_passes_on_a_good_folder_and_names_what_is_wrong_on_a_bad_one() {
 fn help_names_every_command_and_the_layers_of_settings() {
     let folder = tempfile::tempdir().unwrap();
     let help = stdout(&orrery(&folder, &["--help"], &[]));
-    for word in ["up", "serve", "token", "config", "check", "migrate", "orrery.toml", "ORRERY_", "--port-base"] {
+    for word in [
+        "up",
+        "serve",
+        "token",
+        "config",
+        "check",
+        "migrate",
+        "orrery.toml",
+        "ORRERY_",
+        "--port-base",
+    ] {
         assert!(help.contains(word), "{word} is missing in:\n{help}");
     }
 }

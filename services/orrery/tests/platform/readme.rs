@@ -20,7 +20,10 @@ struct Step {
 #[tokio::test]
 async fn each_command_of_the_readme_runs_and_prints_what_it_says() {
     if !skips::on_path("curl") || !skips::on_path("bash") {
-        return skips::skip("each_command_of_the_readme_runs_and_prints_what_it_says", "curl or bash is not installed");
+        return skips::skip(
+            "each_command_of_the_readme_runs_and_prints_what_it_says",
+            "curl or bash is not installed",
+        );
     }
     let steps = steps(&readme());
     let platform = Platform::start(binary(), Options::default()).await;
@@ -50,21 +53,34 @@ async fn each_command_of_the_readme_runs_and_prints_what_it_says() {
 /// `cargo run` starts this binary, and what it prints is what the README shows.
 async fn starts_the_platform(step: &Step, platform: &Platform) {
     let workspace = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    assert!(workspace.contains("default-members = [\"services/orrery\"]"), "a plain `cargo run` starts the platform");
+    assert!(
+        workspace.contains("default-members = [\"services/orrery\"]"),
+        "a plain `cargo run` starts the platform"
+    );
     let expected = step.prints.last().cloned().unwrap_or_default();
     let wait = async {
         while !platform.output().contains("Ctrl-C") {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("{}", platform.tail()));
-    let printed = platform.output().replace(&platform.port_base().to_string(), "8080");
-    assert!(printed.lines().any(|line| matches(&expected, line)), "`{expected}` is not printed:\n{printed}");
+    tokio::time::timeout(std::time::Duration::from_secs(10), wait)
+        .await
+        .unwrap_or_else(|_| panic!("{}", platform.tail()));
+    let printed = platform
+        .output()
+        .replace(&platform.port_base().to_string(), "8080");
+    assert!(
+        printed.lines().any(|line| matches(&expected, line)),
+        "`{expected}` is not printed:\n{printed}"
+    );
 }
 
 fn is_what_ci_runs() {
     let ci = std::fs::read_to_string(root().join(".ci/run")).unwrap();
-    assert!(ci.lines().any(|line| line == "cargo xtask test"), "CI calls the README's test command");
+    assert!(
+        ci.lines().any(|line| line == "cargo xtask test"),
+        "CI calls the README's test command"
+    );
 }
 
 fn prints_as_told(step: &Step, printed: &str) {
@@ -92,13 +108,25 @@ fn matches(told: &str, real: &str) -> bool {
 
 fn in_this_place(command: &str, platform: &Platform) -> String {
     let program = format!("'{}' --data '{}'", binary().display(), platform.data().display());
-    command.replace("cargo run -q --", &program).replace("8080", &platform.port_base().to_string())
+    command
+        .replace("cargo run -q --", &program)
+        .replace("8080", &platform.port_base().to_string())
 }
 
 async fn bash(script: &str) -> String {
-    let output = Command::new("bash").arg("-euc").arg(script).stdin(Stdio::null()).output().await.unwrap();
+    let output = Command::new("bash")
+        .arg("-euc")
+        .arg(script)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).replace('\r', "");
-    assert!(output.status.success(), "{script}\n{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{script}\n{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     text
 }
 
@@ -108,7 +136,11 @@ fn steps(readme: &str) -> Vec<Step> {
     let mut block = None;
     for line in readme.lines() {
         if let Some(kind) = line.strip_prefix("```") {
-            block = if block.is_some() || kind.is_empty() { None } else { Some(kind.to_owned()) };
+            block = if block.is_some() || kind.is_empty() {
+                None
+            } else {
+                Some(kind.to_owned())
+            };
             continue;
         }
         let command = match block.as_deref() {
@@ -118,7 +150,10 @@ fn steps(readme: &str) -> Vec<Step> {
         };
         match (command, steps.last_mut()) {
             (Some(""), _) => {}
-            (Some(command), _) => steps.push(Step { command: command.to_owned(), prints: Vec::new() }),
+            (Some(command), _) => steps.push(Step {
+                command: command.to_owned(),
+                prints: Vec::new(),
+            }),
             (None, Some(step)) if !line.trim().is_empty() => step.prints.push(line.to_owned()),
             (None, _) => {}
         }

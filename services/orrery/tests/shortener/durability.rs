@@ -22,11 +22,21 @@ async fn the_link_is_synced_to_disk_before_the_answer_is_written() {
         return skips::skip(TEST, "strace is not installed");
     }
     let platform = Platform::start(binary(), Options::default()).await;
-    let token = platform.token("acme", "ada", &["links:read", "links:write"]).await;
+    let token = platform
+        .token("acme", "ada", &["links:read", "links:write"])
+        .await;
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("trace");
     let mut strace = Command::new("strace")
-        .args(["-f", "-y", "-s", "256", "-e", "trace=fsync,fdatasync,write,writev,sendto,sendmsg,read,readv,recvfrom", "-o"])
+        .args([
+            "-f",
+            "-y",
+            "-s",
+            "256",
+            "-e",
+            "trace=fsync,fdatasync,write,writev,sendto,sendmsg,read,readv,recvfrom",
+            "-o",
+        ])
         .arg(&trace)
         .args(["-p", &platform.pid().expect("it runs").to_string()])
         .stdin(Stdio::null())
@@ -39,17 +49,33 @@ async fn the_link_is_synced_to_disk_before_the_answer_is_written() {
     }
     let link = json!({"url": "https://example.com/durable", "alias": "durable-one"});
     // Straight to the shortener: what it writes on the socket is its own answer, not the gateway's copy of it.
-    let made = post(format!("{}/v1/links", platform.api_url(2)), &link).bearer(&token).send().await;
+    let made = post(format!("{}/v1/links", platform.api_url(2)), &link)
+        .bearer(&token)
+        .send()
+        .await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
 
     let calls = calls_until_answer(&trace).await;
-    let asked = calls.iter().position(|c| c.contains("POST /v1/links")).expect("the request is read");
-    let answered = calls.iter().position(|c| c.contains("HTTP/1.1 201")).expect("the answer is written");
+    let asked = calls
+        .iter()
+        .position(|c| c.contains("POST /v1/links"))
+        .expect("the request is read");
+    let answered = calls
+        .iter()
+        .position(|c| c.contains("HTTP/1.1 201"))
+        .expect("the answer is written");
     let synced = calls[asked..answered].iter().any(|c| {
-        (c.contains("fsync(") || c.contains("fdatasync(")) && c.contains("shortener.db") && !c.contains("unfinished")
-            || c.contains("fdatasync resumed") || c.contains("fsync resumed")
+        (c.contains("fsync(") || c.contains("fdatasync("))
+            && c.contains("shortener.db")
+            && !c.contains("unfinished")
+            || c.contains("fdatasync resumed")
+            || c.contains("fsync resumed")
     });
-    assert!(synced, "no fsync of the store between request and answer:\n{}", calls[asked..=answered].join("\n"));
+    assert!(
+        synced,
+        "no fsync of the store between request and answer:\n{}",
+        calls[asked..=answered].join("\n")
+    );
 }
 
 /// Whether strace got hold of the process: it writes as soon as any thread does anything.
@@ -79,5 +105,7 @@ async fn calls_until_answer(trace: &Path) -> Vec<String> {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, wait).await.expect("strace saw the answer")
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .expect("strace saw the answer")
 }

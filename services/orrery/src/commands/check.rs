@@ -1,0 +1,85 @@
+//! `orrery check`: what would stand in the way of a start, told before it does. It changes nothing.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use sql::{Sqlite, SqliteSettings};
+
+use super::{Workbench, on_workbench};
+use crate::Outcome;
+use crate::data_folder::DataFolder;
+use crate::ports;
+use crate::roles::ROLES;
+use crate::settings::Settings;
+
+/// The files of the embedded engines, as they are called in the data folder.
+const STORES: [&str; 4] = ["issuer.db", "shortener.db", "streams.db", "leases.db"];
+
+/// Prints one line a check; an error when one of them failed.
+pub(crate) fn check(settings: &Settings) -> Outcome {
+    let mut failed = 0;
+    let mut line = |what: &str, outcome: Result<String, String>| {
+        let (verdict, detail) = match outcome {
+            Ok(detail) => ("ok", detail),
+            Err(detail) => {
+                failed += 1;
+                ("FAILED", detail)
+            }
+        };
+        println!("{verdict:<7} {what:<14} {detail}");
+    };
+    // Settings that could not be read never come this far.
+    line("settings", Ok("read; `orrery config` shows them".to_owned()));
+    let folder = Path::new(&settings.data);
+    line("data folder", folder_is_usable(folder));
+    line("ports", ports_are_free(settings));
+    for store in STORES {
+        line(store, store_is_sound(&folder.join(store)));
+    }
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(format!("{failed} of the checks failed").into())
+    }
+}
+
+fn folder_is_usable(folder: &Path) -> Result<String, String> {
+    if !folder.exists() {
+        return Ok(format!(
+            "{} is not there yet: the first start makes it",
+            folder.display()
+        ));
+    }
+    DataFolder::lock(folder, &ROLES).map_err(|error| error.to_string())?;
+    Ok(format!("{} is free", folder.display()))
+}
+
+fn ports_are_free(settings: &Settings) -> Result<String, String> {
+    let host: IpAddr = settings
+        .host
+        .parse()
+        .map_err(|_| format!("host `{}` is not an IP address", settings.host))?;
+    ports::bind(host, settings.port_base, &ROLES).map_err(|error| error.to_string())?;
+    Ok(format!("those of base {} are free", settings.port_base))
+}
+
+fn store_is_sound(path: &PathBuf) -> Result<String, String> {
+    if !path.exists() {
+        return Ok("not there yet: the first start makes it".to_owned());
+    }
+    let verified = on_workbench(async |bench: &Workbench| {
+        let store = Sqlite::open(
+            path,
+            SqliteSettings::default(),
+            bench.telemetry.clone(),
+            bench.clock.clone(),
+        )
+        .await?;
+        let verified = store.verify().await;
+        store.close().await;
+        verified
+    });
+    verified
+        .map(|()| "sound".to_owned())
+        .map_err(|error| format!("{}: {error}", path.display()))
+}

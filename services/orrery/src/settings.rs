@@ -1,0 +1,193 @@
+//! The whole tree of settings. What a role needs and nobody set follows from the port base and the data folder.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use config::{Layers, Loaded};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use server::ServerSettings;
+use telemetry::TelemetrySettings;
+
+use crate::announce::authority;
+use crate::cli::GlobalFlags;
+use crate::roles::{PORT_OFFSET_MAX, ROLES, RoleName};
+
+/// Where the embedded engines keep their files unless told otherwise.
+pub(crate) const DATA_DEFAULT: &str = ".orrery";
+const FILE_DEFAULT: &str = "orrery.toml";
+
+/// `ORRERY_` variables that are no settings: switches of this process and of its tests.
+const SWITCHES: [&str; 7] = [
+    "ORRERY_CONFIG",
+    "ORRERY_NIGHTLY",
+    "ORRERY_REQUIRE_BROWSER",
+    "ORRERY_REQUIRE_ENGINES",
+    "ORRERY_REQUIRE_PROGRAMS",
+    "ORRERY_SCHEMATHESIS",
+    "ORRERY_SKIPS_FILE",
+];
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The address every listener binds.
+    pub(crate) host: String,
+    /// The first port: the gateway's API. Role i has its API on base + 10 + 2i, its admin port on base + 11 + 2i.
+    pub(crate) port_base: u16,
+    /// The folder of the embedded engines' files.
+    pub(crate) data: String,
+    /// The runtime of each role.
+    pub(crate) runtime: RuntimeSettings,
+    /// The HTTP server of each role.
+    pub(crate) server: ServerSettings,
+    /// Traces, metrics and logs of each role.
+    pub(crate) telemetry: TelemetrySettings,
+    /// The gateway.
+    pub(crate) gateway: gateway::Settings,
+    /// The issuer.
+    pub(crate) issuer: issuer::Settings,
+    /// The shortener.
+    pub(crate) shortener: shortener::Settings,
+}
+
+/// What runs a role's tasks.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RuntimeSettings {
+    /// Threads that run a role's tasks; each role has its own.
+    pub(crate) worker_threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port_base: 8080,
+            data: DATA_DEFAULT.to_owned(),
+            runtime: RuntimeSettings::default(),
+            server: ServerSettings::default(),
+            telemetry: TelemetrySettings::default(),
+            gateway: gateway::Settings::default(),
+            issuer: issuer::Settings::default(),
+            shortener: shortener::Settings::default(),
+        }
+    }
+}
+
+impl Default for RuntimeSettings {
+    fn default() -> Self {
+        Self { worker_threads: 1 }
+    }
+}
+
+/// Reads the file, the environment and the flags.
+pub(crate) fn load(flags: &GlobalFlags) -> Result<Loaded<Settings>, String> {
+    let layers = layers(flags)?;
+    // Twice: what follows from the port base can be told only once the port base is known.
+    let first = layers
+        .clone()
+        .load::<Settings>()
+        .map_err(|error| error.to_string())?;
+    let mut complete = layers;
+    for (path, value, from) in derived(&first.settings)? {
+        complete = complete.derived(path, value, from);
+    }
+    complete.load::<Settings>().map_err(|error| error.to_string())
+}
+
+fn layers(flags: &GlobalFlags) -> Result<Layers, String> {
+    let mut layers = Layers::new().ignore_env(SWITCHES).env(std::env::vars());
+    let named = flags.config.as_deref();
+    let file = named.unwrap_or(Path::new(FILE_DEFAULT));
+    match std::fs::read_to_string(file) {
+        Ok(text) => layers = layers.file(file.display().to_string(), text),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => {
+            return Err(format!(
+                "the settings file {} cannot be read: {error}",
+                file.display()
+            ));
+        }
+    }
+    if let Some(data) = &flags.data {
+        layers = layers.flag("data", data);
+    }
+    if let Some(base) = &flags.port_base {
+        layers = layers.flag("port_base", base);
+    }
+    for pair in &flags.set {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("--set takes KEY=VALUE, and `{pair}` has no `=`"))?;
+        layers = layers.flag_as(format!("--set {key}"), key, value);
+    }
+    Ok(layers)
+}
+
+type Derived = Vec<(&'static str, serde_json::Value, &'static str)>;
+
+fn derived(settings: &Settings) -> Result<Derived, String> {
+    let host: IpAddr = settings
+        .host
+        .parse()
+        .map_err(|_| format!("host: `{}` is not an IP address", settings.host))?;
+    let base = settings.port_base;
+    if base > u16::MAX - PORT_OFFSET_MAX {
+        return Err(format!(
+            "port_base: {base} leaves no room for the ports above it: at most {}",
+            u16::MAX - PORT_OFFSET_MAX
+        ));
+    }
+    let public = format!("http://{}", authority(host, base));
+    let api = |role: RoleName| format!("http://{}", authority(host, role.api_port(base)));
+    let admin = |role: RoleName| format!("http://{}", authority(host, role.admin_port(base)));
+    let jwks = format!("{}/.well-known/jwks.json", api(RoleName::Issuer));
+    let own_ports: Vec<u16> = ROLES
+        .iter()
+        .flat_map(|r| [r.api_port(base), r.admin_port(base)])
+        .collect();
+    let file = |name: &str| Path::new(&settings.data).join(name).display().to_string();
+    let database = |name: &str| format!("sqlite:{}", file(name));
+    let ports = "host and port_base";
+    let data = "data";
+    Ok(vec![
+        ("gateway.public_url", public.clone().into(), ports),
+        ("gateway.upstreams.issuer", api(RoleName::Issuer).into(), ports),
+        (
+            "gateway.upstreams.shortener",
+            api(RoleName::Shortener).into(),
+            ports,
+        ),
+        ("gateway.tokens.issuer", public.clone().into(), ports),
+        ("gateway.admin.issuer", admin(RoleName::Issuer).into(), ports),
+        (
+            "gateway.admin.shortener",
+            admin(RoleName::Shortener).into(),
+            ports,
+        ),
+        ("issuer.public_url", public.clone().into(), ports),
+        ("issuer.database_url", database("issuer.db").into(), data),
+        ("shortener.public_url", public.clone().into(), ports),
+        ("shortener.own_ports", own_ports.into(), ports),
+        ("shortener.tokens.issuer", public.clone().into(), ports),
+        ("shortener.jwks_url", jwks.into(), ports),
+        ("shortener.database_url", database("shortener.db").into(), data),
+        ("shortener.streams_url", database("streams.db").into(), data),
+        ("shortener.leases_url", database("leases.db").into(), data),
+        ("shortener.code_key_file", file("shortener.key").into(), data),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Settings;
+
+    #[test]
+    fn every_setting_is_documented_and_can_be_set_in_every_layer() {
+        config::Catalog::of::<Settings>()
+            .check()
+            .expect("a sound catalogue");
+    }
+}
