@@ -1,0 +1,192 @@
+//! What an event of the `clicks` stream carries.
+
+use std::collections::HashMap;
+
+use identity::Tenant;
+use ids::Id;
+use serde::{Deserialize, Serialize};
+
+use super::Click;
+use crate::store::{ClickBatch, LinkClicks};
+
+/// The stream's name.
+pub const STREAM: &str = "clicks";
+
+/// Every click that was gathered since the last event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClickEvent {
+    /// The clicks by link.
+    pub links: Vec<LinkTimes>,
+    /// The `traceparent` of the producer span of each click that is traced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traces: Vec<String>,
+}
+
+/// Clicks on one link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkTimes {
+    /// Whose link.
+    pub tenant: Tenant,
+    /// Which link.
+    pub link: Id,
+    /// Its code when it was followed.
+    pub code: String,
+    /// When the first click came (Unix ms).
+    pub from_ms: u64,
+    /// How long after that each came, the first included (ms): one number a click.
+    pub after_ms: Vec<u64>,
+}
+
+impl LinkTimes {
+    fn starting_with(click: &Click) -> Self {
+        Self {
+            tenant: click.destination.tenant.clone(),
+            link: click.destination.link_id,
+            code: click.destination.code.as_str().to_owned(),
+            from_ms: click.at_ms,
+            after_ms: Vec::new(),
+        }
+    }
+}
+
+/// How large one event may become.
+#[derive(Clone, Copy, Debug)]
+pub struct EventBounds {
+    /// Most clicks.
+    pub clicks_max: usize,
+    /// Most links.
+    pub links_max: usize,
+}
+
+impl ClickEvent {
+    /// Folds clicks by link, in the order links were first followed, into as few events as the bounds allow.
+    pub fn fold(clicks: &[Click], bounds: EventBounds) -> Vec<Self> {
+        let mut events = Vec::new();
+        let mut places: HashMap<Id, usize> = HashMap::new();
+        let mut open = Self::default();
+        let mut folded = 0;
+        for click in clicks {
+            let link = &click.destination;
+            let place = places.get(&link.link_id).copied();
+            if folded == bounds.clicks_max || (place.is_none() && open.links.len() == bounds.links_max) {
+                events.push(std::mem::take(&mut open));
+                places.clear();
+                folded = 0;
+            }
+            let place = *places.entry(link.link_id).or_insert_with(|| {
+                open.links.push(LinkTimes::starting_with(click));
+                open.links.len() - 1
+            });
+            // A wall clock that steps back between two clicks makes the later one as early as the first.
+            let times = &mut open.links[place];
+            times.after_ms.push(click.at_ms.saturating_sub(times.from_ms));
+            folded += 1;
+        }
+        events.extend((folded > 0).then_some(open));
+        events
+    }
+
+    /// What the store adds to the counts.
+    pub fn sums(&self, event_id: &str, counted_at_ms: u64) -> ClickBatch {
+        let sum = |times: &LinkTimes| LinkClicks {
+            tenant: times.tenant.clone(),
+            link_id: times.link,
+            count: times.after_ms.len() as u64,
+            last_at_ms: times.from_ms + times.after_ms.iter().max().copied().unwrap_or(0),
+        };
+        ClickBatch {
+            event_id: event_id.to_owned(),
+            counted_at_ms,
+            links: self.links.iter().map(sum).collect(),
+        }
+    }
+
+    /// How many clicks it carries.
+    pub fn clicks(&self) -> u64 {
+        self.links.iter().map(|times| times.after_ms.len() as u64).sum()
+    }
+
+    /// When its first click came (Unix ms).
+    pub fn first_at_ms(&self) -> Option<u64> {
+        self.links.iter().map(|times| times.from_ms).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::link::{Code, Lifetime};
+    use crate::operations::Destination;
+
+    fn click(link: u64, at_ms: u64) -> Click {
+        let destination = Destination {
+            link_id: Id::from_u64(link).unwrap(),
+            tenant: Tenant::parse("acme").unwrap(),
+            code: Code::parse("abc").unwrap(),
+            location: HeaderValue::from_static("https://example.com/"),
+            lifetime: Lifetime::UntilDeleted,
+        };
+        Click {
+            destination: Arc::new(destination),
+            at_ms,
+            context: None,
+        }
+    }
+
+    const BOUNDS: EventBounds = EventBounds {
+        clicks_max: 4,
+        links_max: 2,
+    };
+
+    #[test]
+    fn clicks_are_folded_by_link_and_none_is_lost() {
+        let clicks = [click(1, 100), click(2, 101), click(1, 105), click(1, 99)];
+        let events = ClickEvent::fold(&clicks, BOUNDS);
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0].links[0].after_ms, [0, 5, 0]);
+        assert_eq!(events[0].clicks(), 4);
+        let sums = events[0].sums("e1", 200);
+        assert_eq!((sums.links[0].count, sums.links[0].last_at_ms), (3, 105));
+        assert_eq!(events[0].first_at_ms(), Some(100));
+    }
+
+    #[test]
+    fn an_event_never_grows_past_its_bounds() {
+        let clicks: Vec<Click> = (0..50).map(|number| click(1 + number % 5, number)).collect();
+        let events = ClickEvent::fold(&clicks, BOUNDS);
+        assert!(
+            events
+                .iter()
+                .all(|event| event.clicks() <= 4 && event.links.len() <= 2)
+        );
+        assert_eq!(events.iter().map(ClickEvent::clicks).sum::<u64>(), 50);
+        assert!(ClickEvent::fold(&[], BOUNDS).is_empty());
+    }
+
+    #[test]
+    fn the_largest_event_of_the_default_bounds_fits_the_stream() {
+        let settings = crate::config::ClickSettings::default();
+        let tenant = Tenant::parse(&"t".repeat(64)).unwrap();
+        let link = LinkTimes {
+            tenant,
+            link: Id::from_u64((1 << 63) - 1).unwrap(),
+            code: "c".repeat(64),
+            from_ms: 4_000_000_000_000,
+            after_ms: Vec::new(),
+        };
+        let mut event = ClickEvent {
+            links: vec![link; settings.event_links_max],
+            traces: vec!["0".repeat(55); settings.event_traces_max],
+        };
+        event.links[0].after_ms = vec![99_999; settings.event_clicks_max];
+        let bytes = serde_json::to_vec(&event).unwrap().len();
+        assert!(
+            bytes <= streams::StreamSettings::default().event_bytes_max as usize,
+            "{bytes} bytes"
+        );
+    }
+}

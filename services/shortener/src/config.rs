@@ -1,0 +1,275 @@
+//! The `[shortener]` settings. An environment variable is `ORRERY_SHORTENER_` and the field's path in capitals.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cache::CacheSettings;
+use client::ClientSettings;
+use config::Secret;
+use idempotency::IdempotencySettings;
+use identity::VerifierSettings;
+use leases::LeaseSettings;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sql::SqliteSettings;
+use streams::{ConsumerSettings, StreamSettings};
+
+use crate::link::{TAG_CHARS_MAX, TAGS_MAX, URL_BYTES_MAX};
+use crate::operations::Limits;
+
+/// What an operator may tune about the shortener.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where links are kept: `sqlite:PATH`.
+    pub database_url: String,
+    /// Where click events wait to be counted: `sqlite:PATH`.
+    pub streams_url: String,
+    /// Where worker ids are leased: `sqlite:PATH`.
+    pub leases_url: String,
+    /// The key of generated codes, 64 hexadecimal digits; unset, it is read from `code_key_file`. It can never change.
+    pub code_key: Secret,
+    /// The file of the code key, made at first start.
+    pub code_key_file: String,
+    /// The address links are published under, `http://host[:port]`: what short URLs begin with, and what none may lead to.
+    pub public_url: String,
+    /// Further hosts (`host` or `host:port`) that no link may lead to.
+    pub own_hosts: Vec<String>,
+    /// Further ports that no link may lead to on this machine.
+    pub own_ports: Vec<u16>,
+    /// How many code counters are leased from the store at a time; what is left of them at a restart is lost.
+    pub code_range_size: u64,
+    /// Longest URL, in bytes.
+    pub url_bytes_max: usize,
+    /// Most tags on a link.
+    pub tags_max: usize,
+    /// Longest tag, in characters.
+    pub tag_chars_max: usize,
+    /// How far ahead an expiry may lie, in days.
+    pub expiry_days_max: u64,
+    /// Links on a page of the list when the request names no number.
+    pub list_limit_default: u32,
+    /// Most links on a page of the list.
+    pub list_limit_max: u32,
+    /// How long an answer is kept for repeats of its `Idempotency-Key`, in milliseconds; at least 24 hours.
+    pub idempotency_keep_ms: u64,
+    /// Requests that repeat an `Idempotency-Key` while the first is being worked on.
+    pub idempotency: IdempotencySettings,
+    /// Where codes lead, remembered in process: bounds how stale a redirect may be when several processes serve it.
+    pub cache: CacheSettings,
+    /// Click events.
+    pub clicks: ClickSettings,
+    /// The stream of click events.
+    pub streams: StreamSettings,
+    /// The consumer that counts clicks.
+    pub consumer: ConsumerSettings,
+    /// The lease on the worker number that ids carry.
+    pub lease: LeaseSettings,
+    /// How often expired records are looked for, in milliseconds.
+    pub garbage_interval_ms: u64,
+    /// The SQLite files.
+    pub sqlite: SqliteSettings,
+    /// What a token must be.
+    pub tokens: VerifierSettings,
+    /// Where the issuer publishes its keys.
+    pub jwks_url: String,
+    /// Calls to other roles.
+    pub client: ClientSettings,
+}
+
+/// How clicks travel from a redirect into the counts.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClickSettings {
+    /// Clicks that may wait in memory to be appended to the stream; further ones are not counted, but for a metric.
+    pub queue_max: usize,
+    /// How long clicks are gathered before they are appended as one event, in milliseconds. With the append itself this
+    /// bounds what a kill loses.
+    pub flush_interval_ms: u64,
+    /// Most clicks in one event.
+    pub event_clicks_max: usize,
+    /// Most links in one event.
+    pub event_links_max: usize,
+    /// Most clicks of one append that are traced.
+    pub event_traces_max: usize,
+    /// How long a failed append waits before it is tried again, in milliseconds.
+    pub retry_ms: u64,
+    /// How long the last append may take when the service stops, in milliseconds.
+    pub drain_ms: u64,
+    /// How long the ids of counted events are remembered, in milliseconds; longer than a redelivery can take.
+    pub event_ids_keep_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            database_url: "sqlite:.orrery/shortener.db".to_owned(),
+            streams_url: "sqlite:.orrery/streams.db".to_owned(),
+            leases_url: "sqlite:.orrery/leases.db".to_owned(),
+            code_key: Secret::default(),
+            code_key_file: ".orrery/shortener.key".to_owned(),
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            own_hosts: Vec::new(),
+            own_ports: Vec::new(),
+            code_range_size: 1_000,
+            url_bytes_max: URL_BYTES_MAX,
+            tags_max: TAGS_MAX,
+            tag_chars_max: TAG_CHARS_MAX,
+            expiry_days_max: 36_525,
+            list_limit_default: 50,
+            list_limit_max: 100,
+            idempotency_keep_ms: idempotency::RECORD_TTL_MS_MIN,
+            idempotency: IdempotencySettings::default(),
+            cache: CacheSettings::default(),
+            clicks: ClickSettings::default(),
+            streams: StreamSettings::default(),
+            consumer: ConsumerSettings::default(),
+            lease: LeaseSettings::default(),
+            garbage_interval_ms: 60_000,
+            sqlite: SqliteSettings::default(),
+            tokens: VerifierSettings::default(),
+            jwks_url: "http://127.0.0.1:8092/.well-known/jwks.json".to_owned(),
+            client: ClientSettings::default(),
+        }
+    }
+}
+
+impl Default for ClickSettings {
+    fn default() -> Self {
+        Self {
+            queue_max: 65_536,
+            flush_interval_ms: 40,
+            event_clicks_max: 16_384,
+            event_links_max: 400,
+            event_traces_max: 64,
+            retry_ms: 100,
+            drain_ms: 2_000,
+            event_ids_keep_ms: 24 * 60 * 60 * 1_000,
+        }
+    }
+}
+
+impl ClickSettings {
+    pub(crate) fn flush_interval(&self) -> Duration {
+        Duration::from_millis(self.flush_interval_ms)
+    }
+
+    pub(crate) fn retry(&self) -> Duration {
+        Duration::from_millis(self.retry_ms.max(1))
+    }
+
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
+    }
+}
+
+/// A setting that cannot be used; names the setting.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("shortener.{setting}: {rule}, but it is {found:?}")]
+pub struct SettingError {
+    /// The setting inside `[shortener]`.
+    pub setting: &'static str,
+    /// What it must be.
+    pub rule: &'static str,
+    /// What it is.
+    pub found: String,
+}
+
+impl SettingError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        "setting_refused"
+    }
+
+    /// Never: an operator must change it.
+    pub fn retryable(&self) -> bool {
+        false
+    }
+}
+
+impl Settings {
+    /// The rules' numbers, checked.
+    pub(crate) fn limits(&self) -> Result<Limits, SettingError> {
+        let refuse = |setting, rule, found: u64| {
+            Err(SettingError {
+                setting,
+                rule,
+                found: found.to_string(),
+            })
+        };
+        if self.idempotency_keep_ms < idempotency::RECORD_TTL_MS_MIN {
+            return refuse(
+                "idempotency_keep_ms",
+                "must be at least 86400000 (24 hours)",
+                self.idempotency_keep_ms,
+            );
+        }
+        if self.list_limit_max == 0 || self.list_limit_max > 1_000 {
+            return refuse(
+                "list_limit_max",
+                "must be between 1 and 1000",
+                self.list_limit_max.into(),
+            );
+        }
+        Ok(Limits {
+            url_bytes_max: self.url_bytes_max,
+            tags_max: self.tags_max,
+            tag_chars_max: self.tag_chars_max,
+            expiry_ms_max: self.expiry_days_max.saturating_mul(24 * 60 * 60 * 1_000),
+            list_limit_default: self.list_limit_default.max(1),
+            list_limit_max: self.list_limit_max,
+            record_ttl_ms: self.idempotency_keep_ms,
+        })
+    }
+}
+
+/// The path in a `sqlite:PATH` URL. Other engines are not compiled in, and saying so names the setting.
+pub(crate) fn sqlite_path(setting: &'static str, url: &str) -> Result<PathBuf, SettingError> {
+    let refused = |rule| SettingError {
+        setting,
+        rule,
+        found: url.to_owned(),
+    };
+    match url.split_once(':') {
+        Some(("sqlite", path)) if !path.is_empty() => Ok(Path::new(path).to_owned()),
+        Some(("sqlite", _)) => Err(refused("must name a file, sqlite:PATH")),
+        Some(("postgres" | "scylla" | "nats" | "redis" | "memory", _)) => Err(refused(
+            "this engine is not part of this program; use sqlite:PATH",
+        )),
+        _ => Err(refused("must be sqlite:PATH")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_describe_themselves() {
+        assert_eq!(config::Catalog::of::<Settings>().check().err(), None);
+    }
+
+    #[test]
+    fn an_engine_that_is_not_there_is_an_error_that_names_the_setting() {
+        assert_eq!(
+            sqlite_path("database_url", "sqlite:/a/b.db").unwrap(),
+            Path::new("/a/b.db")
+        );
+        for url in ["postgres://db/x", "scylla://db", "sqlite:", "/a/b.db", ""] {
+            let error = sqlite_path("database_url", url).unwrap_err();
+            assert!(
+                error.to_string().starts_with("shortener.database_url: "),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn answers_are_kept_for_a_day_at_least() {
+        let settings = Settings {
+            idempotency_keep_ms: 1_000,
+            ..Settings::default()
+        };
+        assert_eq!(settings.limits().unwrap_err().setting, "idempotency_keep_ms");
+    }
+}

@@ -1,0 +1,172 @@
+//! What an operation refuses or fails with, and what a client is told.
+
+use std::time::Duration;
+
+use idempotency::{IdempotencyError, RunError};
+use ids::IdError;
+use problem::{FieldError, Problem, StatusCode};
+
+use crate::store::StoreError;
+
+/// When a client should try again after something on our side was away.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The refusals and failures of the shortener's operations.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LinkError {
+    /// Some fields of the request are not acceptable.
+    #[error("the request is not acceptable: {}", list(.0))]
+    Invalid(Vec<FieldError>),
+    /// A parameter of the query is not acceptable.
+    #[error("{name}: {detail}")]
+    Parameter {
+        /// Which one.
+        name: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The alias belongs to another link.
+    #[error("this alias is taken")]
+    AliasTaken,
+    /// No such link, or another tenant's.
+    #[error("there is no such link")]
+    NotFound,
+    /// The link is past its expiry.
+    #[error("this link has expired")]
+    Expired,
+    /// Others kept changing the link meanwhile.
+    #[error("the link was changed by others at the same time")]
+    Contended,
+    /// The idempotency key was refused.
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyError),
+    /// No id could be issued.
+    #[error("no id can be issued now: {0}")]
+    Id(#[from] IdError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A generated code was taken: the promise of the permutation is broken.
+    #[error("a generated code was given out twice")]
+    CodeCollision,
+    /// Too many look-ups wait for the store.
+    #[error("too many look-ups wait for the link store")]
+    Overloaded,
+}
+
+impl LinkError {
+    /// One wrong field.
+    pub fn field(pointer: &str, detail: impl ToString) -> Self {
+        Self::Invalid(vec![FieldError {
+            pointer: pointer.to_owned(),
+            detail: detail.to_string(),
+        }])
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) | Self::Parameter { .. } => "invalid_request",
+            Self::AliasTaken => "alias_taken",
+            Self::NotFound => "not_found",
+            Self::Expired => "gone",
+            Self::Contended => "link_contended",
+            Self::Idempotency(error) => error.code(),
+            Self::Id(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::CodeCollision => "code_collision",
+            Self::Overloaded => "look_ups_overloaded",
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Contended | Self::Overloaded => true,
+            Self::Idempotency(error) => error.retryable(),
+            Self::Id(error) => error.retryable(),
+            Self::Store(error) => error.retryable(),
+            Self::Invalid(_)
+            | Self::Parameter { .. }
+            | Self::AliasTaken
+            | Self::NotFound
+            | Self::Expired
+            | Self::CodeCollision => false,
+        }
+    }
+}
+
+fn list(errors: &[FieldError]) -> String {
+    let parts: Vec<String> = errors
+        .iter()
+        .map(|error| format!("{}: {}", error.pointer, error.detail))
+        .collect();
+    parts.join("; ")
+}
+
+impl From<RunError<Self>> for LinkError {
+    fn from(error: RunError<Self>) -> Self {
+        match error {
+            RunError::Idempotency(error) => Self::Idempotency(error),
+            RunError::Work(error) => error,
+        }
+    }
+}
+
+impl From<LinkError> for Problem {
+    fn from(error: LinkError) -> Self {
+        let said = error.to_string();
+        match error {
+            LinkError::Invalid(errors) => errors
+                .into_iter()
+                .fold(Self::invalid_request(said), |problem, error| problem.field(error.pointer, error.detail)),
+            LinkError::Parameter { .. } => Self::invalid_request(said),
+            LinkError::AliasTaken => Self::conflict("alias_taken", said).field("/alias", "this alias is taken"),
+            LinkError::NotFound => Self::not_found(said),
+            LinkError::Expired => Self::gone(said),
+            LinkError::Contended => Self::conflict("link_contended", said).retry_after(RETRY_AFTER),
+            LinkError::Idempotency(error) => error.into(),
+            LinkError::Id(error) => Self::unavailable("no id can be issued now", RETRY_AFTER).cause(error),
+            LinkError::Overloaded => Self::unavailable(said, RETRY_AFTER),
+            LinkError::Store(StoreError::Unavailable(cause)) => {
+                Self::unavailable("the link store cannot be reached; nothing was changed", RETRY_AFTER).cause(cause)
+            }
+            LinkError::Store(StoreError::Unknown(cause)) => Self::unavailable(
+                "whether the change was made is not known yet; the same request with the same Idempotency-Key finds it",
+                RETRY_AFTER,
+            )
+            .cause(cause),
+            LinkError::Store(StoreError::CodesExhausted) => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "codes_exhausted", said)
+            }
+            LinkError::Store(StoreError::Corrupt(cause)) => Self::internal(cause),
+            LinkError::CodeCollision => Self::internal(said),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_operator_reads_does_not_reach_the_client() {
+        for error in [
+            StoreError::Unavailable("/data/x.db".into()),
+            StoreError::Corrupt("row 7 of links".into()),
+        ] {
+            let problem = Problem::from(LinkError::from(error));
+            let shown = serde_json::to_string(&problem.document()).unwrap();
+            assert!(!shown.contains("x.db") && !shown.contains("row 7"), "{shown}");
+            assert!(problem.operator_cause().is_some());
+        }
+    }
+
+    #[test]
+    fn an_unknown_outcome_promises_what_the_same_key_will_find() {
+        let problem = Problem::from(LinkError::from(StoreError::Unknown("disk".into())));
+        assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(problem.retry_after_hint().is_some());
+        assert!(problem.detail().contains("Idempotency-Key"));
+    }
+}

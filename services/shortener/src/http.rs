@@ -1,0 +1,91 @@
+//! The API: routes and wire types. A handler parses, calls one operation, answers.
+
+pub(crate) mod cursor;
+mod documented;
+mod links;
+mod moment;
+mod redirect;
+mod wire;
+
+pub use wire::{LinkBody, LinkListBody, LinkPatchBody, NewLinkBody};
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use identity::Verifier;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::clicks::ClickQueue;
+use crate::link::Code;
+use crate::metrics::Metrics;
+use crate::operations::Links;
+
+pub(crate) use links::{make, remove};
+pub(crate) use moment::{parse_moment, show_moment};
+
+/// What handlers stand on. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of [`App`].
+pub struct Parts {
+    /// The use cases.
+    pub links: Links,
+    /// Where redirects leave their clicks.
+    pub clicks: Arc<ClickQueue>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Checks tokens.
+    pub verifier: Verifier,
+    /// What short URLs begin with, without a slash at its end.
+    pub public_url: String,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The short URL of a code.
+    pub(crate) fn short_url(&self, code: &Code) -> String {
+        format!("{}/{code}", self.public_url)
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl FromRef<App> for Verifier {
+    fn from_ref(app: &App) -> Self {
+        app.verifier.clone()
+    }
+}
+
+fn documented_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(documented::Document::openapi())
+        .routes(routes!(links::create, links::list))
+        .routes(routes!(links::show, links::update, links::delete))
+        .routes(routes!(redirect::follow))
+}
+
+/// All routes of the API.
+pub fn router(app: App) -> Router {
+    documented_routes().split_for_parts().0.with_state(app)
+}
+
+/// What the API promises, as OpenAPI 3.1.
+pub fn openapi() -> OpenApi {
+    let mut document = documented_routes().split_for_parts().1;
+    documented::complete(&mut document);
+    document
+}

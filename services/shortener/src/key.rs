@@ -1,0 +1,142 @@
+//! The code key: found or made at start, and held against the fingerprint in the store.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::permutation::CodeKey;
+use crate::store::{LinkStore, StoreError};
+
+/// Why the service refuses to start over its key. With another key the permutation would hand out codes that are already links.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The setting is not a key.
+    #[error("shortener.code_key must be 64 hexadecimal digits (32 bytes)")]
+    Setting,
+    /// The file is not a key.
+    #[error("{path} holds no code key: expected 64 hexadecimal digits (32 bytes)", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There are codes already, but their key is gone.
+    #[error(
+        "the link store belongs to the code key with fingerprint {pinned}, and {path} is not there: restore it, or set shortener.code_key",
+        path = path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// What the store says.
+        pinned: String,
+    },
+    /// There are codes already, made with another key.
+    #[error(
+        "the code key has fingerprint {given}, but the link store belongs to {pinned}: the key cannot be changed, for codes would be given out twice; restore the former key"
+    )]
+    Mismatch {
+        /// Of the key in hand.
+        given: String,
+        /// What the store says.
+        pinned: String,
+    },
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl KeyError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Setting => "code_key_setting_invalid",
+            Self::File { .. } => "code_key_file_invalid",
+            Self::Io { .. } => "code_key_file_unreadable",
+            Self::Missing { .. } => "code_key_missing",
+            Self::Mismatch { .. } => "code_key_mismatch",
+            Self::Store(error) => error.code(),
+        }
+    }
+
+    /// Whether starting again may help without anybody doing something.
+    pub fn retryable(&self) -> bool {
+        matches!(self, Self::Store(error) if error.retryable())
+    }
+}
+
+/// The key from the setting, else from the file, else a new one written to the file; in each case the one the store was begun with.
+pub async fn open(setting: &str, file: &Path, store: &dyn LinkStore) -> Result<CodeKey, KeyError> {
+    let key = if setting.is_empty() {
+        match read(file)? {
+            Some(key) => key,
+            None => match store.key_fingerprint().await? {
+                Some(pinned) => {
+                    return Err(KeyError::Missing {
+                        path: file.to_owned(),
+                        pinned,
+                    });
+                }
+                None => make(file)?,
+            },
+        }
+    } else {
+        CodeKey::from_hex(setting).ok_or(KeyError::Setting)?
+    };
+    let given = key.fingerprint();
+    let pinned = store.pin_key_fingerprint(&given).await?;
+    if pinned == given {
+        Ok(key)
+    } else {
+        Err(KeyError::Mismatch { given, pinned })
+    }
+}
+
+fn read(path: &Path) -> Result<Option<CodeKey>, KeyError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => CodeKey::from_hex(&text).map(Some).ok_or_else(|| KeyError::File {
+            path: path.to_owned(),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(KeyError::Io {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Writes a new key so that a crash leaves the whole file or none, readable by its owner alone.
+fn make(path: &Path) -> Result<CodeKey, KeyError> {
+    let key = CodeKey::generate();
+    let write = || {
+        let unfinished = path.with_extension("key.new");
+        match std::fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&unfinished)?;
+        file.write_all(format!("{}\n", key.to_hex()).as_bytes())?;
+        file.sync_all()?;
+        // A link, unlike a rename, never replaces a key that another process has made meanwhile.
+        std::fs::hard_link(&unfinished, path)?;
+        std::fs::remove_file(&unfinished)?;
+        // The name is durable only once its folder is.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().map_err(|source| KeyError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(key)
+}

@@ -1,0 +1,109 @@
+//! Every metric of the service. What all roles have (requests, database operations, cache, streams, leases) stands in their crates.
+//!
+//! | metric | unit | labels |
+//! |---|---|---|
+//! | `shortener_redirects_total` | redirects | `outcome`: `found`, `missing`, `expired`, `failed` |
+//! | `shortener_links_total` | links | `change`: `created`, `replayed`, `updated`, `deleted` |
+//! | `shortener_clicks_total` | clicks | `step`: `recorded`, `dropped` (queue full), `published`, `lost` (stopped before it was published), `counted` |
+//! | `shortener_click_queue_length` | clicks | none |
+//! | `shortener_click_lag_seconds` | seconds from a click to its count | none |
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use telemetry::Telemetry;
+
+/// From one flush to a backlog of minutes.
+const LAG_BUCKETS_S: [f64; 10] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0];
+
+type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
+
+/// The handles; each was looked up once, for a redirect is counted on the hot path.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Redirects that led somewhere.
+    pub redirects_found: Counter,
+    /// Codes that lead nowhere.
+    pub redirects_missing: Counter,
+    /// Codes of expired links.
+    pub redirects_expired: Counter,
+    /// Redirects that could not be answered.
+    pub redirects_failed: Counter,
+    /// Links made.
+    pub links_created: Counter,
+    /// Repeats answered as the first time.
+    pub links_replayed: Counter,
+    /// Links changed.
+    pub links_updated: Counter,
+    /// Links deleted.
+    pub links_deleted: Counter,
+    /// Clicks taken into the queue.
+    pub clicks_recorded: Counter,
+    /// Clicks that found the queue full.
+    pub clicks_dropped: Counter,
+    /// Clicks appended to the stream.
+    pub clicks_published: Counter,
+    /// Clicks that could not be appended before the service stopped.
+    pub clicks_lost: Counter,
+    /// Clicks added to the counts.
+    pub clicks_counted: Counter,
+    /// Clicks that wait in memory.
+    pub click_queue_length: Gauge,
+    /// From a click to its count.
+    pub click_lag: Histogram,
+}
+
+impl Metrics {
+    /// Registers all of them; once a role.
+    pub fn register(telemetry: &Telemetry) -> Self {
+        telemetry.registry(|registry| {
+            let redirects = labelled(registry, "shortener_redirects", "Answers to GET and HEAD /{code}");
+            let links = labelled(registry, "shortener_links", "Changes of links");
+            let clicks = labelled(
+                registry,
+                "shortener_clicks",
+                "Clicks on their way into the counts",
+            );
+            let outcome = |value| redirects.get_or_create_owned(&[("outcome", value)]);
+            let change = |value| links.get_or_create_owned(&[("change", value)]);
+            let step = |value| clicks.get_or_create_owned(&[("step", value)]);
+            let metrics = Self {
+                redirects_found: outcome("found"),
+                redirects_missing: outcome("missing"),
+                redirects_expired: outcome("expired"),
+                redirects_failed: outcome("failed"),
+                links_created: change("created"),
+                links_replayed: change("replayed"),
+                links_updated: change("updated"),
+                links_deleted: change("deleted"),
+                clicks_recorded: step("recorded"),
+                clicks_dropped: step("dropped"),
+                clicks_published: step("published"),
+                clicks_lost: step("lost"),
+                clicks_counted: step("counted"),
+                click_queue_length: Gauge::default(),
+                click_lag: Histogram::new(LAG_BUCKETS_S),
+            };
+            registry.register(
+                "shortener_click_queue_length",
+                "Clicks that wait in memory to be appended to the stream",
+                metrics.click_queue_length.clone(),
+            );
+            registry.register_with_unit(
+                "shortener_click_lag",
+                "From a click to its count",
+                Unit::Seconds,
+                metrics.click_lag.clone(),
+            );
+            metrics
+        })
+    }
+}
+
+fn labelled(registry: &mut Registry, name: &'static str, help: &'static str) -> Labelled {
+    let family = Labelled::default();
+    registry.register(name, help, family.clone());
+    family
+}

@@ -1,0 +1,63 @@
+//! The use cases: the rules, no I/O of their own. A handler calls one of them; each works through the ports.
+
+mod create_link;
+mod delete_link;
+mod find_link;
+mod follow_link;
+mod list_links;
+mod update_link;
+
+pub use create_link::{CreateLink, Creator};
+pub use follow_link::Destination;
+pub use list_links::ListedLinks;
+pub use update_link::LinkChange;
+
+use std::sync::Arc;
+
+use cache::Cache;
+use clock::SharedClock;
+use idempotency::InFlight;
+use leases::LeasedIds;
+
+use crate::codes::CodeAllocator;
+use crate::link::{Code, Link, OwnHosts};
+use crate::store::{LinkStore, RecordScope, StoreError};
+
+/// The rules' numbers.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Longest URL, in bytes.
+    pub url_bytes_max: usize,
+    /// Most tags on a link.
+    pub tags_max: usize,
+    /// Longest tag, in characters.
+    pub tag_chars_max: usize,
+    /// How far ahead an expiry may lie, in milliseconds.
+    pub expiry_ms_max: u64,
+    /// Links on a page when none is asked for.
+    pub list_limit_default: u32,
+    /// Most links on a page.
+    pub list_limit_max: u32,
+    /// How long an idempotency record is kept, in milliseconds.
+    pub record_ttl_ms: u64,
+}
+
+/// Everything the use cases stand on.
+pub struct Links {
+    /// The port.
+    pub store: Arc<dyn LinkStore>,
+    /// Where codes lead, remembered; also that they lead nowhere.
+    pub destinations: Cache<Code, Arc<Destination>, StoreError>,
+    /// Generated codes.
+    pub codes: CodeAllocator,
+    /// Link ids.
+    pub ids: LeasedIds,
+    /// What time it is.
+    pub clock: SharedClock,
+    /// The rules' numbers.
+    pub limits: Limits,
+    /// What a link must not lead to.
+    pub own_hosts: OwnHosts,
+    /// Requests with an idempotency key that are being worked on.
+    pub in_flight: InFlight<RecordScope, Link>,
+}

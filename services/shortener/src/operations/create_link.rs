@@ -1,0 +1,173 @@
+//! Making a link.
+
+use idempotency::{Fingerprint, IdempotencyError, Idempotent, Outcome};
+use identity::Principal;
+use problem::FieldError;
+
+use super::Links;
+use crate::error::LinkError;
+use crate::link::{Alias, Lifetime, Link, Tags, TargetUrl};
+use crate::store::{Created, NewRecord, Record, RecordScope};
+
+/// A link as it was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct CreateLink {
+    /// Where it should lead.
+    pub url: String,
+    /// What should stand behind the slash; generated if nothing is given.
+    pub alias: Option<String>,
+    /// When it ends (Unix ms).
+    pub expires_at_ms: Option<u64>,
+    /// Whether it answers with 301.
+    pub permanent: bool,
+    /// Its tags.
+    pub tags: Vec<String>,
+}
+
+/// Who makes a link, and under which idempotency key.
+#[derive(Clone, Debug)]
+pub struct Creator {
+    /// Who.
+    pub principal: Principal,
+    /// The key and what was asked for under it, if one was sent.
+    pub idempotent: Option<Idempotent>,
+}
+
+/// A request that passed the rules.
+struct Accepted {
+    target: TargetUrl,
+    alias: Option<Alias>,
+    lifetime: Lifetime,
+    tags: Tags,
+}
+
+impl Links {
+    /// Makes a link, or answers as the first request with the same key was answered.
+    ///
+    /// Run it in an owned task: dropped half-way it leaves the answer to its copies open.
+    pub async fn create_link(&self, by: &Creator, asked: CreateLink) -> Result<Outcome<Link>, LinkError> {
+        let Some(idempotent) = &by.idempotent else {
+            return self.create(by, None, asked).await;
+        };
+        let scope = RecordScope {
+            tenant: by.principal.tenant.clone(),
+            user: by.principal.user.clone(),
+            key: idempotent.key.clone(),
+        };
+        let work = || async {
+            // Looked for before the rules are applied: the first answer stands, though the alias is taken (by it) and
+            // its expiry may have passed.
+            if let Some(record) = self.store.recall(&scope, self.clock.unix_ms()).await? {
+                return Ok(replayed(record, &idempotent.fingerprint)?);
+            }
+            self.create(by, Some((&scope, idempotent.fingerprint)), asked)
+                .await
+        };
+        Ok(self
+            .in_flight
+            .run(scope.clone(), idempotent.fingerprint, work)
+            .await?)
+    }
+
+    async fn create(
+        &self,
+        by: &Creator,
+        record: Option<(&RecordScope, Fingerprint)>,
+        asked: CreateLink,
+    ) -> Result<Outcome<Link>, LinkError> {
+        let now_ms = self.clock.unix_ms();
+        let accepted = self.accept(asked, now_ms)?;
+        let code = match accepted.alias {
+            Some(alias) => alias.code(),
+            None => self.codes.next().await?,
+        };
+        let link = Link {
+            id: self.ids.next()?,
+            tenant: by.principal.tenant.clone(),
+            code,
+            target: accepted.target,
+            lifetime: accepted.lifetime,
+            tags: accepted.tags,
+            created_at_ms: now_ms,
+            updated_at_ms: now_ms,
+            revision: 1,
+        };
+        let record = record.map(|(scope, fingerprint)| NewRecord {
+            scope: scope.clone(),
+            fingerprint,
+            expires_at_ms: now_ms.saturating_add(self.limits.record_ttl_ms),
+        });
+        let created = self.store.create(&link, record.as_ref()).await;
+        // Somebody may have asked for this code while it led nowhere; an unknown outcome may have made it lead somewhere.
+        self.destinations.invalidate(&link.code);
+        match (created?, &record) {
+            (Created::Now, _) => Ok(Outcome::Fresh(link)),
+            (Created::Before(first), Some(record)) => Ok(replayed(first, &record.fingerprint)?),
+            (Created::Taken, _) if accepted.alias.is_some() => Err(LinkError::AliasTaken),
+            (Created::Taken | Created::Before(_), _) => Err(LinkError::CodeCollision),
+        }
+    }
+
+    fn accept(&self, asked: CreateLink, now_ms: u64) -> Result<Accepted, LinkError> {
+        let mut errors = Vec::new();
+        let target = self.target(&asked.url).map_err(|error| errors.push(error));
+        let alias = asked.alias.as_deref().map(Alias::parse).transpose();
+        let alias = alias.map_err(|error| errors.push(wrong("/alias", error)));
+        let expiry = self
+            .expiry(asked.expires_at_ms, now_ms)
+            .map_err(|error| errors.push(error));
+        let lifetime = Lifetime::of(asked.permanent, asked.expires_at_ms);
+        let lifetime = lifetime.map_err(|error| errors.push(wrong("/expires_at", error)));
+        let tags = self.tags(asked.tags).map_err(|error| errors.push(error));
+        match (target, alias, expiry, lifetime, tags) {
+            (Ok(target), Ok(alias), Ok(()), Ok(lifetime), Ok(tags)) => Ok(Accepted {
+                target,
+                alias,
+                lifetime,
+                tags,
+            }),
+            _ => Err(LinkError::Invalid(errors)),
+        }
+    }
+
+    pub(super) fn target(&self, url: &str) -> Result<TargetUrl, FieldError> {
+        TargetUrl::parse(url, &self.own_hosts, self.limits.url_bytes_max)
+            .map_err(|error| wrong("/url", error))
+    }
+
+    pub(super) fn tags(&self, tags: Vec<String>) -> Result<Tags, FieldError> {
+        use crate::link::TagsError;
+        Tags::parse(tags, self.limits.tags_max, self.limits.tag_chars_max).map_err(|error| match error {
+            TagsError::TooMany { .. } => wrong("/tags", error),
+            TagsError::Length { index, .. } | TagsError::Control { index } => {
+                wrong(&format!("/tags/{index}"), error)
+            }
+        })
+    }
+
+    pub(super) fn expiry(&self, expires_at_ms: Option<u64>, now_ms: u64) -> Result<(), FieldError> {
+        let Some(at_ms) = expires_at_ms else { return Ok(()) };
+        if at_ms <= now_ms {
+            return Err(wrong("/expires_at", "this moment has passed"));
+        }
+        if at_ms - now_ms > self.limits.expiry_ms_max {
+            return Err(wrong("/expires_at", "this moment is too far ahead"));
+        }
+        Ok(())
+    }
+}
+
+fn replayed(record: Record, asked: &Fingerprint) -> Result<Outcome<Link>, IdempotencyError> {
+    if record.fingerprint == *asked {
+        Ok(Outcome::Replayed(record.link))
+    } else {
+        Err(IdempotencyError::Mismatch)
+    }
+}
+
+pub(super) fn wrong(pointer: &str, detail: impl ToString) -> FieldError {
+    FieldError {
+        pointer: pointer.to_owned(),
+        detail: detail.to_string(),
+    }
+}

@@ -1,0 +1,82 @@
+//! Where a code leads.
+
+use std::sync::Arc;
+
+use cache::{LoadError, Lookup};
+use http::HeaderValue;
+use identity::Tenant;
+use ids::Id;
+
+use super::Links;
+use crate::error::LinkError;
+use crate::link::{Code, Lifetime, Link};
+use crate::store::StoreError;
+
+/// What a redirect needs of a link, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Which link.
+    pub link_id: Id,
+    /// Whose link.
+    pub tenant: Tenant,
+    /// Its code.
+    pub code: Code,
+    /// The `Location` header.
+    pub location: HeaderValue,
+    /// How long it leads there.
+    pub lifetime: Lifetime,
+}
+
+impl Destination {
+    fn of(link: Link) -> Result<Self, StoreError> {
+        let location = HeaderValue::from_str(link.target.as_str())
+            .map_err(|_| StoreError::Corrupt("a stored URL does not fit a header".to_owned()))?;
+        Ok(Self {
+            link_id: link.id,
+            tenant: link.tenant,
+            code: link.code,
+            location,
+            lifetime: link.lifetime,
+        })
+    }
+}
+
+impl Links {
+    /// Where a code leads, if that can be said without asking the store: most redirects end here.
+    pub fn follow_remembered(&self, code: &Code) -> Option<Result<Arc<Destination>, LinkError>> {
+        match self.destinations.peek(code)? {
+            Lookup::Hit(destination) => Some(self.unless_over(destination)),
+            Lookup::Absent => Some(Err(LinkError::NotFound)),
+        }
+    }
+
+    /// Where a code leads. One read of the store serves all who ask at the same time; its answer, also that there is no such link, is
+    /// remembered. An expiry is judged now, by the clock, remembered or not.
+    pub async fn follow_link(&self, code: &Code) -> Result<Arc<Destination>, LinkError> {
+        let (store, wanted) = (Arc::clone(&self.store), *code);
+        let load = move || async move {
+            let link = store.resolve(&wanted).await?;
+            link.map(|link| Destination::of(link).map(Arc::new)).transpose()
+        };
+        let destination = self.destinations.get_or_load(*code, load).await.map_err(failed)?;
+        self.unless_over(destination.ok_or(LinkError::NotFound)?)
+    }
+
+    fn unless_over(&self, destination: Arc<Destination>) -> Result<Arc<Destination>, LinkError> {
+        // Asking the clock costs a redirect that cannot expire nothing.
+        match destination.lifetime {
+            Lifetime::Until(_) if destination.lifetime.is_over(self.clock.unix_ms()) => {
+                Err(LinkError::Expired)
+            }
+            _ => Ok(destination),
+        }
+    }
+}
+
+fn failed(error: LoadError<StoreError>) -> LinkError {
+    match error {
+        LoadError::Origin(error) => LinkError::Store((*error).clone()),
+        LoadError::Busy => LinkError::Overloaded,
+        other => LinkError::Store(StoreError::Unavailable(other.to_string())),
+    }
+}

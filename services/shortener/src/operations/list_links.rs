@@ -1,0 +1,44 @@
+//! Paging through one's links.
+
+use identity::Tenant;
+use ids::Id;
+
+use super::Links;
+use crate::error::LinkError;
+use crate::link::CountedLink;
+
+/// A page of links.
+#[derive(Clone, Debug)]
+pub struct ListedLinks {
+    /// The links, newest first.
+    pub links: Vec<CountedLink>,
+    /// Where the next page begins; `None` on the last.
+    pub next_before: Option<Id>,
+}
+
+impl Links {
+    /// A tenant's links older than `before`, newest first.
+    pub async fn list_links(
+        &self,
+        tenant: &Tenant,
+        before: Option<Id>,
+        limit: Option<u32>,
+    ) -> Result<ListedLinks, LinkError> {
+        let most = self.limits.list_limit_max;
+        let limit = limit.unwrap_or(self.limits.list_limit_default.min(most));
+        if !(1..=most).contains(&limit) {
+            let detail = format!("must be between 1 and {most}");
+            return Err(LinkError::Parameter {
+                name: "limit",
+                detail,
+            });
+        }
+        // One more than asked for tells whether another page follows.
+        let mut links = self.store.list(tenant, before, limit + 1).await?;
+        let asked = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = links.len() > asked;
+        links.truncate(asked);
+        let next_before = links.last().filter(|_| more).map(|last| last.link.id);
+        Ok(ListedLinks { links, next_before })
+    }
+}

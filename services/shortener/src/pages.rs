@@ -1,0 +1,158 @@
+//! `/ui/shortener`: make, list and delete links with plain forms. Authenticates as the API does: the gateway turns the
+//! session cookie into a bearer token, and lets no foreign page send forms.
+
+mod form;
+mod view;
+
+use axum::Router;
+use axum::extract::{Form, FromRequestParts, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::header::LOCATION;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use identity::{LINKS_READ, LINKS_WRITE, Principal};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use problem::Problem;
+use serde::Deserialize;
+use server::{Authenticated, Path, Query};
+
+use crate::error::LinkError;
+use crate::http::{App, cursor};
+use crate::link::Code;
+use form::NewLinkForm;
+use view::{ListPage, Notice};
+
+/// Where people sign in; leads back here.
+const SIGN_IN: &str = "/ui/login?return_to=/ui/shortener";
+const HOME: &str = "/ui/shortener";
+
+/// All routes of the pages.
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route(HOME, get(show).post(create))
+        .route("/ui/shortener/{code}/delete", post(delete))
+        .merge(::pages::assets_router("shortener"))
+        .with_state(app)
+}
+
+/// Who looks at the page; whoever has no good token is sent to sign in.
+struct SignedIn(Principal);
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        match Authenticated::from_request_parts(parts, app).await {
+            Ok(Authenticated(principal)) => Ok(Self(principal)),
+            Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => Err(to(SIGN_IN)),
+            Err(problem) => Err(problem.into_response()),
+        }
+    }
+}
+
+impl SignedIn {
+    fn require(&self, scope: &str) -> Result<(), Problem> {
+        Authenticated(self.0.clone()).require(scope)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ShowQuery {
+    cursor: Option<String>,
+    made: Option<String>,
+    deleted: Option<String>,
+}
+
+async fn show(
+    State(app): State<App>,
+    who: SignedIn,
+    Query(query): Query<ShowQuery>,
+) -> Result<Response, Problem> {
+    who.require(LINKS_READ)?;
+    let notice = match (&query.made, &query.deleted) {
+        (Some(code), _) => Code::parse(code).map(|code| Notice::Made(app.short_url(&code))),
+        (None, Some(code)) => Code::parse(code).map(Notice::Deleted),
+        (None, None) => None,
+    };
+    list_page(&app, &who, query.cursor.as_deref(), NewLinkForm::empty(), notice).await
+}
+
+async fn create(
+    State(app): State<App>,
+    who: SignedIn,
+    Form(form): Form<NewLinkForm>,
+) -> Result<Response, Problem> {
+    who.require(LINKS_WRITE)?;
+    let made = match form.request() {
+        Ok((body, idempotent)) => {
+            let by = crate::operations::Creator {
+                principal: who.0.clone(),
+                idempotent,
+            };
+            crate::http::make(&app, by, body).await
+        }
+        Err(error) => Err(error),
+    };
+    let error = match made {
+        Ok(made) => return Ok(to(&format!("{HOME}?made={}", made.get().code))),
+        Err(error) => error,
+    };
+    let problem = Problem::from(error.clone());
+    if problem.status().is_server_error() {
+        return Err(problem);
+    }
+    // Shown in place, with what was typed; the status says that nothing was made.
+    let (form, notice) = form.refused(&error);
+    let mut page = list_page(&app, &who, None, form, Some(notice)).await?;
+    *page.status_mut() = problem.status();
+    Ok(page)
+}
+
+async fn delete(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(code): Path<String>,
+) -> Result<Response, Problem> {
+    who.require(LINKS_WRITE)?;
+    let code = Code::parse(&code).ok_or(LinkError::NotFound)?;
+    match crate::http::remove(&app, &who.0.tenant, &code).await {
+        // Gone already is what was asked for: a second click is no error.
+        Ok(()) | Err(LinkError::NotFound) => Ok(to(&format!("{HOME}?deleted={code}"))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn list_page(
+    app: &App,
+    who: &SignedIn,
+    cursor: Option<&str>,
+    form: NewLinkForm,
+    notice: Option<Notice>,
+) -> Result<Response, Problem> {
+    let before = cursor.map(cursor::parse).transpose()?;
+    let listed = app.links.list_links(&who.0.tenant, before, None).await?;
+    let next = listed.next_before.map(|id| {
+        let cursor = cursor::show(id);
+        format!("{HOME}?cursor={}", utf8_percent_encode(&cursor, NON_ALPHANUMERIC))
+    });
+    let page = ListPage {
+        app,
+        who: &who.0,
+        links: &listed.links,
+        now_ms: app.links.clock.unix_ms(),
+        first: before.is_none(),
+        next,
+        form,
+        notice,
+    };
+    Ok(page.draw().into_response())
+}
+
+/// 303: whatever was sent, look there with `GET`.
+fn to(place: &str) -> Response {
+    match HeaderValue::try_from(place) {
+        Ok(place) => (StatusCode::SEE_OTHER, [(LOCATION, place)]).into_response(),
+        Err(error) => Problem::internal(error).into_response(),
+    }
+}

@@ -1,0 +1,197 @@
+//! Statements about links.
+
+use idempotency::Fingerprint;
+use identity::Tenant;
+use ids::Id;
+use sql::SqliteConnection;
+use sqlx::Row as _;
+
+use super::rows::{self, link_columns};
+use super::{Created, NewRecord, Record, RecordScope, StoreError};
+use crate::link::{Code, CountedLink, Link};
+
+pub(super) async fn create(
+    tx: &mut SqliteConnection,
+    link: &Link,
+    record: Option<&NewRecord>,
+) -> Result<Created, StoreError> {
+    if let Some(record) = record
+        && let Some(before) = recall(tx, &record.scope, link.created_at_ms).await?
+    {
+        return Ok(Created::Before(before));
+    }
+    if !insert(tx, link).await? {
+        return Ok(Created::Taken);
+    }
+    if let Some(record) = record {
+        // Only an expired record can be in the way now: this transaction is the one writer.
+        sqlx::query(
+            "INSERT OR REPLACE INTO idempotency (tenant, user, key, fingerprint, answer, expires_at_ms) \
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(record.scope.tenant.as_str())
+        .bind(record.scope.user.as_str())
+        .bind(record.scope.key.as_str())
+        .bind(&record.fingerprint.as_bytes()[..])
+        .bind(rows::answer_json(link))
+        .bind(rows::integer(record.expires_at_ms)?)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(Created::Now)
+}
+
+/// `false` when the code is taken; nothing is written then.
+async fn insert(tx: &mut SqliteConnection, link: &Link) -> Result<bool, StoreError> {
+    let inserted = sqlx::query(
+        "INSERT INTO links (code, id, tenant, url, permanent, expires_at_ms, tags, created_at_ms, updated_at_ms, revision) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code) DO NOTHING",
+    )
+    .bind(link.code.as_str())
+    .bind(rows::integer(link.id.as_u64())?)
+    .bind(link.tenant.as_str())
+    .bind(link.target.as_str())
+    .bind(link.lifetime.is_permanent())
+    .bind(link.lifetime.expires_at_ms().map(rows::integer).transpose()?)
+    .bind(rows::tags_json(&link.tags))
+    .bind(rows::integer(link.created_at_ms)?)
+    .bind(rows::integer(link.updated_at_ms)?)
+    .bind(rows::integer(link.revision)?)
+    .execute(&mut *tx)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query("INSERT INTO links_by_tenant (tenant, id, code) VALUES (?, ?, ?)")
+        .bind(link.tenant.as_str())
+        .bind(rows::integer(link.id.as_u64())?)
+        .bind(link.code.as_str())
+        .execute(&mut *tx)
+        .await?;
+    // The row of counts is there from the start: counting is an update, and late clicks of a deleted link vanish.
+    sqlx::query("INSERT INTO link_clicks (tenant, link_id, clicks) VALUES (?, ?, 0)")
+        .bind(link.tenant.as_str())
+        .bind(rows::integer(link.id.as_u64())?)
+        .execute(&mut *tx)
+        .await?;
+    Ok(true)
+}
+
+pub(super) async fn recall(
+    conn: &mut SqliteConnection,
+    scope: &RecordScope,
+    now_ms: u64,
+) -> Result<Option<Record>, StoreError> {
+    let row = sqlx::query(
+        "SELECT fingerprint, answer FROM idempotency \
+         WHERE tenant = ? AND user = ? AND key = ? AND expires_at_ms > ?",
+    )
+    .bind(scope.tenant.as_str())
+    .bind(scope.user.as_str())
+    .bind(scope.key.as_str())
+    .bind(rows::integer(now_ms)?)
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let fingerprint = Fingerprint::from_bytes(row.try_get(0)?)
+        .ok_or_else(|| StoreError::Corrupt("a stored fingerprint has another length".to_owned()))?;
+    let link = rows::read_answer(row.try_get(1)?, &scope.tenant)?;
+    Ok(Some(Record { fingerprint, link }))
+}
+
+pub(super) async fn resolve(conn: &mut SqliteConnection, code: &Code) -> Result<Option<Link>, StoreError> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        link_columns!(),
+        " FROM links l WHERE l.code = ?"
+    ))
+    .bind(code.as_str())
+    .fetch_optional(conn)
+    .await?;
+    row.as_ref().map(rows::link).transpose()
+}
+
+pub(super) async fn find(
+    conn: &mut SqliteConnection,
+    tenant: &Tenant,
+    code: &Code,
+) -> Result<Option<CountedLink>, StoreError> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        link_columns!(),
+        ", c.clicks, c.last_at_ms FROM links l \
+         LEFT JOIN link_clicks c ON c.tenant = l.tenant AND c.link_id = l.id \
+         WHERE l.code = ? AND l.tenant = ?"
+    ))
+    .bind(code.as_str())
+    .bind(tenant.as_str())
+    .fetch_optional(conn)
+    .await?;
+    row.as_ref().map(rows::counted).transpose()
+}
+
+pub(super) async fn list(
+    conn: &mut SqliteConnection,
+    tenant: &Tenant,
+    before: Option<Id>,
+    limit: u32,
+) -> Result<Vec<CountedLink>, StoreError> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        link_columns!(),
+        ", c.clicks, c.last_at_ms FROM links_by_tenant t \
+         JOIN links l ON l.code = t.code AND l.tenant = t.tenant \
+         LEFT JOIN link_clicks c ON c.tenant = t.tenant AND c.link_id = t.id \
+         WHERE t.tenant = ? AND t.id < ? ORDER BY t.id DESC LIMIT ?"
+    ))
+    .bind(tenant.as_str())
+    .bind(before.map_or(Ok(i64::MAX), |id| rows::integer(id.as_u64()))?)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(rows::counted).collect()
+}
+
+pub(super) async fn replace(tx: &mut SqliteConnection, link: &Link) -> Result<bool, StoreError> {
+    let replaced = sqlx::query(
+        "UPDATE links SET url = ?, permanent = ?, expires_at_ms = ?, tags = ?, updated_at_ms = ?, revision = ? \
+         WHERE code = ? AND tenant = ? AND id = ? AND revision = ?",
+    )
+    .bind(link.target.as_str())
+    .bind(link.lifetime.is_permanent())
+    .bind(link.lifetime.expires_at_ms().map(rows::integer).transpose()?)
+    .bind(rows::tags_json(&link.tags))
+    .bind(rows::integer(link.updated_at_ms)?)
+    .bind(rows::integer(link.revision)?)
+    .bind(link.code.as_str())
+    .bind(link.tenant.as_str())
+    .bind(rows::integer(link.id.as_u64())?)
+    .bind(rows::integer(link.revision)? - 1)
+    .execute(&mut *tx)
+    .await?;
+    Ok(replaced.rows_affected() == 1)
+}
+
+pub(super) async fn delete(
+    tx: &mut SqliteConnection,
+    tenant: &Tenant,
+    code: &Code,
+) -> Result<bool, StoreError> {
+    let id: Option<i64> = sqlx::query_scalar("DELETE FROM links WHERE code = ? AND tenant = ? RETURNING id")
+        .bind(code.as_str())
+        .bind(tenant.as_str())
+        .fetch_optional(&mut *tx)
+        .await?;
+    let Some(id) = id else { return Ok(false) };
+    for statement in [
+        "DELETE FROM links_by_tenant WHERE tenant = ? AND id = ?",
+        "DELETE FROM link_clicks WHERE tenant = ? AND link_id = ?",
+    ] {
+        sqlx::query(statement)
+            .bind(tenant.as_str())
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,55 @@
+//! Forgets what nobody will ask for again: expired idempotency records, ids of events counted long ago.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clock::SharedClock;
+use server::Drain;
+
+use crate::store::LinkStore;
+
+/// Rows of each kind that one write may take, so that other writes do not wait long behind it.
+const ROWS_MAX: u32 = 500;
+
+/// Collects at an interval.
+pub struct GarbageCollector {
+    /// The port.
+    pub store: Arc<dyn LinkStore>,
+    /// What is over is judged by it.
+    pub clock: SharedClock,
+    /// How often.
+    pub interval: Duration,
+    /// How long ids of counted events are kept, in milliseconds.
+    pub event_ids_keep_ms: u64,
+}
+
+impl GarbageCollector {
+    /// Until the drain begins.
+    pub async fn run(self, drain: Drain) {
+        loop {
+            tokio::select! {
+                () = drain.begun() => return,
+                () = tokio::time::sleep(self.interval) => {}
+            }
+            if let Err(error) = self.collect().await {
+                tracing::warn!(%error, code = error.code(), "garbage was not collected; the next round will");
+            }
+        }
+    }
+
+    async fn collect(&self) -> Result<(), crate::store::StoreError> {
+        let now_ms = self.clock.unix_ms();
+        let events_before_ms = now_ms.saturating_sub(self.event_ids_keep_ms);
+        loop {
+            let forgotten = self
+                .store
+                .collect_garbage(now_ms, events_before_ms, ROWS_MAX)
+                .await?;
+            if forgotten < u64::from(ROWS_MAX) {
+                return Ok(());
+            }
+            // Let waiting writes through.
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! From the stream into the counts.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use clock::SharedClock;
+use streams::{Delivery, Handler, HandlerError};
+use telemetry::{Span, SpanKind, Telemetry, TraceContext};
+
+use crate::clicks::{ClickEvent, STREAM};
+use crate::metrics::Metrics;
+use crate::store::{LinkStore, StoreError};
+
+/// Adds each click event to the counts, once: its id is remembered in the same transaction.
+pub struct CountClicks {
+    /// The port.
+    pub store: Arc<dyn LinkStore>,
+    /// Says when an event was counted.
+    pub clock: SharedClock,
+    /// Makes the consumer spans.
+    pub telemetry: Telemetry,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+#[async_trait]
+impl Handler for CountClicks {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        let event = &delivery.event;
+        // The reader's message may quote the data; what kind of failure it was says enough.
+        let clicks: ClickEvent = event
+            .decode()
+            .map_err(|error| HandlerError::Poison(format!("no click event: {:?}", error.classify())))?;
+        let mut spans = self.consumer_spans(&clicks, delivery);
+        let now_ms = self.clock.unix_ms();
+        let batch = clicks.sums(&event.id, now_ms);
+        let add = self.store.add_clicks(&batch);
+        let added = match spans.first().and_then(Span::context) {
+            Some(context) => context.scope(add).await,
+            None => add.await,
+        };
+        match added {
+            Ok(true) => {
+                self.metrics.clicks_counted.inc_by(clicks.clicks());
+                if let Some(first_at_ms) = clicks.first_at_ms() {
+                    let lag = std::time::Duration::from_millis(now_ms.saturating_sub(first_at_ms));
+                    self.metrics.click_lag.observe(lag.as_secs_f64());
+                }
+                Ok(())
+            }
+            // Redelivered after a crash between the count and its acknowledgement.
+            Ok(false) => Ok(()),
+            Err(error) => {
+                for span in &mut spans {
+                    span.fail(error.code());
+                }
+                Err(retry_or_not(&error))
+            }
+        }
+    }
+}
+
+impl CountClicks {
+    fn consumer_spans(&self, clicks: &ClickEvent, delivery: &Delivery) -> Vec<Span> {
+        let begin = |parent| {
+            let mut span = self
+                .telemetry
+                .span("process clicks", SpanKind::Consumer, Some(parent));
+            span.attribute("messaging.system", "orrery_streams")
+                .attribute("messaging.operation.name", "process")
+                .attribute("messaging.operation.type", "process")
+                .attribute("messaging.destination.name", STREAM)
+                .attribute("messaging.consumer.group.name", crate::clicks::GROUP)
+                .attribute("messaging.message.id", delivery.event.id.clone());
+            span
+        };
+        let parents = clicks
+            .traces
+            .iter()
+            .filter_map(|traceparent| TraceContext::parse(traceparent));
+        parents.map(begin).take_while(Span::is_recording).collect()
+    }
+}
+
+/// An unknown outcome is tried again too: if it stood, the event's id is there.
+fn retry_or_not(error: &StoreError) -> HandlerError {
+    match error {
+        StoreError::Unavailable(_) | StoreError::Unknown(_) => HandlerError::Retry(error.to_string()),
+        StoreError::CodesExhausted | StoreError::Corrupt(_) => HandlerError::Poison(error.to_string()),
+    }
+}
