@@ -175,10 +175,9 @@ impl Client {
         let mut request = request.map(|body| UnsyncBoxBody::new(body.map_err(Into::into)));
         let headers = request.headers_mut();
         headers.insert(DEADLINE_HEADER, deadline.header_value(&*inner.clock));
-        if let Some(trace) = span.context().or_else(TraceContext::current) {
-            if let Ok(value) = HeaderValue::try_from(trace.traceparent()) {
-                headers.insert(TRACEPARENT, value);
-            }
+        let trace = span.context().or_else(TraceContext::current);
+        if let Some(Ok(value)) = trace.map(|trace| HeaderValue::try_from(trace.traceparent())) {
+            headers.insert(TRACEPARENT, value);
         }
         match tokio::time::timeout(remaining, inner.pool.request(request)).await {
             Err(_elapsed) => Err(ClientError::Timeout),

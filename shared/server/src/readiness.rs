@@ -79,7 +79,7 @@ impl Readiness {
         }
         // A probe that panics has its verdict grow old, which is the right verdict; the others go on.
         while tasks.join_next().await.is_some() {}
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// The failing checks, each with its reason; empty when ready.

@@ -1,4 +1,8 @@
 //! The server over real sockets: limits, slow clients, drains, readiness, owned writes.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose scene cannot be set fails, loudly and here"
+)]
 
 mod authenticated;
 mod drain;

@@ -20,12 +20,12 @@ struct Bench {
 
 fn bench(settings: ServerSettings) -> Bench {
     let gate = Arc::new(Semaphore::new(0));
-    let (begin, begun) = watch::channel(false);
+    let (enter, begun) = watch::channel(false);
     let (write, written) = watch::channel(None);
     let waiting = Arc::clone(&gate);
     let handler = async move || {
         owned(async move {
-            begin.send_replace(true);
+            enter.send_replace(true);
             waiting.acquire().await.expect("open").forget();
             let trace = TraceContext::current().map(|trace| trace.trace_id().to_string());
             write.send_replace(trace);

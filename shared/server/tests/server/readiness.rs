@@ -83,18 +83,17 @@ async fn a_verdict_that_has_grown_old_is_no_verdict() {
     let (answered, probes) = watch::channel(0);
     let answered = Arc::new(answered);
     // The clock stands still, so only moving it can make the verdict old; the interval is too long to probe again.
-    let check =
-        Readiness::new(clock.clone()).check("store", Duration::from_secs(3_600), TIMEOUT, move || {
-            let answered = Arc::clone(&answered);
-            async move {
-                answered.send_modify(|count| *count += 1);
-                Ok(())
-            }
-        });
+    let check = Readiness::new(clock.clone()).check("store", Duration::from_hours(1), TIMEOUT, move || {
+        let answered = Arc::clone(&answered);
+        async move {
+            answered.send_modify(|count| *count += 1);
+            Ok(())
+        }
+    });
     let role = TestRole::with_readiness(Router::new(), settings(), check);
     role.until_readyz(200).await;
     assert_eq!(*probes.borrow(), 1);
-    clock.advance(3 * Duration::from_secs(3_600));
+    clock.advance(3 * Duration::from_hours(1));
     assert!(clock.monotonic() > Duration::ZERO);
     let reply = role.until_readyz(503).await;
     assert!(reply.text().contains("stopped answering"), "{}", reply.text());
