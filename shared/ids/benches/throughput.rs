@@ -1,5 +1,6 @@
 //! Ids a second from one thread, as a share of the 4,096,000 that a 12-bit sequence allows.
-//! The last line reads `ids_per_second=<n> ratio=<share>`; the median round counts.
+//! The last line reads `ids_per_second=<n> ratio=<share> best=<share>`; the median round counts. Needs a core of its
+//! own: a millisecond during which the thread is not run is lost, and no later one makes up for it.
 
 use clock::{Clock, SystemClock};
 use ids::{IdGenerator, IdLease};
