@@ -52,15 +52,22 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
     for (start, line) in lines.iter().enumerate() {
         let Some(name) = function_name(line) else { continue };
         let indent = &line[..line.len() - line.trim_start().len()];
+        let at_indent = |l: &&&str| {
+            l.strip_prefix(indent)
+                .is_some_and(|rest| !rest.is_empty() && !rest.starts_with(' '))
+        };
+        // The signature ends with a brace, or with a semicolon where there is no body to measure.
+        let signature = lines[start..]
+            .iter()
+            .filter(at_indent)
+            .find(|l| l.ends_with(['{', ';', '}']));
+        if signature.is_none_or(|l| !l.ends_with('{')) {
+            continue;
+        }
         let end = lines[start..]
             .iter()
             .position(|l| l.strip_prefix(indent).is_some_and(|rest| rest == "}"));
-        let declaration_only = lines[start..]
-            .iter()
-            .position(|l| l.trim_end().ends_with([';', '}']) && l.starts_with(indent));
-        if let Some(length) = end
-            && declaration_only.is_none_or(|d| d > 0 || !line.trim_end().ends_with([';', '}']))
-        {
+        if let Some(length) = end {
             found.push((name.to_owned(), start + 1, length + 1));
         }
     }
@@ -96,6 +103,9 @@ mod tests {
 
     #[test]
     fn a_declaration_in_a_trait_has_no_length() {
-        assert!(functions("trait A {\n    fn short(&self);\n}\n").is_empty());
+        assert!(
+            functions("trait A {\n    fn short(&self);\n    fn b(\n        &self,\n    ) -> u8;\n}\n")
+                .is_empty()
+        );
     }
 }
