@@ -19,10 +19,23 @@ pub struct Migration {
 impl Sqlite {
     /// Brings the file to the newest version, each step in a transaction of its own. Refuses a file that is newer than
     /// the code ([`SqlError::SchemaNewer`]) or holds an edited step ([`SqlError::MigrationEdited`]), before anything is
-    /// changed.
+    /// changed. Several processes may do so at once.
     pub async fn migrate(&self, migrations: &'static [Migration]) -> Result<(), SqlError> {
         let migrator = migrator(migrations)?;
-        self.pending(migrations).await?;
+        let mut pending = self.pending(migrations).await?;
+        while !pending.is_empty() {
+            let outcome = self.apply(&migrator).await;
+            let left = self.pending(migrations).await?;
+            // A step that failed here because another process was faster stands, and that is all that was wanted.
+            if left.len() == pending.len() {
+                return outcome;
+            }
+            pending = left;
+        }
+        Ok(())
+    }
+
+    async fn apply(&self, migrator: &Migrator) -> Result<(), SqlError> {
         self.inner
             .with_writer(async |connection| {
                 migrator

@@ -1,0 +1,15 @@
+//! The issuer from outside: over HTTP, on its database file, and its port's contract.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+#[path = "issuer/contract.rs"]
+mod contract;
+#[path = "issuer/keys.rs"]
+mod keys;
+#[path = "issuer/service.rs"]
+mod service;
+#[path = "issuer/sign_in.rs"]
+mod sign_in;
+#[path = "issuer/sign_in_attacks.rs"]
+mod sign_in_attacks;
+#[path = "issuer/token_endpoint.rs"]
+mod token_endpoint;
