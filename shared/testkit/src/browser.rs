@@ -194,10 +194,10 @@ impl Browser {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        match tokio::time::timeout(APPEARS_WITHIN, waiting).await {
-            Ok(element) => element,
-            Err(_) => panic!("no {css} on {}:\n{}", self.url().await, self.body_text().await),
-        }
+        let Ok(element) = tokio::time::timeout(APPEARS_WITHIN, waiting).await else {
+            panic!("no {css} on {}:\n{}", self.url().await, self.body_text().await)
+        };
+        element
     }
 
     /// Waits for an element to appear.
@@ -205,16 +205,23 @@ impl Browser {
         self.find(css).await;
     }
 
-    /// Waits until the browser is at a URL that `there` accepts.
-    pub async fn wait_for_url(&self, there: impl Fn(&str) -> bool) {
+    /// Waits until the browser is at a URL that `accepts` says yes to.
+    ///
+    /// # Panics
+    /// When it does not get there in time.
+    pub async fn wait_for_url(&self, accepts: impl Fn(&str) -> bool) {
         let waiting = async {
-            while !there(&self.url().await) {
+            while !accepts(&self.url().await) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        if tokio::time::timeout(APPEARS_WITHIN, waiting).await.is_err() {
-            panic!("still on {}:\n{}", self.url().await, self.body_text().await);
-        }
+        let there = tokio::time::timeout(APPEARS_WITHIN, waiting).await.is_ok();
+        assert!(
+            there,
+            "still on {}:\n{}",
+            self.url().await,
+            self.body_text().await
+        );
     }
 
     /// Clicks the first element that fits, scrolled into view; waits for the page it may lead to.
