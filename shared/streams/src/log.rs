@@ -48,8 +48,11 @@ pub trait StreamLog: Send + Sync + std::fmt::Debug + 'static {
     async fn release(&self, claim: &Claim) -> Result<(), StreamError>;
 
     /// Acks everything through `acked`, then delivers up to `limit` of the events that follow, each counted as one more
-    /// delivery before it is answered. Without an ack the same events come again. An event that was delivered before
-    /// comes alone, so that a crash is counted against the one that was being handled.
+    /// delivery before it is answered. Without an ack the same events come again.
+    ///
+    /// The holder handles what it is given one after another; so asking again under the same claim says that of the last
+    /// answer nothing past the first event without an ack was begun, and only that one's delivery stays counted. An event
+    /// that was delivered before comes alone, so that a crash is counted against the one that was being handled.
     ///
     /// With `limit` 0 it only acks. [`StreamError::Fenced`] when the claim was taken over.
     async fn next(
@@ -59,7 +62,7 @@ pub trait StreamLog: Send + Sync + std::fmt::Debug + 'static {
         limit: u32,
     ) -> Result<Vec<Delivery>, StreamError>;
 
-    /// Sets a delivery aside as a dead letter and acks it: the letter is durable before the original counts as acked.
+    /// Sets a delivery aside as a dead letter and acks it and all before it: the letter is durable before the original counts as acked.
     /// [`StreamError::Full`] when too many wait; the event then goes on blocking its partition.
     async fn dead_letter(&self, claim: &Claim, delivery: &Delivery, reason: &str) -> Result<(), StreamError>;
 

@@ -29,13 +29,14 @@ CREATE TABLE event (
 CREATE INDEX event_by_id ON event (stream, id, published_ms);
 
 -- How far each group is. `deliveries` counts those of the first event past `acked`; every other event up to `attempted`
--- was delivered once.
+-- was delivered once. `inherited` is what `attempted` was when the present holder took over.
 CREATE TABLE progress (
     stream         TEXT NOT NULL,
     grp            TEXT NOT NULL,
     part           INTEGER NOT NULL,
     acked          INTEGER NOT NULL,
     attempted      INTEGER NOT NULL,
+    inherited      INTEGER NOT NULL,
     deliveries     INTEGER NOT NULL,
     owner          TEXT NOT NULL,
     epoch          INTEGER NOT NULL,

@@ -21,8 +21,8 @@ impl SqliteStreamLog {
                     sqlx::query(
                         "WITH RECURSIVE parts (part) AS (SELECT 0 UNION ALL SELECT part + 1 FROM parts WHERE part < ?3)
                          INSERT INTO progress
-                             (stream, grp, part, acked, attempted, deliveries, owner, epoch, lease_until_ms)
-                         SELECT ?1, ?2, parts.part, coalesce(head - events, 0), 0, 0, '', 0, 0
+                             (stream, grp, part, acked, attempted, inherited, deliveries, owner, epoch, lease_until_ms)
+                         SELECT ?1, ?2, parts.part, coalesce(head - events, 0), 0, 0, 0, '', 0, 0
                          FROM parts LEFT JOIN head ON head.part = parts.part AND head.stream = ?1
                          WHERE true
                          ON CONFLICT DO NOTHING",
@@ -36,7 +36,8 @@ impl SqliteStreamLog {
                     // ends later than any could was written before the clock was set back, by somebody who is gone.
                     sqlx::query(
                         "UPDATE progress
-                         SET epoch = epoch + (owner <> ?3), owner = ?3, lease_until_ms = ?5
+                         SET epoch = epoch + (owner <> ?3), inherited = iif(owner <> ?3, attempted, inherited),
+                             owner = ?3, lease_until_ms = ?5
                          WHERE stream = ?1 AND grp = ?2
                            AND (owner = ?3 OR lease_until_ms <= ?4 OR lease_until_ms > ?5)",
                     )

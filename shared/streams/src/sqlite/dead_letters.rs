@@ -61,7 +61,7 @@ impl SqliteStreamLog {
                     .bind(int(delivery.position.0))
                     .execute(&mut *tx)
                     .await?;
-                    progress.ack(delivery.position.0);
+                    progress.set_aside(delivery.position.0);
                     progress.store(tx, claim).await?;
                     Ok(true)
                 })

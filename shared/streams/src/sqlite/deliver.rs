@@ -15,18 +15,33 @@ const READ_MAX: u32 = 500;
 pub(super) struct Progress {
     /// Everything up to here is done.
     pub(super) acked: u64,
-    /// Everything up to here was delivered at least once.
+    /// Everything up to here was, or may have been, given to the handler.
     attempted: u64,
+    /// What `attempted` was when the present holder took over: of those, nobody can say which were begun.
+    inherited: u64,
     /// Deliveries of the first event that is not done.
     deliveries: u32,
 }
 
 impl Progress {
-    pub(super) fn ack(&mut self, through: u64) {
-        let through = through.min(self.attempted);
-        if through > self.acked {
-            self.acked = through;
-            self.deliveries = u32::from(self.attempted > through);
+    /// The holder is alive and says that everything through `done` is done. It handles one after another, so of what was
+    /// delivered with it, at most the event after that was begun; the rest does not count as delivered.
+    fn report(&mut self, done: Option<u64>) {
+        let done = done.map_or(self.acked, |done| done.min(self.attempted));
+        self.advance(done, done + 1);
+    }
+
+    /// The holder set the event at `position` aside; it has begun nothing after it.
+    pub(super) fn set_aside(&mut self, position: u64) {
+        let position = position.min(self.attempted);
+        self.advance(position, position);
+    }
+
+    fn advance(&mut self, done: u64, begun: u64) {
+        self.attempted = self.attempted.min(begun).max(self.inherited);
+        if done > self.acked {
+            self.acked = done;
+            self.deliveries = u32::from(self.attempted > done);
         }
     }
 
@@ -54,8 +69,9 @@ impl Progress {
 
     /// Reads it under the claim's fence.
     pub(super) async fn of(tx: &mut SqliteConnection, claim: &Claim) -> Result<Self, StreamError> {
-        let row: Option<(i64, i64, i64)> = sqlx::query_as(
-            "SELECT acked, attempted, deliveries FROM progress WHERE stream = ? AND grp = ? AND part = ? AND epoch = ?",
+        let row: Option<(i64, i64, i64, i64)> = sqlx::query_as(
+            "SELECT acked, attempted, inherited, deliveries FROM progress
+             WHERE stream = ? AND grp = ? AND part = ? AND epoch = ?",
         )
         .bind(&claim.group.stream)
         .bind(&claim.group.name)
@@ -63,13 +79,14 @@ impl Progress {
         .bind(int(claim.epoch))
         .fetch_optional(tx)
         .await?;
-        let (acked, attempted, deliveries) = row.ok_or(StreamError::Fenced {
+        let (acked, attempted, inherited, deliveries) = row.ok_or(StreamError::Fenced {
             partition: claim.partition.number(),
         })?;
         let deliveries = u32::try_from(deliveries).unwrap_or(u32::MAX);
         Ok(Self {
             acked: uint(acked),
             attempted: uint(attempted),
+            inherited: uint(inherited),
             deliveries,
         })
     }
@@ -107,9 +124,7 @@ impl SqliteStreamLog {
                 scoped(async move {
                     let before = Progress::of(tx, claim).await?;
                     let mut progress = before;
-                    if let Some(through) = acked {
-                        progress.ack(through.0);
-                    }
+                    progress.report(acked.map(|through| through.0));
                     let batch = progress.batch(limit.min(READ_MAX));
                     let events = if batch == 0 {
                         Vec::new()

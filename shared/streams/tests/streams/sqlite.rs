@@ -1,0 +1,67 @@
+//! What only this engine promises.
+
+use streams::{StreamError, StreamLog, StreamSettings};
+
+use crate::contract::{STREAM, claim_of, event, group};
+use crate::{SqliteEngine, telemetry};
+
+#[tokio::test]
+async fn the_metrics_tell_depth_lag_deliveries_and_dead_letters() {
+    let engine = SqliteEngine::new();
+    let telemetry = telemetry();
+    let log = engine
+        .open_with(StreamSettings::default(), telemetry.clone())
+        .await;
+    let log: std::sync::Arc<dyn StreamLog> = std::sync::Arc::new(log);
+    log.publish(STREAM, &[event(1, "a"), event(2, "a"), event(1, "a")])
+        .await
+        .unwrap();
+    log.publish(STREAM, &[event("", "a")]).await.unwrap_err();
+    let claim = claim_of(&log, "me", "a").await;
+    let delivered = log.next(&claim, None, 1).await.unwrap();
+    log.dead_letter(&claim, &delivered[0], "why").await.unwrap();
+    log.lag(STREAM).await.unwrap();
+
+    let (_, text) = telemetry.encode(None).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let name = group().name;
+    for expected in [
+        r#"stream_depth{stream="clicks"} 2"#.to_owned(),
+        format!(r#"stream_lag{{stream="clicks",group="{name}"}} 1"#),
+        format!(r#"stream_deliveries_total{{stream="clicks",group="{name}"}} 1"#),
+        format!(r#"stream_dead_letters_total{{stream="clicks",group="{name}"}} 1"#),
+        r#"stream_dead_letters_waiting{stream="clicks"} 1"#.to_owned(),
+        r#"stream_published_events_total{stream="clicks",outcome="stored"} 2"#.to_owned(),
+        r#"stream_published_events_total{stream="clicks",outcome="duplicate"} 1"#.to_owned(),
+        r#"stream_published_events_total{stream="clicks",outcome="stream_event_invalid"} 1"#.to_owned(),
+        r#"stream_publish_duration_seconds_count{stream="clicks"} 2"#.to_owned(),
+    ] {
+        assert!(text.contains(&expected), "{expected} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_moved_away_is_noticed_and_nothing_more_is_taken() {
+    let engine = SqliteEngine::new();
+    let log = engine.open_with(StreamSettings::default(), telemetry()).await;
+    std::fs::rename(engine.path(), engine.folder.path().join("aside.db")).unwrap();
+    assert!(log.probe().await.is_err());
+    let refused = log.publish(STREAM, &[event(1, "a")]).await.unwrap_err();
+    assert_eq!((refused.code(), refused.retryable()), ("sql_file_lost", true));
+    assert!(matches!(refused, StreamError::Engine(_)));
+}
+
+#[tokio::test]
+async fn the_file_verifies_after_use() {
+    let engine = SqliteEngine::new();
+    let log = engine.open_with(StreamSettings::default(), telemetry()).await;
+    log.publish(STREAM, &[event(1, "a")]).await.unwrap();
+    log.sql().verify().await.unwrap();
+    assert!(
+        log.sql()
+            .pending(streams::SqliteStreamLog::migrations())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
