@@ -29,6 +29,8 @@ pub(crate) enum Refusal {
     Connection(#[from] ConnectionError),
     #[error("this request has passed through this gateway before")]
     Loop,
+    #[error("exactly one Host header with a host and a port is needed")]
+    Host,
     #[error("a token is needed: `Authorization: Bearer …`")]
     NoToken,
     #[error("exactly one `Authorization: Bearer …` header is needed")]
@@ -56,9 +58,9 @@ impl Refusal {
             Self::Path(_) => "malformed_path",
             Self::Connection(_) => "malformed_connection_header",
             Self::Loop => "loop_detected",
-            Self::NoToken | Self::NotBearer => "unauthenticated",
+            Self::Host => "malformed_host",
             Self::Token(VerifyError::KeysUnavailable) => "issuer_unavailable",
-            Self::Token(_) => "unauthenticated",
+            Self::NoToken | Self::NotBearer | Self::Token(_) => "unauthenticated",
             Self::Csrf => "csrf",
             Self::RateLimited(_) => "too_many_requests",
             Self::Upstream(_, error) => error.code(),
@@ -79,7 +81,7 @@ impl Refusal {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Path(_) | Self::Connection(_) => StatusCode::BAD_REQUEST,
+            Self::Path(_) | Self::Connection(_) | Self::Host => StatusCode::BAD_REQUEST,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::Token(VerifyError::KeysUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoToken | Self::NotBearer | Self::Token(_) => StatusCode::UNAUTHORIZED,

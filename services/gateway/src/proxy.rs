@@ -5,11 +5,12 @@ mod upstream;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::header::{AUTHORIZATION, LOCATION};
+use http::header::{AUTHORIZATION, HOST, LOCATION};
 use http::request::Parts;
 use http::uri::PathAndQuery;
+use http::{HeaderValue, StatusCode, Version};
 use limits::Decision;
+use server::{REQUEST_ID_HEADER, RequestId};
 
 use crate::access;
 use crate::error::Refusal;
@@ -47,6 +48,7 @@ async fn pass(
         return Err(Refusal::method(route));
     }
     let target = target(route, &parts)?;
+    settle_host(&mut parts)?;
     if forwarded::is_loop(&parts.headers) {
         return Err(Refusal::Loop);
     }
@@ -58,6 +60,9 @@ async fn pass(
         }
     }
     cookies::strip(&mut parts.headers);
+    if let Some(id) = RequestId::current() {
+        parts.headers.insert(REQUEST_ID_HEADER, id.header_value());
+    }
     forwarded::set(
         &mut parts.headers,
         Hop {
@@ -69,6 +74,22 @@ async fn pass(
     let has_body = !body.is_end_stream();
     let response = upstream::send(gateway, route.upstream, parts, has_body.then_some(body)).await?;
     Ok(answer(response))
+}
+
+/// One name for us, or it cannot be said which one a page was asked for by (RFC 9112, 3.2). A target in absolute form
+/// overrides the header.
+fn settle_host(parts: &mut Parts) -> Result<(), Refusal> {
+    if let Some(authority) = parts.uri.authority() {
+        let value = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Host)?;
+        parts.headers.insert(HOST, value);
+    }
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let one = match (hosts.next(), hosts.next()) {
+        (None, None) => parts.version <= Version::HTTP_10,
+        (Some(host), None) => host.to_str().is_ok_and(forwarded::is_host),
+        _ => false,
+    };
+    if one { Ok(()) } else { Err(Refusal::Host) }
 }
 
 /// What the upstream is asked for: the path as it came, for it can be read in one way only.

@@ -32,7 +32,8 @@ pub(crate) fn is_loop(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Replaces `Forwarded` and `X-Forwarded-*` by ours, and adds us to `Via`. `Host` becomes the upstream's own.
+/// Replaces `Forwarded` and `X-Forwarded-*` by ours, and adds us to `Via`. `Host` stays as the client sent
+/// it: the issuer shows its sign-in page on loopback names only, and must see the name that the browser used.
 pub(crate) fn set(headers: &mut HeaderMap, hop: Hop) {
     let claimed: Vec<_> = headers
         .keys()
@@ -42,7 +43,11 @@ pub(crate) fn set(headers: &mut HeaderMap, hop: Hop) {
     for name in claimed.iter().chain(&CLAIMS).chain([&FORWARDED]) {
         headers.remove(name);
     }
-    let host = headers.remove(HOST);
+    let host = headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .filter(|host| is_host(host))
+        .map(str::to_owned);
     let proto = if hop.https { "https" } else { "http" };
     let mut forwarded = format!("proto={proto}");
     if let Some(peer) = hop.peer {
@@ -54,13 +59,9 @@ pub(crate) fn set(headers: &mut HeaderMap, hop: Hop) {
         forwarded = format!("for={node};{forwarded}");
         insert(headers, "x-forwarded-for", &peer.to_string());
     }
-    if let Some(host) = host
-        .as_ref()
-        .and_then(|host| host.to_str().ok())
-        .filter(|host| is_host(host))
-    {
+    if let Some(host) = host {
         forwarded = format!("{forwarded};host=\"{host}\"");
-        insert(headers, "x-forwarded-host", host);
+        insert(headers, "x-forwarded-host", &host);
     }
     insert(headers, "x-forwarded-proto", proto);
     insert(headers, "forwarded", &forwarded);
@@ -70,7 +71,7 @@ pub(crate) fn set(headers: &mut HeaderMap, hop: Hop) {
 }
 
 /// What may stand in quotes without escaping: a host name or address and a port.
-fn is_host(host: &str) -> bool {
+pub(crate) fn is_host(host: &str) -> bool {
     !host.is_empty()
         && host
             .bytes()
@@ -114,7 +115,8 @@ mod tests {
         assert_eq!(headers["x-forwarded-host"], "go.example:8080");
         assert_eq!(headers["x-forwarded-proto"], "http");
         assert_eq!(headers["via"], "1.1 orrery-gateway");
-        assert_eq!(headers.len(), 5);
+        assert_eq!(headers["host"], "go.example:8080");
+        assert_eq!(headers.len(), 6);
         assert!(is_loop(&headers));
     }
 

@@ -1,0 +1,13 @@
+//! The gateway over real sockets: clients on one side, upstreams made here on the other.
+
+mod access;
+mod bodies;
+mod client;
+mod failures;
+mod forwarding;
+mod front;
+mod rate_limit;
+mod sign_in;
+mod smuggling;
+mod start_page;
+mod upstreams;
