@@ -49,8 +49,19 @@ impl Metrics {
             durations,
         }
     }
+}
 
-    pub(crate) fn begin<'a>(&'a self, inner: &'a Inner, operation: &'static str) -> Measured<'a> {
+/// One operation being measured; it ends when dropped.
+pub(crate) struct Measured<'a> {
+    inner: &'a Inner,
+    operation: &'static str,
+    outcome: &'static str,
+    began: Duration,
+    span: Span,
+}
+
+impl<'a> Measured<'a> {
+    pub(crate) fn begin(inner: &'a Inner, operation: &'static str) -> Self {
         let mut span = inner.telemetry.span(operation, SpanKind::Client, None);
         if span.is_recording() {
             span.attribute("db.system.name", "sqlite")
@@ -65,18 +76,7 @@ impl Metrics {
             span,
         }
     }
-}
 
-/// One operation being measured; it ends when dropped.
-pub(crate) struct Measured<'a> {
-    inner: &'a Inner,
-    operation: &'static str,
-    outcome: &'static str,
-    began: Duration,
-    span: Span,
-}
-
-impl Measured<'_> {
     pub(crate) fn ok(&mut self) {
         self.outcome = "ok";
     }

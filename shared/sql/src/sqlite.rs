@@ -12,7 +12,7 @@ use telemetry::Telemetry;
 use tokio::sync::Mutex;
 
 use crate::file::OpenedFile;
-use crate::metrics::Metrics;
+use crate::metrics::{Measured, Metrics};
 use crate::{Scoped, SqlError, SqliteSettings};
 
 /// Prepared statements a connection keeps.
@@ -124,7 +124,7 @@ impl Sqlite {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> Scoped<'env, 'c, Result<T, E>>,
         E: From<SqlError>,
     {
-        let mut measured = self.inner.metrics.begin(&self.inner, name);
+        let mut measured = Measured::begin(&self.inner, name);
         let mut connection = self.inner.readers.acquire().await.map_err(|error| {
             let error = SqlError::from(error);
             measured.failed(error.code());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::{ConnectOptions, Connection, Sqlite as Engine, SqliteConnection, Transaction};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::metrics::Measured;
 use crate::sqlite::Inner;
 use crate::{Scoped, SqlError, Sqlite};
 
@@ -42,7 +43,7 @@ impl Sqlite {
         E: From<SqlError>,
     {
         let inner = &*self.inner;
-        let mut measured = inner.metrics.begin(inner, name);
+        let mut measured = Measured::begin(inner, name);
         let deadline = Instant::now() + inner.settings.write_deadline();
         let outcome = inner.write(body, deadline).await;
         match &outcome {

@@ -125,12 +125,12 @@ impl Workers<'_> {
                 return Duration::from_millis(self.consumer.settings.backoff_ms_max).min(lasts / 10);
             }
         };
-        for running in self.running.iter() {
+        for (partition, running) in &self.running {
             let still = held
                 .iter()
-                .any(|claim| claim.partition == *running.0 && claim.epoch == running.1.epoch);
+                .any(|claim| claim.partition == *partition && claim.epoch == running.epoch);
             if !still {
-                running.1.lost.send_replace(true);
+                running.lost.send_replace(true);
             }
         }
         for claim in held {

@@ -25,7 +25,8 @@ impl Partition {
         hash ^= hash >> 33;
         hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
         hash ^= hash >> 33;
-        Self((hash % u64::from(PARTITIONS)) as u8)
+        let [.., low] = (hash % u64::from(PARTITIONS)).to_be_bytes();
+        Self(low)
     }
 
     /// All of them, in order.

@@ -8,7 +8,7 @@ use super::rows::{int, uint};
 use crate::{Collected, GroupLag, Lag, StreamError};
 
 /// Events of one partition that one collection deletes at most: it holds the writer meanwhile.
-const STEP: usize = 200;
+const STEP: u32 = 200;
 
 /// Where a partition may be cut off: its number and the last position that goes.
 struct Cut {
@@ -132,7 +132,7 @@ async fn cuts(
         .bind(stream)
         .bind(part)
         .bind(acked)
-        .bind(STEP as i64)
+        .bind(i64::from(STEP))
         .fetch_all(&mut *conn)
         .await?;
         // Up to the first that must stay, whatever the clock did meanwhile: what is kept has no gaps.

@@ -398,9 +398,9 @@ async fn two_consumers_share_a_group_with_one_per_partition_and_a_bound_on_both(
     eventually("all is acked", async || all_acked(&log).await).await;
     second.stop().await;
     assert!(handler.together_max.load(Ordering::SeqCst) <= 4);
-    let handled = handler.handled.lock().unwrap();
-    assert_eq!(handled.len(), 400);
-    assert!(handled.values().all(|times| *times == 1), "{handled:?}");
+    let times = handler.handled.lock().unwrap();
+    assert_eq!(times.len(), 400);
+    assert!(times.values().all(|times| *times == 1), "{times:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

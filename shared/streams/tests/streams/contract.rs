@@ -107,6 +107,10 @@ pub(crate) fn group() -> Group {
 }
 
 /// Event number `id` of `key`.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "numbers and names alike, as each case reads best"
+)]
 pub(crate) fn event(id: impl ToString, key: &str) -> Event {
     Event::new(
         id.to_string(),

@@ -115,9 +115,9 @@ pub(crate) async fn an_invalid_event_refuses_its_whole_batch(engine: &dyn Engine
         log.publish("", &[event(1, "a")]).await,
         Err(StreamError::Invalid { field: "stream", .. })
     ));
-    let long = streams::Group::new(STREAM, "g".repeat(65));
+    let endless = streams::Group::new(STREAM, "g".repeat(65));
     assert!(matches!(
-        log.claim(&long, "me").await,
+        log.claim(&endless, "me").await,
         Err(StreamError::Invalid { field: "group", .. })
     ));
     assert!(everything(&log, "a", 10).await.is_empty());
