@@ -11,7 +11,11 @@ use crate::config::{Settings, sqlite_path};
 use crate::store::sqlite::SqliteLinkStore;
 
 /// Makes the three files where they are missing and brings each to this program's schema. Twice is harmless.
-pub async fn migrate(settings: &Settings, telemetry: &Telemetry, clock: &SharedClock) -> Result<(), RunError> {
+pub async fn migrate(
+    settings: &Settings,
+    telemetry: &Telemetry,
+    clock: &SharedClock,
+) -> Result<(), RunError> {
     let open = async |what, url: &str| {
         let path = sqlite_path(what, url)?;
         let opened = Sqlite::open(path, settings.sqlite.clone(), telemetry.clone(), clock.clone()).await;
@@ -19,7 +23,10 @@ pub async fn migrate(settings: &Settings, telemetry: &Telemetry, clock: &SharedC
     };
     let links = open("database_url", &settings.database_url).await?;
     let opened = SqliteLinkStore::open(links.clone()).await;
-    opened.map_err(|source| RunError::Database { what: "database_url", source })?;
+    opened.map_err(|source| RunError::Database {
+        what: "database_url",
+        source,
+    })?;
     links.close().await;
 
     let leases = open("leases_url", &settings.leases_url).await?;

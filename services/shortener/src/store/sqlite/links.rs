@@ -136,16 +136,20 @@ pub(super) async fn list(
     before: Option<Id>,
     limit: u32,
 ) -> Result<Vec<CountedLink>, StoreError> {
+    let newest = match before {
+        Some(id) => rows::integer(id.as_u64())? - 1,
+        None => i64::MAX,
+    };
     let rows = sqlx::query(concat!(
         "SELECT ",
         link_columns!(),
         ", c.clicks, c.last_at_ms FROM links_by_tenant t \
          JOIN links l ON l.code = t.code AND l.tenant = t.tenant \
          LEFT JOIN link_clicks c ON c.tenant = t.tenant AND c.link_id = t.id \
-         WHERE t.tenant = ? AND t.id < ? ORDER BY t.id DESC LIMIT ?"
+         WHERE t.tenant = ? AND t.id <= ? ORDER BY t.id DESC LIMIT ?"
     ))
     .bind(tenant.as_str())
-    .bind(before.map_or(Ok(i64::MAX), |id| rows::integer(id.as_u64()))?)
+    .bind(newest)
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;

@@ -1,0 +1,26 @@
+//! The whole service over HTTP, and the port's contract on every engine there is.
+
+#[path = "shortener/clicks.rs"]
+mod clicks;
+#[path = "shortener/codes.rs"]
+mod codes;
+#[path = "shortener/contract.rs"]
+mod contract;
+#[path = "shortener/expiry.rs"]
+mod expiry;
+#[path = "shortener/harness.rs"]
+mod harness;
+#[path = "shortener/idempotency.rs"]
+mod idempotency;
+#[path = "shortener/life.rs"]
+mod life;
+#[path = "shortener/links.rs"]
+mod links;
+#[path = "shortener/openapi.rs"]
+mod openapi;
+#[path = "shortener/pages.rs"]
+mod pages;
+#[path = "shortener/redirects.rs"]
+mod redirects;
+#[path = "shortener/tenants.rs"]
+mod tenants;

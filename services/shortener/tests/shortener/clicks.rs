@@ -1,0 +1,148 @@
+//! Clicks, from a redirect into the counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::json;
+use telemetry::{OtlpProtocol, TelemetrySettings};
+use testkit::otlp::OtlpReceiver;
+
+use crate::harness::{Blocked, Service, Setup, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_followed_link_is_counted_and_a_look_is_not() {
+    let service = Service::start().await;
+    service
+        .make(json!({"url": "https://example.com/", "alias": "counted"}))
+        .await;
+    service
+        .make(json!({"url": "https://example.com/", "alias": "other"}))
+        .await;
+    for _ in 0..250 {
+        assert_eq!(service.get("/counted").await.status, 302);
+    }
+    assert_eq!(
+        service.request(Method::HEAD, "/counted", &[], "").await.status,
+        302
+    );
+    service.get("/other").await;
+    service.get("/no-such-link").await;
+    let link = service.clicked("counted", 250).await;
+    assert!(link["last_click_at"].as_str().unwrap() >= link["created_at"].as_str().unwrap());
+    service.clicked("other", 1).await;
+    assert_eq!(
+        service.metric(r#"shortener_clicks_total{step="counted"}"#).await,
+        251.0
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clicks_that_wait_are_appended_before_the_service_stops_and_counted_by_the_next() {
+    let setup = Setup::new().change(|settings| settings.clicks.flush_interval_ms = 600_000);
+    let service = setup.start().await;
+    service
+        .make(json!({"url": "https://example.com/", "alias": "drained"}))
+        .await;
+    for _ in 0..40 {
+        service.get("/drained").await;
+    }
+    let service = service.restart().await;
+    service.clicked("drained", 40).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_stalls_delays_counting_and_nothing_else() {
+    let setup = Setup::new().change(|settings| settings.sqlite.write_deadline_ms = 300);
+    let service = setup.start().await;
+    service
+        .make(json!({"url": "https://example.com/", "alias": "stalled"}))
+        .await;
+    let blocked = Blocked::new(service.folder.path().join("streams.db")).await;
+    for _ in 0..30 {
+        assert_eq!(service.get("/stalled").await.status, 302);
+    }
+    blocked.release().await;
+    service.clicked("stalled", 30).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_drops_clicks_and_says_how_many_and_redirects_go_on() {
+    let setup = Setup::new().change(|settings| {
+        settings.clicks.queue_max = 10;
+        settings.clicks.flush_interval_ms = 600_000;
+    });
+    let service = setup.start().await;
+    service
+        .make(json!({"url": "https://example.com/", "alias": "flooded"}))
+        .await;
+    for _ in 0..25 {
+        assert_eq!(service.get("/flooded").await.status, 302);
+    }
+    assert_eq!(
+        service.metric(r#"shortener_clicks_total{step="recorded"}"#).await,
+        10.0
+    );
+    assert_eq!(
+        service.metric(r#"shortener_clicks_total{step="dropped"}"#).await,
+        15.0
+    );
+    service.restart().await.clicked("flooded", 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sampled_click_is_one_trace_from_the_request_to_the_count() {
+    let receiver = Arc::new(OtlpReceiver::start());
+    let telemetry = TelemetrySettings {
+        otlp_endpoint: Some(receiver.http_endpoint()),
+        otlp_protocol: OtlpProtocol::Http,
+        otlp_flush_interval_ms: 20,
+        sample_ratio: 0.0,
+        ..TelemetrySettings::default()
+    };
+    let service = Setup {
+        telemetry,
+        ..Setup::new()
+    }
+    .start()
+    .await;
+    service
+        .make(json!({"url": "https://example.com/secret-path", "alias": "traced"}))
+        .await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    for flags in ["01", "00"] {
+        let traceparent = format!("00-{trace}-b7ad6b7169203331-{flags}");
+        let headers = [("traceparent", traceparent.as_str())];
+        service.request(Method::GET, "/traced", &headers, "").await;
+    }
+    service.clicked("traced", 2).await;
+    let of_trace = || {
+        receiver
+            .spans()
+            .into_iter()
+            .filter(|span| span.trace_id == trace)
+            .collect::<Vec<_>>()
+    };
+    eventually("the spans arrive", async || {
+        of_trace().iter().any(|span| span.name == "process clicks")
+    })
+    .await;
+    let spans = of_trace();
+    let only = |name: &str| {
+        let found: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+        assert_eq!(found.len(), 1, "{name}: {spans:?}");
+        found[0]
+    };
+    let (server, send, process) = (only("GET /{code}"), only("send clicks"), only("process clicks"));
+    assert_eq!(server.parent_span_id, "b7ad6b7169203331");
+    assert_eq!(
+        (&send.parent_span_id, &process.parent_span_id),
+        (&server.span_id, &send.span_id)
+    );
+    assert_eq!(send.attributes["messaging.destination.name"], "clicks");
+    assert!(
+        !receiver.everything().contains("secret-path"),
+        "no span carries a link's URL"
+    );
+    assert!(Duration::from_nanos(process.end_ns - process.start_ns) < crate::harness::PATIENCE);
+}

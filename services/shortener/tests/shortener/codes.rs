@@ -1,0 +1,72 @@
+//! Generated codes: each once, whatever happens.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use shortener::codes::CodeAllocator;
+use shortener::link::{Code, GENERATED_CODES};
+use shortener::permutation::{CodeKey, Permutation};
+
+use crate::contract::Fixture;
+
+proptest! {
+    #[test]
+    fn two_counters_never_share_a_code(
+        key in any::<[u8; 32]>(),
+        one in 0..GENERATED_CODES,
+        other in 0..GENERATED_CODES,
+    ) {
+        let permutation = Permutation::new(&CodeKey::from_bytes(key), GENERATED_CODES);
+        let (first, second) = (Code::generated(permutation.apply(one)), Code::generated(permutation.apply(other)));
+        prop_assert_eq!(one == other, first == second);
+        prop_assert!(first.is_generated_shape());
+    }
+
+    #[test]
+    fn every_small_domain_is_permuted(key in any::<[u8; 32]>(), size in 1_u64..300) {
+        let permutation = Permutation::new(&CodeKey::from_bytes(key), size);
+        let hit: HashSet<u64> = (0..size).map(|value| permutation.apply(value)).collect();
+        prop_assert_eq!(hit.len() as u64, size);
+        prop_assert!(hit.iter().all(|value| *value < size));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn allocators_that_share_a_store_never_give_the_same_code() {
+    let fixture = Fixture::new().await;
+    let key = CodeKey::generate();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        // Small ranges, so that they are leased again and again.
+        let allocator = Arc::new(CodeAllocator::new(fixture.store.clone(), &key, 7));
+        for _ in 0..4 {
+            let allocator = Arc::clone(&allocator);
+            tasks.spawn(async move {
+                let mut codes = Vec::new();
+                for _ in 0..50 {
+                    codes.push(allocator.next().await.unwrap());
+                }
+                codes
+            });
+        }
+    }
+    let codes: Vec<Code> = tasks.join_all().await.into_iter().flatten().collect();
+    assert_eq!(codes.iter().collect::<HashSet<_>>().len(), 800);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_range_at_a_restart_is_never_given() {
+    let fixture = Fixture::new().await;
+    let key = CodeKey::generate();
+    let mut seen = HashSet::new();
+    for _ in 0..5 {
+        let allocator = CodeAllocator::new(fixture.store.clone(), &key, 1_000);
+        assert!(seen.insert(allocator.next().await.unwrap()));
+        assert!(seen.insert(allocator.next().await.unwrap()));
+    }
+    assert_eq!(
+        fixture.store.lease_counters(1, GENERATED_CODES).await.unwrap(),
+        5_000..5_001
+    );
+}

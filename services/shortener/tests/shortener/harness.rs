@@ -1,0 +1,362 @@
+//! The service in this process: real sockets on free ports, real files in a folder of its own, tokens signed here.
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clock::{SharedClock, SystemClock};
+use config::Secret;
+use http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use identity::{Claims, Jwks, Principal, Scopes, SigningKey, StaticKeys, Tenant, User};
+use serde_json::Value;
+use server::{Drain, Role, ServerSettings};
+use shortener::{RunError, Settings};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+use telemetry::{Telemetry, TelemetrySettings};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+/// How long any condition may take to come true.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// What tokens are for.
+const ISSUER: &str = "http://127.0.0.1:8080";
+const ALL_SCOPES: &str = "links:read links:write";
+
+/// A running shortener.
+pub(crate) struct Service {
+    pub(crate) clock: SharedClock,
+    pub(crate) folder: Arc<TempDir>,
+    pub(crate) base: String,
+    pub(crate) admin: String,
+    key: SigningKey,
+    client: Client<HttpConnector, Full<Bytes>>,
+    drain: Drain,
+    running: JoinHandle<Result<(), RunError>>,
+}
+
+/// How a service is to be started.
+pub(crate) struct Setup {
+    pub(crate) clock: SharedClock,
+    pub(crate) folder: Arc<TempDir>,
+    pub(crate) settings: Settings,
+    pub(crate) telemetry: TelemetrySettings,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let settings = settings_in(folder.path());
+        Self {
+            clock: SystemClock::shared(),
+            folder,
+            settings,
+            telemetry: TelemetrySettings::default(),
+        }
+    }
+
+    /// Where another one has left its files.
+    pub(crate) fn folder(mut self, folder: Arc<TempDir>) -> Self {
+        self.settings = settings_in(folder.path());
+        self.folder = folder;
+        self
+    }
+
+    pub(crate) fn clock(mut self, clock: SharedClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    pub(crate) fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    pub(crate) async fn start(self) -> Service {
+        let service = self.begin();
+        service.ready().await;
+        service
+    }
+
+    /// Started, but perhaps not ready, now or ever.
+    pub(crate) fn begin(self) -> Service {
+        let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (api, admin, drain) = (listen(), listen(), Drain::new());
+        let base = format!("http://{}", api.local_addr().unwrap());
+        let admin_base = format!("http://{}", admin.local_addr().unwrap());
+        let role = Role {
+            name: "shortener",
+            clock: Arc::clone(&self.clock),
+            telemetry: Telemetry::new("shortener", "test", &self.telemetry, Arc::clone(&self.clock)).unwrap(),
+            settings: ServerSettings {
+                drain_notice_ms: 0,
+                ..ServerSettings::default()
+            },
+            api,
+            admin,
+            drain: drain.clone(),
+        };
+        let key = SigningKey::generate();
+        let keys = Arc::new(StaticKeys(Jwks::of([&key])));
+        Service {
+            running: tokio::spawn(shortener::run_with_keys(role, self.settings, keys)),
+            clock: self.clock,
+            folder: self.folder,
+            base,
+            admin: admin_base,
+            key,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            drain,
+        }
+    }
+}
+
+fn settings_in(folder: &Path) -> Settings {
+    let url = |name: &str| format!("sqlite:{}", folder.join(name).display());
+    Settings {
+        database_url: url("shortener.db"),
+        streams_url: url("streams.db"),
+        leases_url: url("leases.db"),
+        code_key: Secret::default(),
+        code_key_file: folder.join("shortener.key").display().to_string(),
+        public_url: "http://sho.rt".to_owned(),
+        ..Settings::default()
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The code of the problem this must be.
+    pub(crate) fn problem(&self) -> String {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status, "{problem}");
+        problem["code"].as_str().unwrap().to_owned()
+    }
+
+    /// The pointers of the fields that a problem names.
+    pub(crate) fn pointers(&self) -> Vec<String> {
+        let errors = self.json()["errors"].as_array().cloned().unwrap_or_default();
+        errors
+            .iter()
+            .map(|error| error["pointer"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        Setup::new().start().await
+    }
+
+    pub(crate) async fn ready(&self) {
+        eventually("the service is ready", async || {
+            assert!(
+                !self.running.is_finished(),
+                "the service ended instead of getting ready"
+            );
+            self.call(Method::GET, &format!("{}/readyz", self.admin), &[], "")
+                .await
+                .is_some_and(|a| a.status == 200)
+        })
+        .await;
+    }
+
+    /// Drains it, and gives what another start needs.
+    pub(crate) async fn stop(self) -> (Arc<TempDir>, SharedClock) {
+        self.drain.begin();
+        let ended = tokio::time::timeout(PATIENCE, self.running)
+            .await
+            .expect("it drains in time");
+        ended.unwrap().unwrap();
+        (self.folder, self.clock)
+    }
+
+    pub(crate) async fn restart(self) -> Self {
+        let (folder, clock) = self.stop().await;
+        Setup::new().clock(clock).folder(folder).start().await
+    }
+
+    /// How a service ends that cannot start.
+    pub(crate) async fn failure(self) -> RunError {
+        tokio::time::timeout(PATIENCE, self.running)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap_err()
+    }
+
+    /// A token with every scope.
+    pub(crate) fn token(&self, tenant: &str) -> String {
+        self.token_for(tenant, "ada", ALL_SCOPES)
+    }
+
+    pub(crate) fn token_for(&self, tenant: &str, user: &str, scopes: &str) -> String {
+        let principal = Principal {
+            tenant: Tenant::parse(tenant).unwrap(),
+            user: User::parse(user).unwrap(),
+            scopes: Scopes::parse(scopes).unwrap(),
+        };
+        let claims = Claims::new(ISSUER, "orrery", &principal, self.clock.unix_ms() / 1_000, 900);
+        self.key.sign(&claims).unwrap()
+    }
+
+    /// A request with a token of tenant `acme`.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.send_as(&self.token("acme"), method, path, body).await
+    }
+
+    pub(crate) async fn send_as(&self, token: &str, method: Method, path: &str, body: &Value) -> Answer {
+        let authorization = format!("Bearer {token}");
+        let text = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+        ];
+        self.request(method, path, &headers, &text).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, path, &[], "").await
+    }
+
+    /// Makes a link and gives its JSON.
+    pub(crate) async fn make(&self, body: Value) -> Value {
+        let answer = self.send(Method::POST, "/v1/links", &body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()
+    }
+
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let url = format!("{}{path}", self.base);
+        self.call(method, &url, headers, body).await.expect("an answer")
+    }
+
+    pub(crate) async fn request_at(&self, method: Method, url: &str) -> Answer {
+        self.call(method, url, &[], "").await.expect("an answer")
+    }
+
+    async fn call(&self, method: Method, url: &str, headers: &[(&str, &str)], body: &str) -> Option<Answer> {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+        let (parts, body) = self.client.request(request).await.ok()?.into_parts();
+        let body = body.collect().await.ok()?.to_bytes();
+        Some(Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        })
+    }
+
+    /// The value of a metric on the admin port; 0 when it is not there.
+    pub(crate) async fn metric(&self, line: &str) -> f64 {
+        let url = format!("{}/metrics", self.admin);
+        let answer = self.call(Method::GET, &url, &[], "").await.unwrap();
+        let found = answer
+            .text()
+            .lines()
+            .find_map(|text| text.strip_prefix(line)?.trim().parse().ok());
+        found.unwrap_or(0.0)
+    }
+
+    /// Waits until a link of `acme` has this many clicks.
+    pub(crate) async fn clicked(&self, code: &str, clicks: u64) -> Value {
+        let mut last = Value::Null;
+        for _ in 0..400 {
+            last = self
+                .send(Method::GET, &format!("/v1/links/{code}"), &Value::Null)
+                .await
+                .json();
+            if last["clicks"].as_u64() >= Some(clicks) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        assert_eq!(last["clicks"], clicks, "{last}");
+        last
+    }
+}
+
+/// A database whose write lock somebody else holds.
+pub(crate) struct Blocked(SqliteConnection);
+
+impl Blocked {
+    pub(crate) async fn new(path: PathBuf) -> Self {
+        let mut connection = SqliteConnectOptions::new()
+            .filename(path)
+            .connect()
+            .await
+            .unwrap();
+        lock(&mut connection).await;
+        Self(connection)
+    }
+
+    pub(crate) async fn release(mut self) {
+        sqlx::query("ROLLBACK").execute(&mut self.0).await.unwrap();
+        self.0.close().await.unwrap();
+    }
+}
+
+/// Takes the lock between two writes of the service.
+async fn lock(connection: &mut SqliteConnection) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while let Err(error) = sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await {
+        assert!(tokio::time::Instant::now() < deadline, "{error}");
+    }
+}
+
+/// Polls a condition until it holds, or fails after [`PATIENCE`].
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let holds = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(
+        tokio::time::timeout(PATIENCE, holds).await.is_ok(),
+        "never: {what}"
+    );
+}

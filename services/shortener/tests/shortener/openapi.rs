@@ -1,0 +1,91 @@
+//! The document says what the service does.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+fn document() -> Value {
+    serde_json::to_value(shortener::openapi()).unwrap()
+}
+
+#[test]
+fn it_is_openapi_3_1_and_lists_every_operation() {
+    let document = document();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut operations = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            operations.insert(format!(
+                "{method} {path} {}",
+                operation["operationId"].as_str().unwrap()
+            ));
+        }
+    }
+    let expected = [
+        "delete /v1/links/{code} delete_link",
+        "get /v1/links list_links",
+        "get /v1/links/{code} show_link",
+        "get /{code} follow_link",
+        "head /{code} probe_link",
+        "patch /v1/links/{code} update_link",
+        "post /v1/links create_link",
+    ];
+    assert_eq!(operations, expected.map(str::to_owned).into());
+}
+
+#[test]
+fn every_refusal_is_a_problem_and_every_reference_leads_somewhere() {
+    let document = document();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let refusal = status.parse::<u16>().unwrap() >= 400;
+                let problem = &response["content"]["application/problem+json"]["schema"]["$ref"];
+                let bare = method == "head";
+                assert_eq!(
+                    refusal && !bare,
+                    problem == "#/components/schemas/Problem",
+                    "{method} {path} {status}"
+                );
+            }
+        }
+    }
+    let mut references = Vec::new();
+    collect(&document, &mut references);
+    assert!(references.len() > 10);
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+fn collect(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            into.extend(map.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            map.values().for_each(|value| collect(value, into));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect(value, into)),
+        _ => {}
+    }
+}
+
+#[test]
+fn only_redirects_are_open() {
+    let document = document();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let security = operation["security"].to_string();
+            let expected = match method.as_str() {
+                "get" | "head" if path == "/{code}" => "[{}]",
+                "get" => r#"[{"token":["links:read"]}]"#,
+                _ => r#"[{"token":["links:write"]}]"#,
+            };
+            assert_eq!(security, expected, "{method} {path}");
+        }
+    }
+    assert_eq!(
+        document["components"]["securitySchemes"]["token"]["scheme"],
+        "bearer"
+    );
+}
