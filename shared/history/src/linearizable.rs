@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::record::{Kind, Operation, Outcome};
 use crate::report::{Report, Violation};
+use crate::wishes;
 use search::{Action, Answer, Effect, Known, State, Stuck, Unknown};
 
 /// How much a check may do before it answers `Undecided`.
@@ -34,7 +35,8 @@ const SHOWN_MAX: usize = 12;
 /// learnt their key.
 pub fn check(operations: &[Operation], limits: Limits) -> Report {
     let mut keys: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
-    for operation in operations {
+    let merged = wishes::merge(operations);
+    for operation in &merged {
         if operation.kind != Kind::Redirect && !operation.key.is_empty() {
             keys.entry(&operation.key).or_default().push(operation);
         }
@@ -50,26 +52,28 @@ fn check_key(key: &str, operations: &[&Operation], limits: Limits, report: &mut 
     let mut values = Values::default();
     let mut known = Vec::new();
     let mut unknown = Vec::new();
-    for merged in merge_retries(operations) {
-        let first = merged.operation;
-        match first.outcome {
+    for &operation in operations {
+        match operation.outcome {
             Outcome::Unknown => {
-                if let Some(effect) = effect(first, &mut values) {
+                if let Some(effect) = effect(operation, &mut values) {
                     unknown.push(Unknown {
-                        call: merged.start_us,
+                        call: operation.start_us,
                         effect,
                     });
                 }
             }
-            Outcome::Refused if first.kind == Kind::Read => {}
-            Outcome::Ok | Outcome::Refused => known.push((
-                Known {
-                    call: merged.start_us,
-                    ret: merged.end_us,
-                    action: action(first, &mut values),
-                },
-                first,
-            )),
+            Outcome::Refused if operation.kind == Kind::Read => {}
+            Outcome::Ok | Outcome::Refused => {
+                let (call, ret) = (operation.start_us, operation.end_us);
+                known.push((
+                    Known {
+                        call,
+                        ret,
+                        action: action(operation, &mut values),
+                    },
+                    operation,
+                ));
+            }
         }
     }
     known.sort_by_key(|(known, _)| (known.call, known.ret));
@@ -83,52 +87,6 @@ fn check_key(key: &str, operations: &[&Operation], limits: Limits, report: &mut 
             report.violated(violation(key, offender, &stuck, operations, &values));
         }
     }
-}
-
-/// One wish: an operation, or the attempts that share an intent, whose effect happens at most once.
-struct Merged<'a> {
-    operation: &'a Operation,
-    start_us: u64,
-    end_us: u64,
-}
-
-/// An answered attempt says what all attempts of its intent came to, so its effect lies between the first attempt's
-/// start and the first answer's end. Attempts without any `ok` stay apart: that is the weaker claim.
-fn merge_retries<'a>(operations: &[&'a Operation]) -> Vec<Merged<'a>> {
-    let mut answered: HashMap<&str, Merged<'a>> = HashMap::new();
-    let answers = operations
-        .iter()
-        .filter(|operation| operation.outcome == Outcome::Ok);
-    for operation in answers {
-        let Some(intent) = operation.intent.as_deref() else {
-            continue;
-        };
-        let found = answered.entry(intent).or_insert(Merged {
-            operation,
-            start_us: operation.start_us,
-            end_us: operation.end_us,
-        });
-        if operation.end_us < found.end_us {
-            (found.operation, found.end_us) = (operation, operation.end_us);
-        }
-    }
-    let mut merged = Vec::with_capacity(operations.len());
-    for operation in operations {
-        match operation
-            .intent
-            .as_deref()
-            .and_then(|intent| answered.get_mut(intent))
-        {
-            Some(found) => found.start_us = found.start_us.min(operation.start_us),
-            None => merged.push(Merged {
-                operation,
-                start_us: operation.start_us,
-                end_us: operation.end_us,
-            }),
-        }
-    }
-    merged.extend(answered.into_values());
-    merged
 }
 
 /// Values as small numbers; `search::ABSENT` is none.

@@ -10,11 +10,13 @@
 
 mod timeline;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::record::{Kind, Operation, Outcome};
 use crate::report::{Report, Violation};
+use crate::wishes;
 use timeline::{Judgement, Timeline};
 
 const NEVER_ABSENT: &str = "an acknowledged link is never absent";
@@ -31,10 +33,11 @@ pub fn check(operations: &[Operation], bound: Duration) -> Report {
         .count();
     let mut report = Report::new("redirects with bounded staleness", judged);
     let mut keys: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
-    for operation in operations.iter().filter(|operation| !operation.key.is_empty()) {
+    let merged = wishes::merge(operations);
+    for operation in merged.iter().filter(|operation| !operation.key.is_empty()) {
         keys.entry(&operation.key).or_default().push(operation);
     }
-    let homeless = Homeless::of(operations);
+    let homeless = Homeless::of(&merged);
     let bound_us = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
     for (key, operations) in keys {
         check_claims(key, &operations, &mut report);
@@ -49,7 +52,7 @@ pub fn check(operations: &[Operation], bound: Duration) -> Report {
 struct Homeless<'a>(HashMap<&'a str, &'a Operation>);
 
 impl<'a> Homeless<'a> {
-    fn of(operations: &'a [Operation]) -> Self {
+    fn of(operations: &'a [Cow<'_, Operation>]) -> Self {
         let mut first: HashMap<&str, &Operation> = HashMap::new();
         for operation in operations {
             let lost = operation.kind == Kind::Claim && operation.outcome == Outcome::Unknown;
@@ -71,7 +74,7 @@ impl<'a> Homeless<'a> {
     }
 }
 
-/// Two acknowledged claims of one key need a deletion between them, or must be retries of each other.
+/// Two acknowledged claims of one key need a deletion between them; retries of one wish count once.
 fn check_claims(key: &str, operations: &[&Operation], report: &mut Report) {
     let of_kind = |kind| move |operation: &&&Operation| operation.kind == kind;
     let mut claims: Vec<&Operation> = operations
@@ -88,14 +91,13 @@ fn check_claims(key: &str, operations: &[&Operation], report: &mut Report) {
         .collect();
     for pair in claims.windows(2) {
         let (first, second) = (pair[0], pair[1]);
-        let retry = first.intent.is_some() && first.intent == second.intent && first.value == second.value;
         // Overlapping claims may have taken effect in either order, so a deletion may stand anywhere in their hull.
         let end_us = first.end_us.max(second.end_us);
         let freed = deletes.iter().any(|delete| {
             let after_one = delete.outcome == Outcome::Unknown || delete.end_us >= first.start_us;
             delete.start_us <= end_us && after_one
         });
-        if !retry && !freed {
+        if !freed {
             report.violated(Violation {
                 rule: ONE_LINK,
                 key: key.to_owned(),

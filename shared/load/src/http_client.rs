@@ -90,7 +90,7 @@ impl HttpClient {
     }
 
     /// Sends a request whose URI is a path (and query) of the target, and reads its answer.
-    pub async fn send(&self, request: Request<Bytes>) -> Result<Answer, LoadError> {
+    pub async fn send(&self, request: Request<impl Into<Bytes>>) -> Result<Answer, LoadError> {
         let (mut head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         head.uri = Uri::builder()
@@ -98,7 +98,7 @@ impl HttpClient {
             .authority(self.target.to_string())
             .path_and_query(path)
             .build()?;
-        let exchange = self.exchange(Request::from_parts(head, Full::new(body)));
+        let exchange = self.exchange(Request::from_parts(head, Full::new(body.into())));
         match tokio::time::timeout(self.settings.deadline, exchange).await {
             Ok(answer) => answer,
             Err(_) => Err(LoadError::DeadlineExceeded(self.settings.deadline.as_millis())),

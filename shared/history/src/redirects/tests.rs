@@ -146,6 +146,13 @@ fn a_key_acknowledged_twice_stands_for_two_links() {
 }
 
 #[test]
+fn a_repeated_answer_neither_revives_a_link_nor_claims_it_again() {
+    let life = "claim a u ok 1 2 i\ndelete a - ok 3 4\nclaim a v ok 5 6 j\nclaim a u ok 7 8 i\n";
+    assert_kept(&format!("{life}redirect a v ok 500 501"));
+    assert_breaks(BOUNDED, &format!("{life}redirect a u ok 500 501"));
+}
+
+#[test]
 fn a_lost_claim_may_stand_behind_one_key_that_nobody_else_claimed() {
     assert_kept("claim ? u unknown 1 2\nredirect a u ok 3 4");
     assert_breaks(NOTHING_INVENTED, "redirect a u ok 1 2\nclaim ? u unknown 3 4");

@@ -86,6 +86,7 @@ func load(path string) ([]porcupine.Operation, error) {
 	var records []record
 	answered := map[string]record{}
 	starts := map[string]int64{}
+	wish := func(key string, one record) string { return one.Operation + "\x00" + key + "\x00" + one.Intent }
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		if len(lines.Bytes()) == 0 {
@@ -95,19 +96,19 @@ func load(path string) ([]porcupine.Operation, error) {
 		if err := json.Unmarshal(lines.Bytes(), &one); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		if one.Operation == "redirect" || one.Key == "" || (one.Operation == "read" && one.Outcome == "refused") {
+		if one.Operation == "redirect" || (one.Operation == "read" && one.Outcome == "refused") {
 			continue
 		}
 		records = append(records, one)
-		if one.Intent == "" {
+		if one.Intent == "" || one.Outcome == "refused" {
 			continue
 		}
-		wish := one.Key + "\x00" + one.Intent
-		if start, found := starts[wish]; !found || one.Start < start {
-			starts[wish] = one.Start
+		name := wish(one.Key, one)
+		if start, found := starts[name]; !found || one.Start < start {
+			starts[name] = one.Start
 		}
-		if first, found := answered[wish]; one.Outcome == "ok" && (!found || one.End < first.End) {
-			answered[wish] = one
+		if first, found := answered[name]; one.Outcome == "ok" && (!found || one.End < first.End) {
+			answered[name] = one
 		}
 	}
 	var history []porcupine.Operation
@@ -119,12 +120,16 @@ func load(path string) ([]porcupine.Operation, error) {
 		history = append(history, porcupine.Operation{ClientId: one.Session, Input: one, Call: one.Start, Return: end})
 	}
 	for _, one := range records {
-		if _, found := answered[one.Key+"\x00"+one.Intent]; one.Intent == "" || !found {
+		_, merged := answered[wish(one.Key, one)]
+		if one.Key != "" && (one.Intent == "" || one.Outcome == "refused" || !merged) {
 			add(one)
 		}
 	}
-	for wish, one := range answered {
-		one.Start = starts[wish]
+	for name, one := range answered {
+		one.Start = starts[name]
+		if start, found := starts[wish("", one)]; found && start < one.Start {
+			one.Start = start
+		}
 		add(one)
 	}
 	return history, lines.Err()
