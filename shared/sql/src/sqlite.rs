@@ -4,16 +4,21 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 use clock::SharedClock;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use telemetry::Telemetry;
 use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::file::OpenedFile;
 use crate::metrics::{Measured, Metrics};
 use crate::{Scoped, SqlError, SqliteSettings};
+
+/// Pause between two tries to open a file that another process has locked.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Prepared statements a connection keeps.
 const STATEMENTS_KEPT: usize = 128;
@@ -71,8 +76,7 @@ impl Sqlite {
         let connect = connect_options(&path, &settings, &name);
 
         // The writer comes first: it makes the file and puts it into WAL mode, which readers cannot.
-        let mut writer = connect.connect().await?;
-        crate::probe::prepare(&mut writer).await?;
+        let writer = first_writer(&connect, settings.write_deadline()).await?;
         let file = OpenedFile::remember(&path).map_err(|error| SqlError::Io(error.to_string()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.readers_max.max(1))
@@ -151,6 +155,26 @@ impl Sqlite {
             {
                 tracing::warn!(database = %self.inner.name, %error, "a database connection did not close cleanly");
             }
+        }
+    }
+}
+
+/// Opens the file for writing. Whoever had it open before may still be closing it, or bringing its log in order.
+async fn first_writer(
+    connect: &SqliteConnectOptions,
+    patience: Duration,
+) -> Result<SqliteConnection, SqlError> {
+    let deadline = Instant::now() + patience;
+    let open = async || {
+        let mut writer = connect.connect().await?;
+        crate::probe::prepare(&mut writer).await?;
+        Ok(writer)
+    };
+    loop {
+        match timeout_at(deadline, open()).await {
+            Ok(Err(SqlError::Busy)) if Instant::now() < deadline => sleep(BUSY_PAUSE).await,
+            Ok(outcome) => return outcome,
+            Err(_) => return Err(SqlError::Busy),
         }
     }
 }

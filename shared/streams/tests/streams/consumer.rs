@@ -243,7 +243,7 @@ async fn a_panic_or_a_hang_of_the_handler_counts_as_a_failure() {
     let handler = Arc::new(Unruly(AtomicUsize::new(0)));
     let settings = ConsumerSettings {
         deliveries_max: 2,
-        handle_timeout_ms: 20,
+        handle_timeout_ms: 500,
         ..impatient()
     };
     let running = Running::start(&log, settings, handler.clone());

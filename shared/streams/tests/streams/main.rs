@@ -52,8 +52,8 @@ impl SqliteEngine {
         let clock: SharedClock = self.clock.clone();
         let sqlite = SqliteSettings {
             busy_timeout_ms: 20,
-            write_deadline_ms: 300,
-            probe_timeout_ms: 200,
+            write_deadline_ms: 2_000,
+            probe_timeout_ms: 500,
             ..SqliteSettings::default()
         };
         SqliteStreamLog::open(self.path(), sqlite, settings, telemetry, clock)

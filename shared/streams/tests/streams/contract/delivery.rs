@@ -1,6 +1,7 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use streams::{Group, PARTITIONS, StreamError, StreamSettings};
+use streams::{Group, PARTITIONS, StreamError, StreamLog, StreamSettings};
 
 use super::{Engine, STREAM, claim_of, event, everything, group, ids};
 
@@ -221,12 +222,22 @@ pub(crate) async fn groups_advance_independently(engine: &dyn Engine) {
     assert_eq!(ids(&log.next(&claim, None, 1).await.unwrap()), ["1"]);
 }
 
+/// A sound engine may miss a deadline on a machine that is busy enough.
+async fn healthy(log: &Arc<dyn StreamLog>) {
+    let patience = tokio::time::timeout(Duration::from_secs(10), async {
+        while log.probe().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    patience.await.expect("the engine is healthy");
+}
+
 pub(crate) async fn an_engine_that_is_lost_is_reported_and_back_later(engine: &dyn Engine) {
     let log = engine.open(StreamSettings::default()).await;
     log.publish(STREAM, &[event(1, "a")]).await.unwrap();
     let claim = claim_of(&log, "me", "a").await;
     let delivered = log.next(&claim, None, 1).await.unwrap();
-    log.probe().await.unwrap();
+    healthy(&log).await;
 
     let cut = engine.cut().await;
     assert!(log.probe().await.is_err());
@@ -239,7 +250,7 @@ pub(crate) async fn an_engine_that_is_lost_is_reported_and_back_later(engine: &d
     assert!(refused.retryable(), "{refused:?}");
     cut.heal().await;
 
-    log.probe().await.unwrap();
+    healthy(&log).await;
     log.publish(STREAM, &[event(2, "a")]).await.unwrap();
     let delivered = log.next(&claim, Some(delivered[0].position), 1).await.unwrap();
     assert_eq!((ids(&delivered), delivered[0].deliveries), (vec!["2"], 1));
