@@ -2,5 +2,6 @@
 //!
 //! One binary for all of them; a folder a service, `platform/` for what belongs to the whole.
 
+mod pages;
 mod platform;
 mod shortener;

@@ -155,9 +155,19 @@ pub fn link_button(href: &str, text: &str) -> Markup {
     html! { a.button href=(href) { (text) } }
 }
 
-/// Commands or output. One click selects all of it; scrolls by itself, also by keyboard.
+/// Commands or output, each line a line. One click selects all of it.
 pub fn code_block(label: &str, text: &str) -> Markup {
-    html! { pre tabindex="0" role="region" aria-label=(label) { code { (text) } } }
+    html! { pre role="region" aria-label=(label) { code { @for line in text.lines() { span.line { (line) } } } } }
+}
+
+/// A state in a word, with a mark before it; colour is never the only sign.
+pub fn badge(tone: Tone, text: &str) -> Markup {
+    let class = match tone {
+        Tone::Info => "badge",
+        Tone::Good => "badge good",
+        Tone::Bad => "badge bad",
+    };
+    html! { span class=(class) { (text) } }
 }
 
 /// What stands where a list would, when it is empty.
@@ -179,12 +189,12 @@ pub fn table(caption: &str, columns: &[Column<'_>], rows: &[Vec<Markup>]) -> Mar
     html! {
         table {
             caption { (caption) }
-            thead { tr { @for column in columns { th scope="col" .number[column.number] { (column.name) } } } }
+            thead { tr { @for column in columns { th scope="col" class=[column.number.then_some("number")] { (column.name) } } } }
             tbody {
                 @for row in rows {
                     tr {
                         @for (column, value) in columns.iter().zip(row) {
-                            td data-label=(column.name) .number[column.number] { (value) }
+                            td data-label=(column.name) class=[column.number.then_some("number")] { (value) }
                         }
                     }
                 }

@@ -75,7 +75,7 @@ pub(crate) fn page(app: &App, request: &AuthorizeRequest, entry: &Entry) -> Html
             (scopes(request, entry))
             button.wide type="submit" { "Sign in" }
         }
-        p { a href=(cancel(app, request)) { "Cancel" } }
+        a.button.quiet.wide href=(cancel(app, request)) { "Cancel" }
     };
     let body = html! {
         div.narrow {
@@ -108,7 +108,7 @@ fn scopes(request: &AuthorizeRequest, entry: &Entry) -> Markup {
     html! {
         @if !asked.is_empty() {
             fieldset {
-                legend { "Allow the console to" }
+                legend { "Allow Orrery to" }
                 @for scope in asked {
                     (checkbox(scope_label(scope), "grant", scope, entry.ticked.iter().any(|ticked| ticked == scope)))
                 }

@@ -106,6 +106,28 @@ impl Service {
         (self.folder, self.clock, self.settings)
     }
 
+    /// The same file, as another program would open it.
+    pub(crate) async fn open_again(&self) -> sql::Sqlite {
+        let (settings, clock) = (sql::SqliteSettings::default(), self.clock.clone());
+        let file = self.folder.path().join("issuer.db");
+        sql::Sqlite::open(file, settings, self.telemetry.clone(), clock)
+            .await
+            .unwrap()
+    }
+
+    /// Runs a statement on the database behind the service's back.
+    pub(crate) async fn sql(&self, statement: &'static str) {
+        let sql = self.open_again().await;
+        sql.write("behind_the_back", |tx| {
+            sql::scoped(async move {
+                sqlx::query(statement).execute(&mut *tx).await?;
+                Ok::<_, sql::SqlError>(())
+            })
+        })
+        .await
+        .unwrap();
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Result<Answer, String> {
         get(format!("{}{path}", self.url)).try_send().await
     }

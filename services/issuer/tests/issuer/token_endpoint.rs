@@ -160,3 +160,66 @@ async fn with_the_database_cut_off_sign_ins_are_503_and_come_back() {
         StatusCode::OK
     );
 }
+
+#[tokio::test]
+async fn a_damaged_key_is_our_fault_and_says_nothing() {
+    let service = Service::start().await;
+    let code = service.code().await;
+    service.sql("UPDATE signing_key SET pkcs8 = x'00'").await;
+    for answer in [
+        service.exchange_code(&code).await,
+        service.get("/.well-known/jwks.json").await.unwrap(),
+    ] {
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        assert!(!answer.text().contains("PKCS"), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_is_named() {
+    let service = Service::start().await;
+    service
+        .sql("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (99, 'later', 1, x'00', 0)")
+        .await;
+    let clock: clock::SharedClock = service.clock.clone();
+    let error = issuer::migrate(&service.settings, &service.telemetry, &clock)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "sql_schema_newer", "{error}");
+    let mut settings = service.settings.clone();
+    settings.database_url = Some(format!(
+        "sqlite:{}/no/such/folder/issuer.db",
+        service.folder.path().display()
+    ));
+    let error = issuer::migrate(&settings, &service.telemetry, &clock)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("no/such/folder"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_that_another_program_keeps_locked_is_503_and_uses_no_code_up() {
+    let service = Service::start_with(|settings| {
+        settings.sqlite.write_deadline_ms = 200;
+        settings.sqlite.busy_timeout_ms = 20;
+    })
+    .await;
+    let code = service.code().await;
+    let other = service.open_again().await;
+    let held = other.write("hold_the_lock", |_| {
+        sql::scoped(async {
+            let refused = service.exchange_code(&code).await;
+            assert_eq!(
+                refused.status,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "{}",
+                refused.text()
+            );
+            assert!(!refused.header("retry-after").is_empty());
+            Ok::<_, sql::SqlError>(())
+        })
+    });
+    held.await.unwrap();
+    assert_eq!(service.exchange_code(&code).await.status, StatusCode::OK);
+}

@@ -1,0 +1,156 @@
+//! Every page on a desk and on a phone, light and dark: nothing blocked, nothing cut off, everything named and reachable.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use testkit::browser::{Browser, View};
+
+use super::{sign_in, start};
+
+const VIEWS: [(&str, View); 4] = [
+    ("desk-light", View::DESK),
+    ("desk-dark", View::DESK.dark()),
+    ("phone-light", View::PHONE),
+    ("phone-dark", View::PHONE.dark()),
+];
+
+/// What a page must be in every view; gives what it is not. Targets of at least 24 pixels: WCAG 2.2, 2.5.8.
+const FAULTS: &str = r"
+    const faults = [];
+    const root = document.documentElement;
+    if (root.scrollWidth > innerWidth) {
+        const wide = [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1);
+        faults.push('scrolls sideways: ' + wide.slice(0, 3).map(e => e.outerHTML.slice(0, 80)).join(' | '));
+    }
+    if (!root.lang) faults.push('no language');
+    if (document.querySelectorAll('h1').length !== 1) faults.push('not one h1');
+    if (document.querySelectorAll('main').length !== 1) faults.push('not one main');
+    if (!document.styleSheets.length) faults.push('no style sheet');
+    for (const e of document.querySelectorAll('input:not([type=hidden]), select')) {
+        if (!e.labels.length) faults.push('no label: ' + e.name);
+    }
+    for (const e of document.querySelectorAll('img:not([alt])')) faults.push('no alt: ' + e.src);
+    for (const e of document.querySelectorAll('a[href], button, input:not([type=hidden])')) {
+        const box = (e.closest('label') || e).getBoundingClientRect();
+        const inText = getComputedStyle(e).display === 'inline';
+        if (!inText && box.width && (box.width < 24 || box.height < 24)) faults.push('small target: ' + e.outerHTML.slice(0, 80));
+        if (!(e.innerText || e.getAttribute('aria-label') || (e.labels && e.labels.length))) faults.push('no name: ' + e.outerHTML.slice(0, 80));
+    }
+    const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
+    for (const id of ids) if (ids.filter(i => i === id).length > 1) faults.push('doubled id: ' + id);
+    return faults;
+";
+
+fn pictures() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("../screenshots")
+}
+
+async fn look(browser: &Browser, name: &str) {
+    for (suffix, view) in VIEWS {
+        browser.view(view).await;
+        browser
+            .screenshot(pictures().join(format!("{name}-{suffix}.png")))
+            .await;
+        assert_eq!(
+            browser.script(FAULTS).await,
+            Value::Array(Vec::new()),
+            "{name}, {suffix}"
+        );
+    }
+    browser.view(View::DESK).await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new(), "{name}");
+}
+
+#[tokio::test]
+async fn every_page_is_whole_on_a_desk_and_on_a_phone_in_light_and_in_dark() {
+    let Some((platform, browser)) =
+        start("every_page_is_whole_on_a_desk_and_on_a_phone_in_light_and_in_dark").await
+    else {
+        return;
+    };
+    let home = platform.url();
+    browser.goto(&home).await;
+    look(&browser, "start").await;
+    browser.goto(&format!("{home}/ui/login")).await;
+    browser.wait_for("#sign-in").await;
+    look(&browser, "sign-in").await;
+    sign_in(&browser, "acme", "ada").await;
+    browser.wait_for("#new").await;
+    look(&browser, "links-empty").await;
+    let long = format!("https://example.com/{}", "a-long-way/".repeat(20));
+    let links = [
+        ("https://www.rust-lang.org/", "rust", "language"),
+        (
+            "https://www.w3.org/TR/trace-context/",
+            "trace-context",
+            "spec, tracing",
+        ),
+        (
+            long.as_str(),
+            "a-very-long-way-to-somewhere-else-entirely-and-beyond-all-of-it-1",
+            "",
+        ),
+    ];
+    for (url, alias, tags) in links {
+        browser.fill("#url", url).await;
+        browser.fill("#alias", &alias[..alias.len().min(60)]).await;
+        browser.fill("#tags", tags).await;
+        browser.click("#new button").await;
+        browser.wait_for(".notice.good").await;
+    }
+    look(&browser, "links").await;
+    browser.fill("#url", "https://example.com/").await;
+    browser.fill("#alias", "rust").await;
+    browser.click("#new button").await;
+    browser.wait_for("#alias-error").await;
+    look_without_log(&browser, "links-refused").await;
+}
+
+/// As [`look`], for a page whose status the browser itself logs.
+async fn look_without_log(browser: &Browser, name: &str) {
+    browser.complaints().await;
+    look(browser, name).await;
+}
+
+#[tokio::test]
+async fn the_keyboard_alone_is_enough() {
+    const TAB: char = '\u{E004}';
+    const ENTER: char = '\u{E007}';
+    let Some((platform, browser)) = start("the_keyboard_alone_is_enough").await else {
+        return;
+    };
+    browser.goto(&format!("{}/ui/login", platform.url())).await;
+    browser.wait_for("#sign-in").await;
+    browser.press(TAB).await;
+    let focused =
+        "return document.activeElement.className + ' ' + document.activeElement.getBoundingClientRect().top";
+    let skip_link = browser.script(focused).await;
+    let top = skip_link
+        .as_str()
+        .and_then(|text| text.strip_prefix("skip "))
+        .and_then(|top| top.parse::<f64>().ok());
+    assert!(
+        top.is_some_and(|top| top >= 0.0),
+        "the skip link is first and seen: {skip_link}"
+    );
+    browser.press(ENTER).await;
+    let mut outlines = Vec::new();
+    for _ in 0..20 {
+        browser.press(TAB).await;
+        let outline = "const s = getComputedStyle(document.activeElement); return s.outlineStyle + ' ' + s.outlineWidth";
+        outlines.push(browser.script(outline).await);
+        if browser
+            .script("return document.activeElement.type === 'submit'")
+            .await
+            == true
+        {
+            break;
+        }
+    }
+    assert!(
+        outlines.iter().all(|outline| outline == "solid 3px"),
+        "focus is seen: {outlines:?}"
+    );
+    browser.press(ENTER).await;
+    browser.wait_for_url(|url| url.ends_with("/ui/shortener")).await;
+}
