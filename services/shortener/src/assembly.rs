@@ -302,9 +302,8 @@ impl Workers {
         );
         let consumer_stop = others_stop.clone();
         let count = async move {
-            consumer
-                .run(Arc::new(counter), async { consumer_stop.begun().await })
-                .await
+            let stop = async { consumer_stop.begun().await };
+            consumer.run(Arc::new(counter), stop).await;
         };
         let others = vec![
             ("click counter", tokio::spawn(count)),

@@ -56,10 +56,10 @@ pub enum LinkError {
 
 impl LinkError {
     /// One wrong field.
-    pub fn field(pointer: &str, detail: impl ToString) -> Self {
+    pub fn field(pointer: &str, detail: &str) -> Self {
         Self::Invalid(vec![FieldError {
             pointer: pointer.to_owned(),
-            detail: detail.to_string(),
+            detail: detail.to_owned(),
         }])
     }
 

@@ -121,7 +121,7 @@ pub enum Created {
     /// This call made the link.
     Now,
     /// The idempotency key was used before; nothing was written.
-    Before(Record),
+    Before(Box<Record>),
     /// The code belongs to another link; nothing was written.
     Taken,
 }

@@ -105,6 +105,9 @@ impl Code {
     }
 
     /// The code as text.
+    ///
+    /// # Panics
+    /// Never: codes are ASCII by construction.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).expect("codes are ASCII by construction")
     }

@@ -57,6 +57,7 @@ impl OwnHosts {
 
     /// The address links are published under. A public name is ours at every port (another port or scheme of it
     /// commonly forwards here); on loopback only the port is ours, for one may well shorten `http://localhost:3000`.
+    #[must_use]
     pub fn base_url(mut self, base: &Url) -> Self {
         let Some(host) = base.host() else { return self };
         if is_loopback(&host) {
@@ -68,6 +69,7 @@ impl OwnHosts {
     }
 
     /// A further own port on loopback.
+    #[must_use]
     pub fn loopback_port(mut self, port: u16) -> Self {
         self.loopback_ports.insert(port);
         self

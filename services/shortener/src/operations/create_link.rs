@@ -1,5 +1,7 @@
 //! Making a link.
 
+use std::fmt::Display;
+
 use idempotency::{Fingerprint, IdempotencyError, Idempotent, Outcome};
 use identity::Principal;
 use problem::FieldError;
@@ -102,7 +104,7 @@ impl Links {
         self.destinations.invalidate(&link.code);
         match (created?, &record) {
             (Created::Now, _) => Ok(Outcome::Fresh(link)),
-            (Created::Before(first), Some(record)) => Ok(replayed(first, &record.fingerprint)?),
+            (Created::Before(first), Some(record)) => Ok(replayed(*first, &record.fingerprint)?),
             (Created::Taken, _) if accepted.alias.is_some() => Err(LinkError::AliasTaken),
             (Created::Taken | Created::Before(_), _) => Err(LinkError::CodeCollision),
         }
@@ -112,12 +114,12 @@ impl Links {
         let mut errors = Vec::new();
         let target = self.target(&asked.url).map_err(|error| errors.push(error));
         let alias = asked.alias.as_deref().map(Alias::parse).transpose();
-        let alias = alias.map_err(|error| errors.push(wrong("/alias", error)));
+        let alias = alias.map_err(|error| errors.push(wrong("/alias", &error)));
         let expiry = self
             .expiry(asked.expires_at_ms, now_ms)
             .map_err(|error| errors.push(error));
         let lifetime = Lifetime::of(asked.permanent, asked.expires_at_ms);
-        let lifetime = lifetime.map_err(|error| errors.push(wrong("/expires_at", error)));
+        let lifetime = lifetime.map_err(|error| errors.push(wrong("/expires_at", &error)));
         let tags = self.tags(asked.tags).map_err(|error| errors.push(error));
         match (target, alias, expiry, lifetime, tags) {
             (Ok(target), Ok(alias), Ok(()), Ok(lifetime), Ok(tags)) => Ok(Accepted {
@@ -132,15 +134,15 @@ impl Links {
 
     pub(super) fn target(&self, url: &str) -> Result<TargetUrl, FieldError> {
         TargetUrl::parse(url, &self.own_hosts, self.limits.url_bytes_max)
-            .map_err(|error| wrong("/url", error))
+            .map_err(|error| wrong("/url", &error))
     }
 
     pub(super) fn tags(&self, tags: Vec<String>) -> Result<Tags, FieldError> {
         use crate::link::TagsError;
         Tags::parse(tags, self.limits.tags_max, self.limits.tag_chars_max).map_err(|error| match error {
-            TagsError::TooMany { .. } => wrong("/tags", error),
+            TagsError::TooMany { .. } => wrong("/tags", &error),
             TagsError::Length { index, .. } | TagsError::Control { index } => {
-                wrong(&format!("/tags/{index}"), error)
+                wrong(&format!("/tags/{index}"), &error)
             }
         })
     }
@@ -148,10 +150,10 @@ impl Links {
     pub(super) fn expiry(&self, expires_at_ms: Option<u64>, now_ms: u64) -> Result<(), FieldError> {
         let Some(at_ms) = expires_at_ms else { return Ok(()) };
         if at_ms <= now_ms {
-            return Err(wrong("/expires_at", "this moment has passed"));
+            return Err(wrong("/expires_at", &"this moment has passed"));
         }
         if at_ms - now_ms > self.limits.expiry_ms_max {
-            return Err(wrong("/expires_at", "this moment is too far ahead"));
+            return Err(wrong("/expires_at", &"this moment is too far ahead"));
         }
         Ok(())
     }
@@ -165,7 +167,7 @@ fn replayed(record: Record, asked: &Fingerprint) -> Result<Outcome<Link>, Idempo
     }
 }
 
-pub(super) fn wrong(pointer: &str, detail: impl ToString) -> FieldError {
+pub(super) fn wrong(pointer: &str, detail: &dyn Display) -> FieldError {
     FieldError {
         pointer: pointer.to_owned(),
         detail: detail.to_string(),

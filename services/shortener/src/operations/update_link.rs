@@ -82,8 +82,8 @@ impl Links {
         let expires_at_ms = change.expires_at_ms.unwrap_or(link.lifetime.expires_at_ms());
         match Lifetime::of(permanent, expires_at_ms) {
             Ok(lifetime) => changed.lifetime = lifetime,
-            Err(error) if change.permanent.is_some() => errors.push(wrong("/permanent", error)),
-            Err(error) => errors.push(wrong("/expires_at", error)),
+            Err(error) if change.permanent.is_some() => errors.push(wrong("/permanent", &error)),
+            Err(error) => errors.push(wrong("/expires_at", &error)),
         }
         if errors.is_empty() {
             Ok(changed)

@@ -292,14 +292,14 @@ impl Service {
     }
 
     /// The value of a metric on the admin port; 0 when it is not there.
-    pub(crate) async fn metric(&self, line: &str) -> f64 {
+    pub(crate) async fn metric(&self, line: &str) -> u64 {
         let url = format!("{}/metrics", self.admin);
         let answer = self.call(Method::GET, &url, &[], "").await.unwrap();
         let found = answer
             .text()
             .lines()
             .find_map(|text| text.strip_prefix(line)?.trim().parse().ok());
-        found.unwrap_or(0.0)
+        found.unwrap_or(0)
     }
 
     /// Waits until a link of `acme` has this many clicks.

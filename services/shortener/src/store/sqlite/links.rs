@@ -18,7 +18,7 @@ pub(super) async fn create(
     if let Some(record) = record
         && let Some(before) = recall(tx, &record.scope, link.created_at_ms).await?
     {
-        return Ok(Created::Before(before));
+        return Ok(Created::Before(Box::new(before)));
     }
     if !insert(tx, link).await? {
         return Ok(Created::Taken);
