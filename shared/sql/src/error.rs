@@ -10,6 +10,9 @@ pub enum SqlError {
     /// No connection became free in time. Nothing was written.
     #[error("no database connection became free in time")]
     Overloaded,
+    /// The database was closed, as at the end of the process. Nothing was written.
+    #[error("the database is closed")]
+    Closed,
     /// The deadline passed before the commit was asked for. Nothing was written.
     #[error("the database did not answer within the deadline")]
     Deadline,
@@ -73,6 +76,7 @@ impl SqlError {
         match self {
             Self::Busy => "sql_busy",
             Self::Overloaded => "sql_overloaded",
+            Self::Closed => "sql_closed",
             Self::Deadline => "sql_deadline",
             Self::Unknown(_) => "sql_outcome_unknown",
             Self::Full => "sql_full",
@@ -95,6 +99,7 @@ impl SqlError {
             self,
             Self::Busy
                 | Self::Overloaded
+                | Self::Closed
                 | Self::Deadline
                 | Self::Full
                 | Self::ReadOnly
@@ -154,7 +159,8 @@ impl From<sqlx::Error> for SqlError {
                     _ => Self::Unexpected(message),
                 }
             }
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::Overloaded,
+            sqlx::Error::PoolTimedOut => Self::Overloaded,
+            sqlx::Error::PoolClosed => Self::Closed,
             sqlx::Error::Io(error) => Self::Io(error.to_string()),
             sqlx::Error::WorkerCrashed => Self::Io("the connection's thread ended".to_owned()),
             other => Self::Unexpected(other.to_string()),

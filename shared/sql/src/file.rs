@@ -15,6 +15,18 @@ pub(crate) struct OpenedFile {
 struct Identity(u64, u64);
 
 impl OpenedFile {
+    /// Makes an empty file if there is none. SQLite would make it readable by everybody, and gives its log the same mode.
+    pub(crate) fn create(path: &Path) -> io::Result<()> {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Remembers what `path` leads to now.
     pub(crate) fn remember(path: &Path) -> io::Result<Self> {
         Ok(Self {

@@ -53,6 +53,9 @@ impl Sqlite {
 
 impl Inner {
     async fn beat(&self, slot: &mut Option<SqliteConnection>, deadline: Instant) -> Result<(), SqlError> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(SqlError::Closed);
+        }
         let commits_before = self.commits.load(Ordering::Relaxed);
         let file = self.file.clone();
         let in_place = tokio::task::spawn_blocking(move || file.is_in_place())

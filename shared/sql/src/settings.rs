@@ -15,6 +15,8 @@ pub struct SqliteSettings {
     pub acquire_timeout_ms: u64,
     /// How long SQLite itself waits for another process's lock before a try counts as busy.
     pub busy_timeout_ms: u64,
+    /// How long one read may take once it has a connection.
+    pub read_deadline_ms: u64,
     /// How long one write may take, its waits and its retries included.
     pub write_deadline_ms: u64,
     /// How long the health probe may take before the database counts as lost.
@@ -31,6 +33,7 @@ impl Default for SqliteSettings {
             readers_max: 4,
             acquire_timeout_ms: 2_000,
             busy_timeout_ms: 250,
+            read_deadline_ms: 5_000,
             write_deadline_ms: 5_000,
             probe_timeout_ms: 500,
             cache_kib: 2_048,
@@ -46,6 +49,10 @@ impl SqliteSettings {
 
     pub(crate) fn busy_timeout(&self) -> Duration {
         Duration::from_millis(self.busy_timeout_ms)
+    }
+
+    pub(crate) fn read_deadline(&self) -> Duration {
+        Duration::from_millis(self.read_deadline_ms)
     }
 
     pub(crate) fn write_deadline(&self) -> Duration {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use clock::SharedClock;
@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use telemetry::Telemetry;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::file::OpenedFile;
 use crate::metrics::{Measured, Metrics};
@@ -48,6 +48,21 @@ pub(crate) struct Inner {
     pub(crate) commits: AtomicU64,
     /// Set while the path leads elsewhere than to the open file.
     pub(crate) file_lost: AtomicBool,
+    /// Set for good once closing has begun.
+    pub(crate) closed: AtomicBool,
+}
+
+impl Inner {
+    /// Refuses work that could not be kept.
+    pub(crate) fn check_open(&self) -> Result<(), SqlError> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(SqlError::Closed);
+        }
+        if self.file_lost.load(Ordering::Relaxed) {
+            return Err(SqlError::FileLost);
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Sqlite {
@@ -60,7 +75,7 @@ impl fmt::Debug for Sqlite {
 
 impl Sqlite {
     /// Opens the file at `path`, made if it is not there (its folder must be): WAL, `synchronous=FULL`, foreign keys on.
-    /// The file's stem names it in metrics and spans.
+    /// The file's stem names it in metrics and spans. A new file is for its owner's eyes only.
     pub async fn open(
         path: impl AsRef<Path>,
         settings: SqliteSettings,
@@ -74,6 +89,7 @@ impl Sqlite {
             .to_string_lossy()
             .into_owned();
         let connect = connect_options(&path, &settings, &name);
+        OpenedFile::create(&path).map_err(|error| SqlError::Io(error.to_string()))?;
 
         // The writer comes first: it makes the file and puts it into WAL mode, which readers cannot.
         let writer = first_writer(&connect, settings.write_deadline()).await?;
@@ -100,6 +116,7 @@ impl Sqlite {
             probe: Arc::default(),
             commits: AtomicU64::new(0),
             file_lost: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -128,13 +145,30 @@ impl Sqlite {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> Scoped<'env, 'c, Result<T, E>>,
         E: From<SqlError>,
     {
+        self.read_within(self.inner.settings.read_deadline(), name, body)
+            .await
+    }
+
+    pub(crate) async fn read_within<'env, T, E, F>(
+        &self,
+        limit: Duration,
+        name: &'static str,
+        body: F,
+    ) -> Result<T, E>
+    where
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> Scoped<'env, 'c, Result<T, E>>,
+        E: From<SqlError>,
+    {
         let mut measured = Measured::begin(&self.inner, name);
         let mut connection = self.inner.readers.acquire().await.map_err(|error| {
             let error = SqlError::from(error);
             measured.failed(error.code());
             error
         })?;
-        let outcome = body(&mut connection).await;
+        let outcome = timeout(limit, body(&mut connection)).await.map_err(|_| {
+            measured.failed(SqlError::Deadline.code());
+            SqlError::Deadline
+        })?;
         if outcome.is_ok() {
             measured.ok();
         }
@@ -146,15 +180,27 @@ impl Sqlite {
         &self.inner.readers
     }
 
-    /// Closes all connections, after a last checkpoint. What is begun later is refused.
+    /// Closes all connections, after a last checkpoint. What is begun later is refused; what still runs is waited for, as
+    /// long as a write may take.
     pub async fn close(&self) {
-        self.inner.readers.close().await;
-        for slot in [&*self.inner.probe, &self.inner.writer] {
-            if let Some(connection) = slot.lock().await.take()
-                && let Err(error) = connection.close().await
-            {
-                tracing::warn!(database = %self.inner.name, %error, "a database connection did not close cleanly");
+        let inner = &self.inner;
+        inner.closed.store(true, Ordering::Relaxed);
+        let close = async {
+            inner.readers.close().await;
+            for slot in [&*inner.probe, &inner.writer] {
+                let Some(connection) = slot.lock().await.take() else {
+                    continue;
+                };
+                if let Err(error) = connection.close().await {
+                    tracing::warn!(database = inner.name, %error, "a connection did not close cleanly");
+                }
             }
+        };
+        if timeout(inner.settings.write_deadline(), close).await.is_err() {
+            tracing::warn!(
+                database = inner.name,
+                "not every connection was given back before the end"
+            );
         }
     }
 }

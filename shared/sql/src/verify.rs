@@ -1,6 +1,11 @@
 //! A check of the file itself, for `orrery check`.
 
+use std::time::Duration;
+
 use crate::{SqlError, Sqlite, scoped};
+
+/// A whole file is read, whatever its size; past this the disk is the problem.
+const VERIFY_LIMIT: Duration = Duration::from_mins(10);
 
 /// Lines of SQLite's report that are passed on.
 const FINDINGS_MAX: usize = 5;
@@ -8,7 +13,7 @@ const FINDINGS_MAX: usize = 5;
 impl Sqlite {
     /// Reads the whole file: its pages, its indexes' order and its foreign keys. `Corrupt` names what was found.
     pub async fn verify(&self) -> Result<(), SqlError> {
-        self.read("verify", |connection| {
+        self.read_within(VERIFY_LIMIT, "verify", |connection| {
             scoped(async move {
                 let findings: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(5)")
                     .fetch_all(&mut *connection)

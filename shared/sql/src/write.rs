@@ -100,9 +100,7 @@ impl Inner {
         let mut writer = timeout_at(deadline, self.writer.lock())
             .await
             .map_err(|_| SqlError::Overloaded)?;
-        if self.file_lost.load(Ordering::Relaxed) {
-            return Err(SqlError::FileLost.into());
-        }
+        self.check_open()?;
         // Taken out, and put back only when it is known to be at rest: what was cut off by a deadline still runs, and
         // what failed may be spoilt. The next write then opens another.
         let mut connection = match writer.take() {

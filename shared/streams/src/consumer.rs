@@ -153,6 +153,7 @@ impl Workers<'_> {
             permits: Arc::clone(&self.permits),
             stopped: self.stopped.clone(),
             lost: losing,
+            refusals: 0,
         };
         let task = self.tasks.spawn(worker.run()).id();
         self.running.insert(partition, Running { epoch, task, lost });

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use sql::{SqlError, Sqlite, SqliteSettings, scoped};
 use sqlx::Executor;
 
@@ -50,7 +52,7 @@ async fn a_transaction_of_ours_that_hangs_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_busy_database_is_a_healthy_one() {
+async fn a_database_whose_writers_leave_no_gap_is_a_healthy_one() {
     let home = Home::with(SqliteSettings {
         probe_timeout_ms: 2_000,
         ..settings()
@@ -61,12 +63,21 @@ async fn a_busy_database_is_a_healthy_one() {
     let writer = tokio::spawn(async move {
         let mut claims = 0_i64;
         while stopped.try_recv().is_err() {
-            assert!(claim(&sql, &format!("a-{claims}"), 1).await.unwrap());
+            let hold = sql.write("slow", |tx| {
+                scoped(async move {
+                    let query = sqlx::query("INSERT INTO claim VALUES (?, 1)").bind(claims.to_string());
+                    query.execute(tx).await?;
+                    tokio::time::sleep(Duration::from_millis(40)).await;
+                    Ok::<_, SqlError>(())
+                })
+            });
+            hold.await.unwrap();
             claims += 1;
         }
         claims
     });
-    for _ in 0..50 {
+    eventually("the writer is at work", async || home.claims().await > 0).await;
+    for _ in 0..3 {
         home.sql.probe().await.unwrap();
     }
     stop.send(()).unwrap();

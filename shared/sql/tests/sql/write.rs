@@ -290,6 +290,45 @@ async fn the_file_is_opened_durably() {
 }
 
 #[tokio::test]
+async fn a_read_past_its_deadline_is_given_up() {
+    let home = Home::with(SqliteSettings {
+        read_deadline_ms: 50,
+        ..settings()
+    })
+    .await;
+    let endless = home.sql.read("endless", |_| {
+        scoped(std::future::pending::<Result<(), SqlError>>())
+    });
+    let error = endless.await.unwrap_err();
+    assert_eq!((error.code(), error.retryable()), ("sql_deadline", true));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_and_its_log_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new().await;
+    assert!(claim(&home.sql, "kept", 1).await.unwrap());
+    for name in ["test.db", "test.db-wal", "test.db-shm"] {
+        let mode = std::fs::metadata(home.folder.path().join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_begun_after_closing_is_refused() {
+    let home = Home::new().await;
+    home.sql.close().await;
+    assert!(matches!(claim(&home.sql, "late", 1).await, Err(SqlError::Closed)));
+    assert!(matches!(home.sql.probe().await, Err(SqlError::Closed)));
+    let read = home.sql.read("late", |_| scoped(async { Ok::<_, SqlError>(()) }));
+    assert!(matches!(read.await, Err(SqlError::Closed)));
+}
+
+#[tokio::test]
 async fn what_was_written_is_there_after_a_second_start() {
     let home = Home::new().await;
     assert!(claim(&home.sql, "kept", 1).await.unwrap());

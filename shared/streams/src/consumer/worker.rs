@@ -9,6 +9,9 @@ use tokio::time::{sleep, timeout};
 use super::{Handler, HandlerError, told};
 use crate::{Claim, ConsumerSettings, Delivery, Position, StreamError, StreamLog};
 
+/// The longest pause while the engine refuses: what waits is to go on soon after it is back.
+const ENGINE_PAUSE_MAX: Duration = Duration::from_secs(1);
+
 pub(super) struct Worker {
     pub(super) log: Arc<dyn StreamLog>,
     pub(super) claim: Claim,
@@ -17,6 +20,8 @@ pub(super) struct Worker {
     pub(super) permits: Arc<Semaphore>,
     pub(super) stopped: watch::Receiver<bool>,
     pub(super) lost: watch::Receiver<bool>,
+    /// Looks in a row that the engine refused.
+    pub(super) refusals: u32,
 }
 
 /// What the worker does after a look at its partition.
@@ -85,7 +90,7 @@ impl Worker {
     }
 
     /// Acks what is done, takes what comes next and handles it.
-    async fn look(&self, done: &mut Option<Position>) -> Then {
+    async fn look(&mut self, done: &mut Option<Position>) -> Then {
         let deliveries = match self
             .log
             .next(&self.claim, *done, self.settings.batch_max.max(1))
@@ -96,9 +101,11 @@ impl Worker {
             Err(error) => {
                 // Acking twice is harmless, so `done` is kept for the next try.
                 self.warn(&error, "events could not be taken");
-                return Then::Pause(Duration::from_millis(self.settings.backoff_ms));
+                self.refusals = self.refusals.saturating_add(1);
+                return Then::Pause(self.settings.backoff(self.refusals).min(ENGINE_PAUSE_MAX));
             }
         };
+        self.refusals = 0;
         *done = None;
         if deliveries.is_empty() {
             return Then::Idle;
