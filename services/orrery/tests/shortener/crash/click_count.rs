@@ -51,14 +51,16 @@ impl HotLinks {
     }
 
     /// How many more clicks are missing now than before this life, once the store's count stands still.
-    pub(super) async fn lost_in_this_life(&self, client: &Client, lost_max: f64) -> i64 {
+    pub(super) async fn lost_in_this_life(&self, client: &Client, lost_max: f64) -> f64 {
         let before = self.lost_before.load(Ordering::Relaxed);
         #[expect(clippy::cast_possible_truncation, reason = "a few hundred clicks")]
         let good_enough = before + lost_max as i64;
-        let lost = self.missing_when_still(client, STILL_POLLS, good_enough).await;
-        self.lost_before.store(lost, Ordering::Relaxed);
-        self.lost_most.fetch_max(lost - before, Ordering::Relaxed);
-        lost - before
+        let missing = self.missing_when_still(client, STILL_POLLS, good_enough).await;
+        self.lost_before.store(missing, Ordering::Relaxed);
+        self.lost_most.fetch_max(missing - before, Ordering::Relaxed);
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred clicks")]
+        let lost = (missing - before) as f64;
+        lost
     }
 
     /// Waits until the store's count has stood still for long.
