@@ -216,6 +216,9 @@ impl Platform {
     }
 
     /// Kills the process with SIGKILL and waits until it is gone. Nothing is flushed. No-op when not running.
+    ///
+    /// # Panics
+    /// When the process cannot be killed.
     pub async fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("SIGKILL reached the process");
@@ -264,17 +267,15 @@ impl Platform {
                 }
             }
         };
-        match timeout(self.options.deadline, gone).await {
-            Ok(status) => status,
-            Err(_) => {
-                self.child = Some(child);
-                panic!(
-                    "orrery did not exit within {:?}\n{}",
-                    self.options.deadline,
-                    self.tail()
-                )
-            }
+        if let Ok(status) = timeout(self.options.deadline, gone).await {
+            return status;
         }
+        self.child = Some(child);
+        panic!(
+            "orrery did not exit within {:?}\n{}",
+            self.options.deadline,
+            self.tail()
+        )
     }
 
     /// Starts the process again on the same data and ports, and waits until it is ready.
