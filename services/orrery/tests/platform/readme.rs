@@ -37,7 +37,9 @@ async fn each_command_of_the_readme_runs_and_prints_what_it_says() {
             "cargo xtask test" => is_what_ci_runs(),
             _ => {
                 shell_lines.push(in_this_place(&step.command, &platform));
-                let printed = bash(&shell_lines.join("\n")).await;
+                let printed = bash(&shell_lines.join("\n"))
+                    .await
+                    .replace(&platform.port_base().to_string(), "8080");
                 prints_as_told(step, &printed);
                 // A variable is needed by the lines after it; an effect must not happen twice.
                 if !step.command.contains("=$(") {
