@@ -115,6 +115,15 @@ fn a_burst_passes_then_the_refill_rate_holds() {
 }
 
 #[test]
+fn a_rate_that_does_not_divide_a_second_is_rounded_to_the_limits_side() {
+    let rate = rate(1, 3);
+    let mut bucket = TokenBucket::full();
+    assert!(bucket.step(&rate, Duration::ZERO).allowed);
+    assert!(!bucket.step(&rate, Duration::from_nanos(333_333_333)).allowed);
+    assert!(bucket.step(&rate, Duration::from_nanos(333_333_334)).allowed);
+}
+
+#[test]
 fn a_bucket_never_holds_more_than_its_burst() {
     let rate = rate(2, 1_000);
     let mut bucket = TokenBucket::full();

@@ -3,8 +3,9 @@
 use crate::{NOON, generator, unending};
 use clock::{Clock, ManualClock};
 use ids::{BACK_STEP_MS_MAX, Id, IdError};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{scope, yield_now};
 use std::time::Duration;
 
@@ -52,25 +53,56 @@ fn jumps_of_ten_seconds_either_way_repeat_nothing_and_go_nowhere_back() {
     );
 }
 
+/// A clock that shows the next of its times at each look, and its last one from then on.
+#[derive(Debug)]
+struct Scripted(Mutex<VecDeque<u64>>);
+
+impl Scripted {
+    fn shared(unix_ms: impl IntoIterator<Item = u64>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(unix_ms.into_iter().collect())))
+    }
+}
+
+impl Clock for Scripted {
+    fn unix_micros(&self) -> u64 {
+        let mut left = self.0.lock().expect("no panic under the lock");
+        let shown = if left.len() > 1 {
+            left.pop_front()
+        } else {
+            left.front().copied()
+        };
+        shown.expect("a script has a line") * 1_000
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
 #[test]
 fn a_step_back_of_up_to_ten_milliseconds_is_waited_out() {
-    let clock = ManualClock::at(NOON);
-    let ids = generator(clock.clone(), unending());
+    // The clock comes back only up to the last id's millisecond: the same one serves again.
+    let looks = [NOON, NOON - 10, NOON - 10, NOON - 9, NOON - 1, NOON];
+    let ids = generator(Scripted::shared(looks), unending());
     let before = ids.next().expect("the clock runs");
-    clock.step_wall(-10);
-    let after = scope(|scope| {
-        let waiting = scope.spawn(|| ids.next());
-        // The clock runs on only up to the last id's millisecond: the same one serves again.
-        for _ in 0..10 {
-            assert!(!waiting.is_finished(), "it did not wait");
-            clock.advance(MS);
-        }
-        waiting.join().expect("no panic")
-    });
-    let after = after.expect("waited out, not refused");
+    let after = ids.next().expect("waited out, not refused");
     assert_eq!((after.timestamp_ms(), after.sequence()), (NOON, 1));
     assert!(after > before);
     assert_eq!(ids.refusals(), ids::RefusalCounts::default());
+}
+
+#[test]
+fn a_clock_that_steps_further_back_while_it_is_waited_for_is_refused() {
+    let ids = generator(Scripted::shared([NOON, NOON - 10, NOON - 11, NOON]), unending());
+    ids.next().expect("the clock runs");
+    assert_eq!(ids.next(), Err(IdError::ClockWentBack { by_ms: 11 }));
+}
+
+#[test]
+fn a_clock_that_stays_back_is_not_waited_for_without_end() {
+    let ids = generator(Scripted::shared([NOON, NOON - 10]), unending());
+    ids.next().expect("the clock runs");
+    assert_eq!(ids.next(), Err(IdError::ClockStalled));
 }
 
 #[test]
