@@ -2,4 +2,5 @@
 
 mod crash;
 mod durability;
+mod hostile;
 mod trace;

@@ -23,6 +23,8 @@ const SWALLOW_FACTOR: usize = 16;
 pub(crate) enum Fault {
     TooLarge,
     TooSlow,
+    /// Not framed as its headers say, or the client went away.
+    Broken,
 }
 
 /// Tells the edge of a fault, whatever the handler made of the broken body.
@@ -34,12 +36,17 @@ impl Fate {
         match self.0.load(Ordering::Acquire) {
             0 => None,
             1 => Some(Fault::TooLarge),
-            _ => Some(Fault::TooSlow),
+            2 => Some(Fault::TooSlow),
+            _ => Some(Fault::Broken),
         }
     }
 
     fn seal(&self, fault: Fault) {
-        let mark = if fault == Fault::TooLarge { 1 } else { 2 };
+        let mark = match fault {
+            Fault::TooLarge => 1,
+            Fault::TooSlow => 2,
+            Fault::Broken => 3,
+        };
         self.0.store(mark, Ordering::Release);
     }
 }
@@ -87,12 +94,13 @@ impl RequestBody {
         self.oversized
     }
 
-    fn end(&self, fault: Fault) -> BodyError {
-        self.fate.seal(fault);
-        match fault {
-            Fault::TooLarge => BodyError::TooLarge,
-            Fault::TooSlow => BodyError::TooSlow,
-        }
+    fn end(&self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.fate.seal(match &error {
+            BodyError::TooLarge => Fault::TooLarge,
+            BodyError::TooSlow => Fault::TooSlow,
+            BodyError::Broken(_) => Fault::Broken,
+        });
+        Poll::Ready(Some(Err(error)))
     }
 
     fn too_slow(&mut self, cx: &mut Context<'_>) -> bool {
@@ -115,19 +123,14 @@ impl HttpBody for RequestBody {
         loop {
             let frame = match Pin::new(&mut self.inner).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
-                Poll::Pending if self.too_slow(cx) => {
-                    return Poll::Ready(Some(Err(self.end(Fault::TooSlow))));
-                }
+                Poll::Pending if self.too_slow(cx) => return self.end(BodyError::TooSlow),
                 Poll::Pending => return Poll::Pending,
             };
             let frame = match frame {
                 Some(Ok(frame)) => frame,
-                Some(Err(error)) if self.oversized => {
-                    tracing::debug!(%error, "an oversized body broke off");
-                    return Poll::Ready(Some(Err(self.end(Fault::TooLarge))));
-                }
-                None if self.oversized => return Poll::Ready(Some(Err(self.end(Fault::TooLarge)))),
-                other => return Poll::Ready(other.map(|frame| frame.map_err(BodyError::Broken))),
+                _ if self.oversized => return self.end(BodyError::TooLarge),
+                Some(Err(error)) => return self.end(BodyError::Broken(error)),
+                None => return Poll::Ready(None),
             };
             let bytes = frame.data_ref().map_or(0, Bytes::len);
             if !self.oversized && bytes <= self.left {
@@ -136,7 +139,7 @@ impl HttpBody for RequestBody {
             }
             self.oversized = true;
             if bytes > self.swallow_left {
-                return Poll::Ready(Some(Err(self.end(Fault::TooLarge))));
+                return self.end(BodyError::TooLarge);
             }
             self.swallow_left -= bytes;
         }

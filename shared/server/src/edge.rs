@@ -206,6 +206,9 @@ impl Edge {
         let problem = match fault {
             Fault::TooLarge => Problem::payload_too_large(self.settings.body_bytes_max),
             Fault::TooSlow => Problem::request_timeout(),
+            Fault::Broken => {
+                Problem::malformed("incomplete_body", "the body is not framed as its headers say")
+            }
         };
         self.metrics.refused.inc(&[problem.code()]);
         problem.header(http::header::CONNECTION, HeaderValue::from_static("close"))
@@ -229,7 +232,8 @@ impl Drop for Ending<'_> {
     fn drop(&mut self) {
         if let Some(span) = self.span.take() {
             self.refused.inc(&["client_gone"]);
-            span.finish(RequestEnd::default());
+            // Unfinished, it says of itself that the client went away.
+            drop(span);
         }
     }
 }

@@ -32,7 +32,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         }
         match request.into_body().collect().await {
             Ok(body) => parse(&body.to_bytes()).map(Self),
-            // Too large and too slow are answered by the edge; what is left is a client that went away.
+            // Said better by the edge, which knows why: too large, too slow or badly framed.
             Err(error) => Err(Problem::malformed("incomplete_body", "the body broke off").cause(error)),
         }
     }

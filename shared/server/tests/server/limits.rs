@@ -60,6 +60,22 @@ async fn a_chunked_body_is_bounded_by_what_arrives() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_badly_framed_is_400_whoever_reads_it() {
+    let role = TestRole::start(echo(), settings());
+    for path in ["/echo", "/json"] {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{{}}"
+        );
+        let reply = role.ask(&request).await;
+        assert_eq!(
+            (reply.status, reply.problem().code.as_str()),
+            (400, "incomplete_body"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_waits_for_100_is_refused_without_its_body() {
     let role = TestRole::start(echo(), small());
     let request = "POST /echo HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\ncontent-length: 5000\r\n\r\n";
