@@ -103,10 +103,15 @@ async fn an_upstream_that_talks_nonsense_is_a_503() {
         b"HTTP/1.1 2x0 what\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
     ] {
-        let (addr, _) = upstreams::scripted(nonsense, true).await;
+        let (addr, asked) = upstreams::scripted(nonsense, true).await;
         let front = Front::before(addr).await;
         let reply = get(front.addr, "/code").await;
         assert_eq!((reply.status, reply.code().as_str()), (503, "upstream_broken"));
+        assert_eq!(
+            asked.load(Ordering::SeqCst),
+            1,
+            "it was reached: not even a read is sent again"
+        );
     }
 }
 

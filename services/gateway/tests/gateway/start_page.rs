@@ -28,11 +28,11 @@ async fn the_start_page_says_what_runs_and_how_to_begin() {
         assert!(page.contains(part), "{part} is missing: {page}");
     }
     let url = format!("http://{}", front.addr);
-    let lines = page
-        .lines()
-        .filter(|line| line.contains("curl -s") && line.contains(&url))
-        .count();
-    assert_eq!(lines, 3, "three lines to paste: {page}");
+    let commands = (
+        page.matches("curl -s").count(),
+        page.matches(&format!("{url}/")).count(),
+    );
+    assert_eq!(commands, (3, 3), "three lines to paste: {page}");
     assert!(page.contains(">ready<") && page.contains(">down<"), "{page}");
 }
 
