@@ -8,8 +8,6 @@ use testkit::http::get;
 
 use crate::service::{NOW_MS, PUBLIC, Service, settings, telemetry};
 
-const HOUR: Duration = Duration::from_hours(1);
-
 fn ada(scopes: &[String]) -> TokenRequest<'_> {
     TokenRequest {
         tenant: "acme",
@@ -42,7 +40,7 @@ async fn a_key_is_announced_before_it_signs_and_published_until_its_tokens_have_
     let first = kid(&mint(&service).await);
     assert_eq!(published().await, 1);
     // Two minutes before its day is over the next key appears, and does not sign yet.
-    service.clock.advance(24 * HOUR - Duration::from_mins(2));
+    service.clock.advance(Duration::from_mins(24 * 60 - 2));
     service
         .until("the next key is announced", async || published().await == 2)
         .await;

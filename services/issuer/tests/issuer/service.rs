@@ -156,7 +156,7 @@ impl Service {
             ("state", "xyz"),
             ("nonce", "n-0S6"),
         ];
-        let changed = |name: &str| {
+        let instead = |name: &str| {
             changes
                 .iter()
                 .find(|change| change.0 == name)
@@ -164,7 +164,7 @@ impl Service {
         };
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in good {
-            match changed(name) {
+            match instead(name) {
                 Some("") => {}
                 Some(other) => drop(query.append_pair(name, other)),
                 None => drop(query.append_pair(name, value)),

@@ -64,7 +64,7 @@ async fn a_code_expires_after_a_minute() {
     service.clock.advance(Duration::from_millis(59_999));
     assert_eq!(service.exchange_code(&code).await.status, StatusCode::OK);
     let code = service.code().await;
-    service.clock.advance(Duration::from_millis(60_000));
+    service.clock.advance(Duration::from_mins(1));
     refused_with(&service.exchange_code(&code).await, "invalid_grant");
 }
 
