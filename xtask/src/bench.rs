@@ -4,6 +4,8 @@ mod platform;
 mod redirect;
 mod startup;
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use crate::run::{Outcome, cargo, passes};
@@ -18,21 +20,31 @@ pub(crate) enum Bench {
         /// Rounds of each
         #[arg(long, default_value_t = 5)]
         rounds: u32,
+        /// Measure this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
     },
     /// From process start to ready, and the memory of an idle platform
     Startup {
         /// Starts to measure
         #[arg(long, default_value_t = 5)]
         rounds: u32,
+        /// Measure this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
     },
     /// Ids a second on one thread, as a share of what 12 bits a millisecond allow
     Ids,
 }
 
-pub(crate) fn bench(what: &Bench) -> Outcome {
+pub(crate) fn bench(what: Bench) -> Outcome {
     match what {
-        Bench::Redirect { seconds, rounds } => redirect::bench(*seconds, *rounds),
-        Bench::Startup { rounds } => startup::bench(*rounds),
+        Bench::Redirect {
+            seconds,
+            rounds,
+            binary,
+        } => redirect::bench(seconds, rounds, binary),
+        Bench::Startup { rounds, binary } => startup::bench(rounds, binary),
         Bench::Ids => passes(cargo().args(["bench", "--package", "ids"])),
     }
 }

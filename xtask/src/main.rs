@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         Chore::Test { nightly } => test::test(nightly),
         Chore::Tidy => tidy::tidy(),
         Chore::Generate => generate::write(),
-        Chore::Bench { what } => bench::bench(&what),
+        Chore::Bench { what } => bench::bench(what),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

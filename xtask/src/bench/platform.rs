@@ -12,8 +12,13 @@ use crate::run::{Outcome, cargo, passes, root, target};
 /// Long enough for a cold disk; a start that takes longer has failed.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
-/// Builds the release binary and returns its path.
-pub(super) fn release_binary() -> Result<PathBuf, String> {
+/// The binary to measure: the given one, or the release build, made now.
+pub(super) fn release_binary(given: Option<PathBuf>) -> Result<PathBuf, String> {
+    if let Some(given) = given {
+        return given
+            .canonicalize()
+            .map_err(|e| format!("{}: {e}", given.display()));
+    }
     passes(cargo().args(["build", "--release", "--quiet", "--package", "orrery"]))?;
     Ok(target().join("release/orrery"))
 }

@@ -3,7 +3,7 @@
 //! In one run, interleaved: server pinned to one core, generator to the other. A row is void unless the server's
 //! core was at least 95 % busy and nothing was dropped. The figure is CPU time a redirect.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::platform::{Process, fresh_folder, release_binary, request, wait_ready};
@@ -35,7 +35,7 @@ struct Round {
     errors: bool,
 }
 
-pub(super) fn bench(seconds: u32, rounds: u32) -> Outcome {
+pub(super) fn bench(seconds: u32, rounds: u32, binary: Option<PathBuf>) -> Outcome {
     let absent: Vec<&str> = ["nginx", "wrk"]
         .into_iter()
         .filter(|p| which(p).is_none())
@@ -44,7 +44,7 @@ pub(super) fn bench(seconds: u32, rounds: u32) -> Outcome {
         install_debian(&absent)
             .map_err(|why| format!("{why}; needed: apt-get install {}", absent.join(" ")))?;
     }
-    let binary = release_binary()?;
+    let binary = release_binary(binary)?;
     let folder = fresh_folder("redirect")?;
     let nginx = start_nginx(&folder)?;
     let ours = Ours::start(&binary, &folder)?;

@@ -1,5 +1,6 @@
 //! From process start to ready, and what an idle platform holds in memory.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::platform::{Process, fresh_folder, release_binary, wait_ready};
@@ -12,8 +13,8 @@ const ADMIN_PORTS: [u16; 3] = [PORT_BASE + 11, PORT_BASE + 13, PORT_BASE + 15];
 /// The platform's promise is about an idle one: what the start needed has been given back by then.
 const IDLE_FOR: Duration = Duration::from_secs(5);
 
-pub(super) fn bench(rounds: u32) -> Outcome {
-    let binary = release_binary()?;
+pub(super) fn bench(rounds: u32, binary: Option<PathBuf>) -> Outcome {
+    let binary = release_binary(binary)?;
     let folder = fresh_folder("startup")?;
     let (mut ready, mut memory) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
