@@ -39,7 +39,7 @@ pub enum RunError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// A database file.
-    #[error("{what}: {source}")]
+    #[error("shortener.{what}: {source}")]
     Database {
         /// Which one, by its setting.
         what: &'static str,
@@ -101,11 +101,23 @@ pub async fn run(role: Role, settings: Settings) -> Result<(), RunError> {
 /// [`run`] with the issuer's keys from elsewhere.
 pub async fn run_with_keys(role: Role, settings: Settings, keys: Arc<dyn FetchKeys>) -> Result<(), RunError> {
     let engines = Engines::open(&role, &settings).await?;
+    let outcome = serve(role, &settings, &engines, keys).await;
+    // Also when it did not come to serving: a lease that is given back need not be waited for.
+    engines.close().await;
+    outcome
+}
+
+async fn serve(
+    role: Role,
+    settings: &Settings,
+    engines: &Engines,
+    keys: Arc<dyn FetchKeys>,
+) -> Result<(), RunError> {
     let verifier = Verifier::new(settings.tokens.clone(), keys, role.clock.clone());
+    let links = links(&role, settings, engines).await?;
     let metrics = Metrics::register(&role.telemetry);
     let clicks = Arc::new(ClickQueue::new(settings.clicks.queue_max, metrics.clone()));
-    let links = links(&role, &settings, &engines).await?;
-    let workers = Workers::start(&role, &settings, &engines, &clicks, &metrics);
+    let workers = Workers::start(&role, settings, engines, &clicks, &metrics);
     let app = App::new(Parts {
         links,
         clicks,
@@ -117,7 +129,6 @@ pub async fn run_with_keys(role: Role, settings: Settings, keys: Arc<dyn FetchKe
     let served = role.serve(router, engines.readiness()).await;
     // From here on no redirect is answered, so what the queue holds is all there will be.
     workers.stop().await;
-    engines.close().await;
     Ok(served?)
 }
 

@@ -139,7 +139,7 @@ impl Default for ClickSettings {
         Self {
             queue_max: 65_536,
             flush_interval_ms: 40,
-            event_clicks_max: 16_384,
+            event_clicks_max: 10_000,
             event_links_max: 400,
             event_traces_max: 64,
             retry_ms: 100,

@@ -12,6 +12,8 @@ mod codes;
 mod contract;
 #[path = "shortener/expiry.rs"]
 mod expiry;
+#[path = "shortener/failures.rs"]
+mod failures;
 #[path = "shortener/harness.rs"]
 mod harness;
 #[path = "shortener/idempotency.rs"]

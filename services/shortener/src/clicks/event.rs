@@ -33,8 +33,8 @@ pub struct LinkTimes {
     pub code: String,
     /// When the first click came (Unix ms).
     pub from_ms: u64,
-    /// How long after that each came, the first included (ms): one number a click.
-    pub after_ms: Vec<u64>,
+    /// The clicks as they came, the first included: how long after that (ms), and how many.
+    pub after_ms: Vec<(u64, u64)>,
 }
 
 impl LinkTimes {
@@ -46,6 +46,20 @@ impl LinkTimes {
             from_ms: click.at_ms,
             after_ms: Vec::new(),
         }
+    }
+
+    /// A popular link has hundreds of clicks a millisecond: those stand as one pair.
+    fn add(&mut self, at_ms: u64) {
+        // A wall clock that steps back between two clicks makes the later one as early as the first.
+        let after_ms = at_ms.saturating_sub(self.from_ms);
+        match self.after_ms.last_mut() {
+            Some((same, clicks)) if *same == after_ms => *clicks += 1,
+            _ => self.after_ms.push((after_ms, 1)),
+        }
+    }
+
+    fn clicks(&self) -> u64 {
+        self.after_ms.iter().map(|(_, clicks)| clicks).sum()
     }
 }
 
@@ -77,9 +91,7 @@ impl ClickEvent {
                 open.links.push(LinkTimes::starting_with(click));
                 open.links.len() - 1
             });
-            // A wall clock that steps back between two clicks makes the later one as early as the first.
-            let times = &mut open.links[place];
-            times.after_ms.push(click.at_ms.saturating_sub(times.from_ms));
+            open.links[place].add(click.at_ms);
             folded += 1;
         }
         events.extend((folded > 0).then_some(open));
@@ -91,8 +103,14 @@ impl ClickEvent {
         let sum = |times: &LinkTimes| LinkClicks {
             tenant: times.tenant.clone(),
             link_id: times.link,
-            count: times.after_ms.len() as u64,
-            last_at_ms: times.from_ms + times.after_ms.iter().max().copied().unwrap_or(0),
+            count: times.clicks(),
+            last_at_ms: times.from_ms
+                + times
+                    .after_ms
+                    .iter()
+                    .map(|(after_ms, _)| *after_ms)
+                    .max()
+                    .unwrap_or(0),
         };
         ClickBatch {
             event_id: event_id.to_owned(),
@@ -103,7 +121,7 @@ impl ClickEvent {
 
     /// How many clicks it carries.
     pub fn clicks(&self) -> u64 {
-        self.links.iter().map(|times| times.after_ms.len() as u64).sum()
+        self.links.iter().map(LinkTimes::clicks).sum()
     }
 
     /// When its first click came (Unix ms).
@@ -138,19 +156,25 @@ mod tests {
     }
 
     const BOUNDS: EventBounds = EventBounds {
-        clicks_max: 4,
+        clicks_max: 5,
         links_max: 2,
     };
 
     #[test]
     fn clicks_are_folded_by_link_and_none_is_lost() {
-        let clicks = [click(1, 100), click(2, 101), click(1, 105), click(1, 99)];
+        let clicks = [
+            click(1, 100),
+            click(1, 100),
+            click(2, 101),
+            click(1, 105),
+            click(1, 99),
+        ];
         let events = ClickEvent::fold(&clicks, BOUNDS);
         assert_eq!(events.len(), 1);
-        assert_eq!(events[0].links[0].after_ms, [0, 5, 0]);
-        assert_eq!(events[0].clicks(), 4);
+        assert_eq!(events[0].links[0].after_ms, [(0, 2), (5, 1), (0, 1)]);
+        assert_eq!(events[0].clicks(), 5);
         let sums = events[0].sums("e1", 200);
-        assert_eq!((sums.links[0].count, sums.links[0].last_at_ms), (3, 105));
+        assert_eq!((sums.links[0].count, sums.links[0].last_at_ms), (4, 105));
         assert_eq!(events[0].first_at_ms(), Some(100));
     }
 
@@ -161,7 +185,7 @@ mod tests {
         assert!(
             events
                 .iter()
-                .all(|event| event.clicks() <= 4 && event.links.len() <= 2)
+                .all(|event| event.clicks() <= 5 && event.links.len() <= 2)
         );
         assert_eq!(events.iter().map(ClickEvent::clicks).sum::<u64>(), 50);
         assert!(ClickEvent::fold(&[], BOUNDS).is_empty());
@@ -182,7 +206,7 @@ mod tests {
             links: vec![link; settings.event_links_max],
             traces: vec!["0".repeat(55); settings.event_traces_max],
         };
-        event.links[0].after_ms = vec![99_999; settings.event_clicks_max];
+        event.links[0].after_ms = vec![(999_999, 1); settings.event_clicks_max];
         let bytes = serde_json::to_vec(&event).unwrap().len();
         assert!(
             bytes <= streams::StreamSettings::default().event_bytes_max as usize,

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use identity::{Claims, Jwks, Principal, Scopes, SigningKey, StaticKeys, Tenant, User};
+use identity::{Claims, FetchKeys, Jwks, Principal, Scopes, SigningKey, StaticKeys, Tenant, User};
 use serde_json::Value;
 use server::{Drain, Role, ServerSettings};
 use shortener::{RunError, Settings};
@@ -48,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) folder: Arc<TempDir>,
     pub(crate) settings: Settings,
     pub(crate) telemetry: TelemetrySettings,
+    /// The issuer's keys; those that the service's tokens are signed with, unless given.
+    pub(crate) keys: Option<Arc<dyn FetchKeys>>,
 }
 
 impl Setup {
@@ -59,6 +61,7 @@ impl Setup {
             folder,
             settings,
             telemetry: TelemetrySettings::default(),
+            keys: None,
         }
     }
 
@@ -71,6 +74,11 @@ impl Setup {
 
     pub(crate) fn clock(mut self, clock: SharedClock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    pub(crate) fn keys(mut self, keys: Arc<dyn FetchKeys>) -> Self {
+        self.keys = Some(keys);
         self
     }
 
@@ -104,7 +112,9 @@ impl Setup {
             drain: drain.clone(),
         };
         let key = SigningKey::generate();
-        let keys = Arc::new(StaticKeys(Jwks::of([&key])));
+        let keys = self
+            .keys
+            .unwrap_or_else(|| Arc::new(StaticKeys(Jwks::of([&key]))));
         Service {
             running: tokio::spawn(shortener::run_with_keys(role, self.settings, keys)),
             clock: self.clock,
@@ -185,11 +195,16 @@ impl Service {
                 !self.running.is_finished(),
                 "the service ended instead of getting ready"
             );
-            self.call(Method::GET, &format!("{}/readyz", self.admin), &[], "")
-                .await
-                .is_some_and(|a| a.status == 200)
+            self.is_ready().await
         })
         .await;
+    }
+
+    pub(crate) async fn is_ready(&self) -> bool {
+        let url = format!("{}/readyz", self.admin);
+        self.call(Method::GET, &url, &[], "")
+            .await
+            .is_some_and(|answer| answer.status == 200)
     }
 
     /// Drains it, and gives what another start needs.

@@ -168,7 +168,7 @@ async fn a_copy_of_a_request_that_takes_too_long_is_409_and_told_when_to_come_ba
     });
     crate::harness::eventually("the copy finds the first in flight", async || {
         let copy = tokio::time::timeout(
-            std::time::Duration::from_millis(1_000),
+            std::time::Duration::from_secs(1),
             post(&service, &token, "slow", BODY),
         );
         copy.await.is_ok_and(|copy| {
