@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,7 +12,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
-use crate::connection::Busy;
+use crate::connection::{Activity, Busy};
 
 /// How many times its limit an oversized body may have and still be read to its end (and thrown away): a client that
 /// writes before it reads would otherwise see a reset connection instead of our 413.
@@ -157,7 +157,8 @@ impl HttpBody for RequestBody {
 /// Responses that are known to be no larger than this are written at once and need no watching.
 const WATCHED_FROM_BYTES: u64 = 64 * 1024;
 
-/// Keeps the connection counted as busy while a long response is still being made.
+/// Tells the connection's watch who keeps whom waiting: as long as we are the slow one it is busy; once there is something to
+/// send it is the reader's turn, and a reader that takes nothing is cut like a client that sends nothing.
 pub(crate) fn watched(body: Body, busy: Busy) -> Body {
     if body
         .size_hint()
@@ -166,15 +167,18 @@ pub(crate) fn watched(body: Body, busy: Busy) -> Body {
     {
         return body;
     }
+    let activity = busy.activity();
     Body::new(ResponseBody {
         inner: body,
-        _busy: busy,
+        activity,
+        busy: Some(busy),
     })
 }
 
 struct ResponseBody {
     inner: Body,
-    _busy: Busy,
+    activity: Arc<Activity>,
+    busy: Option<Busy>,
 }
 
 impl HttpBody for ResponseBody {
@@ -185,7 +189,15 @@ impl HttpBody for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Poll::Ready(ready!(Pin::new(&mut self.inner).poll_frame(cx)))
+        let frame = Pin::new(&mut self.inner).poll_frame(cx);
+        self.busy = match frame {
+            Poll::Ready(_) => None,
+            Poll::Pending => {
+                let waiting = self.busy.take();
+                Some(waiting.unwrap_or_else(|| Busy::mark(Arc::clone(&self.activity))))
+            }
+        };
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -51,6 +51,10 @@ impl Busy {
         activity.busy.fetch_add(1, Ordering::Relaxed);
         Self(activity)
     }
+
+    pub(crate) fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.0)
+    }
 }
 
 impl Drop for Busy {

@@ -12,3 +12,4 @@ mod owned;
 mod problems;
 mod readiness;
 mod request;
+mod slow_answers;
