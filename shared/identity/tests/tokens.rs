@@ -1,4 +1,5 @@
 //! Tokens as strangers send them, keys as issuers rotate them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 #[path = "tokens/attacks.rs"]
 mod attacks;
