@@ -2,5 +2,6 @@
 
 mod crash;
 mod durability;
+mod fuzzed;
 mod hostile;
 mod trace;
