@@ -418,3 +418,21 @@ async fn get(port: u16, path: &str) -> io::Result<(u16, String)> {
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[should_panic(expected = "before it was ready")]
+    async fn a_process_that_exits_instead_of_serving_fails_the_test_at_once() {
+        Platform::start("false", Options::default()).await;
+    }
+
+    #[tokio::test]
+    async fn a_start_that_must_fail_can_be_looked_at() {
+        let mut platform = Platform::spawn("false", Options::default());
+        assert!(!platform.exited().await.success());
+        assert!(!platform.is_ready().await);
+    }
+}

@@ -6,6 +6,7 @@
 mod click_count;
 mod clients;
 mod machine;
+mod writer;
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
@@ -23,7 +24,8 @@ use testkit::platform::{Options, Platform};
 
 use crate::platform::binary;
 use click_count::HotLinks;
-use clients::{Client, Writer};
+use clients::Client;
+use writer::Writer;
 
 /// Sessions that make, read, change and delete links while the redirects go on.
 const WRITERS: u64 = 4;
@@ -33,8 +35,8 @@ const HOT_LINKS: usize = 8;
 const CLICKS_LOST_MAX: Duration = Duration::from_millis(100);
 /// A redirect that takes longer was held up by something else than us.
 const ORDINARY_REDIRECT: Duration = Duration::from_millis(50);
-/// Acknowledged requests that are repeated at the very end.
-const REPEATS_MAX: usize = 2_000;
+/// Acknowledged requests that each writer repeats at the very end.
+const REPEATS_MAX_EACH: usize = 500;
 
 /// How hard the platform is hit.
 struct Hits {
@@ -171,7 +173,11 @@ impl Trial {
             kill + 1,
             lost / rate * 1_000.0,
         );
-        assert!(lost <= lost_max, "kill {}: {lost} clicks were lost, more than {lost_max}\n{summary}", kill + 1);
+        assert!(
+            lost <= lost_max,
+            "kill {}: {lost} clicks were lost, more than {lost_max}\n{summary}",
+            kill + 1
+        );
     }
 
     /// Follows every link that was acknowledged, and repeats what was acknowledged.
@@ -183,9 +189,7 @@ impl Trial {
                 writer.has_settled(),
                 "with the platform up again, every repeat is answered"
             );
-            writer
-                .look_at_everything(&client, REPEATS_MAX / WRITERS as usize)
-                .await;
+            writer.look_at_everything(&client, REPEATS_MAX_EACH).await;
         }
         self.hot.settle(&client).await;
         println!("{}", self.hot);

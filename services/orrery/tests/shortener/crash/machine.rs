@@ -16,13 +16,19 @@ const ORDINARY: Duration = Duration::from_millis(20);
 /// Syncs a small file beside the platform's own until it is `over`, and gives by how much the slowest round was too slow.
 pub(super) async fn longest_stall(folder: PathBuf, over: Arc<AtomicBool>) -> Duration {
     let path = folder.join("probe");
-    let mut file = OpenOptions::new().create(true).append(true).open(&path).expect("a file beside the data");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .expect("a file beside the data");
     let mut longest = Duration::ZERO;
     while !over.load(Ordering::Relaxed) {
         let start = SystemClock.monotonic();
         tokio::time::sleep(PAUSE).await;
         let sync = tokio::task::spawn_blocking(move || {
-            file.write_all(&[0; 4_096]).and_then(|()| file.sync_data()).expect("the disk takes a page");
+            file.write_all(&[0; 4_096])
+                .and_then(|()| file.sync_data())
+                .expect("the disk takes a page");
             file
         });
         file = sync.await.expect("the sync ended");
