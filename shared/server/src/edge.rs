@@ -1,44 +1,38 @@
 //! The edge: everything that every request passes through, as one hand-written service around the axum router.
 //!
 //! It is on the redirect path, so it adds one box (the future hyper needs a name for), no middleware stack and no timer
-//! before the handler first has to wait. The matched route is known only inside axum; [`NoteRoute`] is the one
-//! layer, it runs synchronously and writes into the task-local that is there anyway.
+//! before the handler first has to wait. What needs no waiting happens in `call`, for what an async function holds is
+//! copied with it. The matched route is known only inside axum; [`NoteRoute`] is the one layer, it runs synchronously and
+//! writes into the task-local that is there anyway.
 
 mod drive;
+mod exchange;
 mod note_route;
 
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicUsize;
 
 use axum::Router;
 use axum::body::Body;
 use clock::SharedClock;
-use http::{HeaderValue, Method, Request, Response};
+use http::header::{CONNECTION, EXPECT};
+use http::{HeaderValue, Request, Response};
 use http_body::Body as _;
 use problem::Problem;
-use resilience::{DEADLINE_HEADER, Deadline};
-use telemetry::{Counts, RequestEnd, RequestSpan, Telemetry, TraceContext};
+use telemetry::Telemetry;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use crate::answer::{self, Answer};
-use crate::body::{self, Fate, Fault, RequestBody};
-use crate::connection::{Activity, Answered, Asked, Busy};
-use crate::context::{CONTEXT, RequestContext};
+use crate::body::{Fate, Fault, RequestBody};
+use crate::connection::{Activity, Answered, Asked};
+use crate::context::CONTEXT;
 use crate::metrics::ServerMetrics;
 use crate::request_id::RequestIds;
 use crate::settings::ServerSettings;
-use drive::{Stopped, drive};
+use exchange::Exchange;
 use note_route::NoteRoute;
-
-/// How long a client should stay away when all places are taken.
-const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// The route label of requests that no route matches: their paths are the client's invention.
-const UNMATCHED: &str = "unmatched";
 
 /// One role's API as hyper sees it.
 pub(crate) struct Edge {
@@ -51,6 +45,15 @@ pub(crate) struct Edge {
     in_work: AtomicUsize,
     writes: TaskTracker,
 }
+
+/// A request with its bounds.
+enum Bounded {
+    Fits(Request<Body>, Option<Arc<Fate>>),
+    /// It says itself that it is too large; the body is there when the client is sending it already.
+    TooLarge(Option<RequestBody>),
+}
+
+type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 impl Edge {
     pub(crate) fn new(
@@ -72,117 +75,31 @@ impl Edge {
         }
     }
 
-    async fn serve(self: Arc<Self>, activity: Arc<Activity>, request: Asked) -> Answered {
-        let peer = activity.peer;
-        let busy = Busy::mark(activity);
-        let place = Place::take(&self.in_work);
-        let in_flight = self.metrics.http.begin();
-        let now = self.clock.monotonic();
-        let headers = request.headers();
-        let request_id = self.request_ids.identify(headers);
-        let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
-        let deadline = Deadline::from_header(
-            headers.get(DEADLINE_HEADER),
-            now,
-            self.settings.deadline_default(),
-            self.settings.deadline_max(),
-        );
-        let span = self.telemetry.request(request.method(), traceparent);
-        let trace = span.context();
-        let method = request.method().clone();
-        let ask = Ask {
-            request,
-            deadline,
-            now,
-            places_taken: place.number,
-        };
-        let context = RequestContext {
-            request_id: request_id.clone(),
-            peer,
-            route: None.into(),
-            writes: self.writes.clone(),
-        };
-        let mut ending = Ending {
-            span: Some(span),
-            refused: &self.metrics.refused,
-        };
-        let (outcome, context) = self.work(ask, context, trace).await;
-        drop(place);
-        let route = context.and_then(|context| context.route.into_inner());
-        let route = route.as_ref().map_or("", |route| route.as_str());
-        let Answer { mut response, code } = answer::finish(outcome, &method, route, &request_id, trace);
-        let end = RequestEnd {
-            route,
-            status: response.status().as_u16(),
-            error_code: code,
-        };
-        if let Some(span) = ending.span.take() {
-            let finished = span.finish(end);
-            let route = if route.is_empty() { UNMATCHED } else { route };
-            self.metrics.http.observe(&method, route, end.status, finished);
+    fn answer(self: Arc<Self>, activity: Arc<Activity>, request: Asked) -> Answering {
+        let (exchange, context) = Exchange::begin(Arc::clone(&self), activity, &request);
+        if let Some(problem) = exchange.refusal(&request) {
+            return Box::pin(std::future::ready(exchange.refuse(problem)));
         }
-        drop(in_flight);
-        answer::identify(&mut response, &request_id);
-        Ok(response.map(|body| body::watched(body, busy)))
+        match self.bounded(request) {
+            Bounded::Fits(request, fate) => {
+                let handler = self.router.clone().call(request);
+                let work = exchange.deadline().scope(exchange.trace().scope(handler));
+                Box::pin(exchange.run(CONTEXT.scope(context, work), fate))
+            }
+            Bounded::TooLarge(body) => Box::pin(async move {
+                if let Some(body) = body {
+                    drain(body).await;
+                }
+                let problem = self.fault(Fault::TooLarge);
+                exchange.refuse(problem)
+            }),
+        }
     }
 
-    /// Refuses what must not reach a handler, else runs it. Gives the context back for the route in it.
-    async fn work(
-        &self,
-        ask: Ask,
-        context: RequestContext,
-        trace: TraceContext,
-    ) -> (Result<Response<Body>, Problem>, Option<RequestContext>) {
-        if let Some(problem) = self.refusal(&ask) {
-            self.metrics.refused.inc(&[problem.code()]);
-            return (Err(problem), Some(context));
-        }
-        let remaining = ask.deadline.remaining_at(ask.now);
-        let (request, fate) = match self.bounded(ask.request).await {
-            Ok(bounded) => bounded,
-            Err(problem) => return (Err(problem), Some(context)),
-        };
-        let mut router = self.router.clone();
-        let handler = async move { router.call(request).await };
-        let mut scoped = pin!(CONTEXT.scope(context, ask.deadline.scope(trace.scope(handler))));
-        let outcome = match drive(scoped.as_mut(), remaining).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(never)) => match never {},
-            Err(Stopped::Deadline) => Err(Problem::deadline_exceeded()),
-            Err(Stopped::Panic(message)) => Err(Problem::internal(format!("panic: {message}"))),
-        };
-        // What the handler made of a broken body is beside the point.
-        let outcome = match fate.and_then(|fate| fate.fault()) {
-            Some(fault) => Err(self.fault(fault)),
-            None => outcome,
-        };
-        (outcome, scoped.take_value())
-    }
-
-    fn refusal(&self, ask: &Ask) -> Option<Problem> {
-        if ask.places_taken >= self.settings.concurrency_max {
-            return Some(Problem::unavailable(
-                "too many requests are in work",
-                BUSY_RETRY_AFTER,
-            ));
-        }
-        if ask.deadline.remaining_at(ask.now).is_zero() {
-            return Some(Problem::deadline_exceeded());
-        }
-        // Neither names a resource that a route could match: a proxy's tunnel, and the server as a whole.
-        if *ask.request.method() == Method::CONNECT || ask.request.uri().path() == "*" {
-            return Some(Problem::method_not_allowed(Some(HeaderValue::from_static(
-                "GET, HEAD",
-            ))));
-        }
-        None
-    }
-
-    /// Puts the bounds around the body. A body that says it is too large is refused before any handler sees it.
-    async fn bounded(&self, request: Asked) -> Result<(Request<Body>, Option<Arc<Fate>>), Problem> {
+    fn bounded(&self, request: Asked) -> Bounded {
         if request.body().is_end_stream() {
             // No box: an empty body has no size.
-            return Ok((request.map(|_| Body::empty()), None));
+            return Bounded::Fits(request.map(|_| Body::empty()), None);
         }
         let fate = Arc::<Fate>::default();
         let (parts, incoming) = request.into_parts();
@@ -193,13 +110,10 @@ impl Edge {
             Arc::clone(&fate),
         );
         if !body.oversized() {
-            return Ok((Request::from_parts(parts, Body::new(body)), Some(fate)));
+            return Bounded::Fits(Request::from_parts(parts, Body::new(body)), Some(fate));
         }
         // One that waits for our 100 has sent nothing yet and reads the answer.
-        if !parts.headers.contains_key(http::header::EXPECT) {
-            drain(body).await;
-        }
-        Err(self.fault(fate.fault().unwrap_or(Fault::TooLarge)))
+        Bounded::TooLarge((!parts.headers.contains_key(EXPECT)).then_some(body))
     }
 
     fn fault(&self, fault: Fault) -> Problem {
@@ -210,52 +124,7 @@ impl Edge {
                 Problem::malformed("incomplete_body", "the body is not framed as its headers say")
             }
         };
-        self.metrics.refused.inc(&[problem.code()]);
-        problem.header(http::header::CONNECTION, HeaderValue::from_static("close"))
-    }
-}
-
-struct Ask {
-    request: Asked,
-    deadline: Deadline,
-    now: Duration,
-    places_taken: usize,
-}
-
-/// Ends the span of a request whose client goes away, for then hyper drops the future that serves it.
-struct Ending<'a> {
-    span: Option<RequestSpan>,
-    refused: &'a Counts,
-}
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        if let Some(span) = self.span.take() {
-            self.refused.inc(&["client_gone"]);
-            // Unfinished, it says of itself that the client went away.
-            drop(span);
-        }
-    }
-}
-
-/// One of `concurrency_max` places, given back when dropped, also when the client goes away.
-struct Place<'a> {
-    in_work: &'a AtomicUsize,
-    number: usize,
-}
-
-impl<'a> Place<'a> {
-    fn take(in_work: &'a AtomicUsize) -> Self {
-        Self {
-            in_work,
-            number: in_work.fetch_add(1, Ordering::Relaxed),
-        }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.in_work.fetch_sub(1, Ordering::Relaxed);
+        problem.header(CONNECTION, HeaderValue::from_static("close"))
     }
 }
 
@@ -273,9 +142,9 @@ pub(crate) struct EdgeService {
 impl hyper::service::Service<Asked> for EdgeService {
     type Response = Response<Body>;
     type Error = std::convert::Infallible;
-    type Future = Pin<Box<dyn Future<Output = Answered> + Send>>;
+    type Future = Answering;
 
-    fn call(&self, request: Asked) -> Self::Future {
-        Box::pin(Arc::clone(&self.edge).serve(Arc::clone(&self.activity), request))
+    fn call(&self, request: Asked) -> Answering {
+        Arc::clone(&self.edge).answer(Arc::clone(&self.activity), request)
     }
 }
