@@ -105,7 +105,7 @@ impl Exchange {
 
     pub(super) fn refuse(self, problem: Problem) -> Answered {
         self.edge.metrics.refused.inc(&[problem.code()]);
-        self.finish(Err(problem), None)
+        Ok(self.finish(Err(problem), None))
     }
 
     /// Runs the handler within its time.
@@ -133,14 +133,14 @@ impl Exchange {
             }
             None => outcome,
         };
-        self.finish(outcome, work.take_value())
+        Ok(self.finish(outcome, work.take_value()))
     }
 
     fn finish(
         mut self,
         outcome: Result<Response<Body>, Problem>,
         context: Option<RequestContext>,
-    ) -> Answered {
+    ) -> Response<Body> {
         let route = context.and_then(|context| context.route.into_inner());
         let route = route.as_ref().map_or("", |route| route.as_str());
         let Answer { mut response, code } =
@@ -159,10 +159,10 @@ impl Exchange {
                 .observe(&self.method, route, end.status, finished);
         }
         answer::identify(&mut response, &self.request_id);
-        Ok(match self.busy.take() {
+        match self.busy.take() {
             Some(busy) => response.map(|body| body::watched(body, busy)),
             None => response,
-        })
+        }
     }
 }
 
