@@ -28,6 +28,10 @@ pub trait Handler: Send + Sync + 'static {
 /// Why an event was not handled. The text goes to the log and into the dead letter: no payload, no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HandlerError {
+    /// Something the handler needs is away, which is no fault of the event: it is tried again for as long as it takes,
+    /// without counting as another delivery. Its partition waits.
+    #[error("{0}")]
+    Unavailable(String),
     /// It may work next time: deliver again, up to the limit.
     #[error("{0}")]
     Retry(String),

@@ -67,7 +67,7 @@ async fn a_database_whose_writers_leave_no_gap_is_a_healthy_one() {
                 scoped(async move {
                     let query = sqlx::query("INSERT INTO claim VALUES (?, 1)").bind(claims.to_string());
                     query.execute(tx).await?;
-                    tokio::time::sleep(Duration::from_millis(40)).await;
+                    tokio::time::sleep(Duration::from_millis(300)).await;
                     Ok::<_, SqlError>(())
                 })
             });
@@ -77,7 +77,7 @@ async fn a_database_whose_writers_leave_no_gap_is_a_healthy_one() {
         claims
     });
     eventually("the writer is at work", async || home.claims().await > 0).await;
-    for _ in 0..3 {
+    for _ in 0..5 {
         home.sql.probe().await.unwrap();
     }
     stop.send(()).unwrap();

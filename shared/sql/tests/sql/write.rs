@@ -124,7 +124,7 @@ async fn a_write_whose_caller_goes_away_leaves_nothing_half_done() {
 #[tokio::test]
 async fn a_body_past_the_deadline_is_rolled_back_and_may_be_tried_again() {
     let home = Home::with(SqliteSettings {
-        write_deadline_ms: 50,
+        write_deadline_ms: 1_000,
         ..settings()
     })
     .await;
@@ -151,7 +151,7 @@ async fn a_body_past_the_deadline_is_rolled_back_and_may_be_tried_again() {
 #[tokio::test]
 async fn a_lock_held_elsewhere_is_waited_for_then_reported_as_busy() {
     let home = Home::with(SqliteSettings {
-        write_deadline_ms: 200,
+        write_deadline_ms: 1_000,
         ..settings()
     })
     .await;

@@ -9,8 +9,8 @@ use tokio::time::{sleep, timeout};
 use super::{Handler, HandlerError, told};
 use crate::{Claim, ConsumerSettings, Delivery, Position, StreamError, StreamLog};
 
-/// The longest pause while the engine refuses: what waits is to go on soon after it is back.
-const ENGINE_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// The longest pause while an engine is away: what waits is to go on soon after it is back.
+const AWAY_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 pub(super) struct Worker {
     pub(super) log: Arc<dyn StreamLog>,
@@ -102,7 +102,7 @@ impl Worker {
                 // Acking twice is harmless, so `done` is kept for the next try.
                 self.warn(&error, "events could not be taken");
                 self.refusals = self.refusals.saturating_add(1);
-                return Then::Pause(self.settings.backoff(self.refusals).min(ENGINE_PAUSE_MAX));
+                return Then::Pause(self.settings.backoff(self.refusals).min(AWAY_PAUSE_MAX));
             }
         };
         self.refusals = 0;
@@ -115,7 +115,7 @@ impl Worker {
             let failure = if delivery.deliveries > self.settings.deliveries_max {
                 HandlerError::Poison("delivered too often without an answer".to_owned())
             } else {
-                match self.handle(Arc::clone(&delivery)).await {
+                match self.handle(&delivery).await {
                     Ok(()) => {
                         *done = Some(delivery.position);
                         if self.ending() {
@@ -131,8 +131,36 @@ impl Worker {
         Then::Look
     }
 
+    /// Tries until there is an answer that says something about the event itself.
+    async fn handle(&self, delivery: &Arc<Delivery>) -> Result<(), HandlerError> {
+        let (mut stopped, mut lost) = (self.stopped.clone(), self.lost.clone());
+        let mut waits = 0;
+        loop {
+            let reason = match self.attempt(Arc::clone(delivery)).await {
+                Err(HandlerError::Unavailable(reason)) if !self.ending() => reason,
+                outcome => return outcome,
+            };
+            if waits == 0 {
+                let (group, partition) = (&self.claim.group, self.claim.partition.number());
+                tracing::warn!(
+                    stream = group.stream,
+                    group = group.name,
+                    partition,
+                    reason,
+                    "the handler waits"
+                );
+            }
+            waits += 1;
+            tokio::select! {
+                () = sleep(jittered(self.settings.backoff(waits).min(AWAY_PAUSE_MAX))) => {}
+                () = told(&mut stopped) => {}
+                () = told(&mut lost) => {}
+            }
+        }
+    }
+
     /// Runs the handler in a task of its own, so that a panic or a hang ends that task only.
-    async fn handle(&self, delivery: Arc<Delivery>) -> Result<(), HandlerError> {
+    async fn attempt(&self, delivery: Arc<Delivery>) -> Result<(), HandlerError> {
         let handler = Arc::clone(&self.handler);
         let mut task = tokio::spawn(async move { handler.handle(&delivery).await });
         let limit = Duration::from_millis(self.settings.handle_timeout_ms);
@@ -149,6 +177,10 @@ impl Worker {
     }
 
     async fn failed(&self, delivery: &Delivery, failure: &HandlerError, done: &mut Option<Position>) -> Then {
+        if matches!(failure, HandlerError::Unavailable(_)) {
+            // Only when the worker ends: the event comes again to whoever is next.
+            return Then::Look;
+        }
         let group = &self.claim.group;
         tracing::warn!(
             stream = group.stream,

@@ -217,6 +217,47 @@ async fn an_event_that_keeps_failing_is_dead_lettered_after_the_last_delivery_an
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_whose_handler_waits_for_something_is_never_given_up() {
+    let engine = SqliteEngine::new();
+    let log = engine.open(StreamSettings::default()).await;
+    let (back, away) = watch::channel(true);
+    let handler = Recorder::new(move |_| {
+        if *away.borrow() {
+            Err(HandlerError::Unavailable("the database is away".to_owned()))
+        } else {
+            Ok(())
+        }
+    });
+    log.publish(STREAM, &[event("patient", "a"), event("behind", "a")])
+        .await
+        .unwrap();
+    let running = Running::start(&log, impatient(), handler.clone());
+    let tries = || handler.deliveries_of("patient").len();
+    eventually("it is tried more often than it may be delivered", async || {
+        tries() > 10
+    })
+    .await;
+    // A drain does not wait for the database, and does not count against the event either.
+    running.stop().await;
+    let before = tries();
+    let running = Running::start(&log, impatient(), handler.clone());
+    eventually("the next consumer tries too", async || tries() > before + 10).await;
+    assert!(!handler.saw("behind"));
+
+    back.send(false).unwrap();
+    eventually("all is acked", async || all_acked(&log).await).await;
+    running.stop().await;
+    assert!(handler.saw("behind"));
+    assert!(
+        handler
+            .deliveries_of("patient")
+            .iter()
+            .all(|deliveries| *deliveries <= 2)
+    );
+    assert!(log.dead_letters(STREAM, 0, 10).await.unwrap().items.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_or_a_hang_of_the_handler_counts_as_a_failure() {
     struct Unruly(AtomicUsize);
 
@@ -405,14 +446,12 @@ async fn two_consumers_share_a_group_with_one_per_partition_and_a_bound_on_both(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn draining_ends_what_is_being_handled_acks_it_and_frees_the_claims() {
-    struct Gated(Mutex<Option<oneshot::Sender<()>>>, watch::Receiver<bool>);
+    struct Gated(Mutex<Vec<String>>, watch::Receiver<bool>);
 
     #[async_trait]
     impl Handler for Gated {
         async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
-            assert_eq!(delivery.event.id, "first", "nothing is begun once draining has");
-            let began = self.0.lock().unwrap().take();
-            began.expect("it is handled once").send(()).unwrap();
+            self.0.lock().unwrap().push(delivery.event.id.clone());
             self.1.clone().wait_for(|open| *open).await.unwrap();
             Ok(())
         }
@@ -423,11 +462,13 @@ async fn draining_ends_what_is_being_handled_acks_it_and_frees_the_claims() {
     log.publish(STREAM, &[event("first", "a"), event("second", "a")])
         .await
         .unwrap();
-    let (began, has_begun) = oneshot::channel();
     let (open, gate) = watch::channel(false);
-    let handler = Arc::new(Gated(Mutex::new(Some(began)), gate));
-    let running = Running::start(&log, impatient(), handler);
-    has_begun.await.unwrap();
+    let handler = Arc::new(Gated(Mutex::default(), gate));
+    let running = Running::start(&log, impatient(), handler.clone());
+    eventually("it is being handled", async || {
+        !handler.0.lock().unwrap().is_empty()
+    })
+    .await;
     let stopping = tokio::spawn(running.stop());
     // Every partition but the busy one is given up.
     eventually("idle partitions are free", async || {
@@ -436,6 +477,11 @@ async fn draining_ends_what_is_being_handled_acks_it_and_frees_the_claims() {
     .await;
     open.send(true).unwrap();
     stopping.await.unwrap();
+    assert_eq!(
+        *handler.0.lock().unwrap(),
+        ["first"],
+        "nothing is begun once draining has"
+    );
     let claim = claim_of(&log, "next", "a").await;
     let delivered = log.next(&claim, None, 10).await.unwrap();
     assert_eq!(delivered[0].event.id, "second");
