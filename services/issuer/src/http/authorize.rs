@@ -13,17 +13,69 @@ use crate::operations::authorize::{self, AuthorizeRequest, OPENID, Refusal};
 use crate::pages::{error_page, sign_in};
 use crate::params::Params;
 
+/// An authorization request (RFC 6749, section 4.1.1; RFC 7636, section 4.3).
+#[derive(utoipa::IntoParams, utoipa::ToSchema)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    dead_code,
+    reason = "describes the parameters, which are read by hand so that repeated names are seen"
+)]
+pub(crate) struct AuthorizeParams {
+    /// `code`.
+    #[param(pattern = "^code$")]
+    #[schema(pattern = "^code$")]
+    response_type: String,
+    /// `orrery-gateway`.
+    #[param(pattern = "^orrery-gateway$")]
+    #[schema(pattern = "^orrery-gateway$")]
+    client_id: String,
+    /// An allowed address, character by character.
+    #[param(min_length = 1)]
+    #[schema(min_length = 1)]
+    redirect_uri: String,
+    /// base64url of the SHA-256 of the verifier.
+    #[param(pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
+    #[schema(pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
+    code_challenge: String,
+    /// `S256`.
+    #[param(pattern = "^S256$")]
+    #[schema(pattern = "^S256$")]
+    code_challenge_method: String,
+    /// `links:read`, `links:write` and `openid`, separated by spaces; `openid` asks for an ID token.
+    scope: Option<String>,
+    /// Comes back with the answer.
+    #[param(max_length = 512)]
+    #[schema(max_length = 512)]
+    state: Option<String>,
+    /// Goes into the ID token.
+    #[param(max_length = 256)]
+    #[schema(max_length = 256)]
+    nonce: Option<String>,
+}
+
+/// The sign-in form: the request again, and what the person said.
+#[derive(utoipa::ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the form, which is read by hand so that repeated names are seen"
+)]
+pub(crate) struct SignInForm {
+    #[serde(flatten)]
+    request: AuthorizeParams,
+    /// The proof that our page drew the form.
+    form: String,
+    /// The tenant.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    tenant: String,
+    /// The user.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    user: String,
+    /// A scope that is allowed; as often as there are.
+    grant: Option<Vec<String>>,
+}
+
 /// The sign-in page: pick a tenant, a name and what to allow.
-#[utoipa::path(get, path = "/oauth2/authorize", params(
-    ("response_type" = String, Query, description = "`code`"),
-    ("client_id" = String, Query, description = "`orrery-gateway`"),
-    ("redirect_uri" = String, Query, description = "An allowed address, character by character"),
-    ("code_challenge" = String, Query, description = "base64url of the SHA-256 of the verifier"),
-    ("code_challenge_method" = String, Query, description = "`S256`"),
-    ("scope" = Option<String>, Query, description = "Separated by spaces; `openid` asks for an ID token"),
-    ("state" = Option<String>, Query, description = "Comes back with the answer; at most 512 bytes"),
-    ("nonce" = Option<String>, Query, description = "Goes into the ID token; at most 256 bytes"),
-), responses(
+#[utoipa::path(get, path = "/oauth2/authorize", params(AuthorizeParams), responses(
     (status = 200, description = "The sign-in page", content_type = "text/html"),
     (status = 303, description = "The request is refused: `error` at the client's address"),
     (status = 400, description = "Client or address are not known", content_type = "text/html"),
@@ -42,13 +94,13 @@ pub(super) async fn show(State(app): State<App>, headers: HeaderMap, RawQuery(qu
 
 /// The sign-in form: answers with a code at the client's address.
 #[utoipa::path(post, path = "/oauth2/authorize",
-    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = SignInForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 303, description = "Signed in: `code`, `state` and `iss` at the client's address"),
         (status = 400, description = "Client or address are not known", content_type = "text/html"),
         (status = 403, description = "Not sent by our own page, or too old", content_type = "text/html"),
         (status = 422, description = "The page again, saying what is wrong", content_type = "text/html"),
-        (status = 503, description = "Too many sign-ins wait, or the database is out of reach", body = Problem),
+        (status = 503, description = "Too many sign-ins wait, or the database is out of reach", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn submit(
     State(app): State<App>,

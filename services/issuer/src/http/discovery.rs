@@ -92,7 +92,7 @@ pub(super) async fn configuration(State(app): State<App>) -> Response {
 /// The public keys that tokens are verified with.
 #[utoipa::path(get, path = "/.well-known/jwks.json", responses(
     (status = 200, body = KeySet),
-    (status = 503, description = "The database is out of reach: keep the keys you have.", body = Problem),
+    (status = 503, description = "The database is out of reach: keep the keys you have.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn key_set(State(app): State<App>) -> Result<Response, Problem> {
     let keys = rotate_keys::published(&*app.store).await?;

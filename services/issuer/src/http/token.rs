@@ -31,14 +31,19 @@ pub(crate) struct OauthError {
     reason = "describes the form, which is read by hand so that repeated names are seen"
 )]
 pub(crate) struct TokenForm {
+    #[schema(pattern = "^authorization_code$")]
     /// `authorization_code`.
     grant_type: String,
+    #[schema(pattern = "^orrery-gateway$")]
     /// `orrery-gateway`.
     client_id: String,
+    #[schema(min_length = 1)]
     /// From the sign-in.
     code: String,
+    #[schema(min_length = 1)]
     /// As in the sign-in.
     redirect_uri: String,
+    #[schema(pattern = "^[A-Za-z0-9._~-]{43,128}$")]
     /// 43 to 128 unreserved characters: what the challenge is the SHA-256 of.
     code_verifier: String,
 }
@@ -49,8 +54,8 @@ pub(crate) struct TokenForm {
     responses(
         (status = 200, body = TokenAnswer),
         (status = 400, description = "Refused", body = OauthError),
-        (status = 415, description = "Not a form", body = Problem),
-        (status = 503, description = "The database is out of reach", body = Problem),
+        (status = 415, description = "Not a form", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database is out of reach", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn exchange(
     State(app): State<App>,

@@ -114,7 +114,7 @@ async fn cancelling_tells_the_client() {
     let service = Service::start().await;
     let page = service.page(&Service::query(&[])).await.text();
     let href = page
-        .split("<a href=\"")
+        .split("href=\"")
         .find(|part| part.contains("access_denied"))
         .unwrap();
     assert!(href.starts_with(CALLBACK) && href.contains("state=xyz"));
