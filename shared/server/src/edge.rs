@@ -78,7 +78,7 @@ impl Edge {
     fn answer(self: Arc<Self>, activity: Arc<Activity>, request: Asked) -> Answering {
         let (exchange, context) = Exchange::begin(Arc::clone(&self), activity, &request);
         if let Some(problem) = exchange.refusal(&request) {
-            return Box::pin(std::future::ready(exchange.refuse(problem)));
+            return Box::pin(std::future::ready(Ok(exchange.refuse(problem))));
         }
         match self.bounded(request) {
             Bounded::Fits(request, fate) => {
@@ -91,7 +91,7 @@ impl Edge {
                     drain(body).await;
                 }
                 let problem = self.fault(Fault::TooLarge);
-                exchange.refuse(problem)
+                Ok(exchange.refuse(problem))
             }),
         }
     }

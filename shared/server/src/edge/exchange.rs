@@ -103,9 +103,9 @@ impl Exchange {
         None
     }
 
-    pub(super) fn refuse(self, problem: Problem) -> Answered {
+    pub(super) fn refuse(self, problem: Problem) -> Response<Body> {
         self.edge.metrics.refused.inc(&[problem.code()]);
-        Ok(self.finish(Err(problem), None))
+        self.finish(Err(problem), None)
     }
 
     /// Runs the handler within its time.
