@@ -33,7 +33,12 @@ pub struct Answer {
 
 /// A call of any method.
 pub fn call(method: Method, url: impl Into<String>) -> Call {
-    Call { method, url: url.into(), headers: HeaderMap::new(), body: Bytes::new() }
+    Call {
+        method,
+        url: url.into(),
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+    }
 }
 
 /// `GET url`.
@@ -54,7 +59,8 @@ impl Call {
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::try_from(name).expect("a header's name");
-        self.headers.append(name, HeaderValue::try_from(value).expect("a header's value"));
+        self.headers
+            .append(name, HeaderValue::try_from(value).expect("a header's value"));
         self
     }
 
@@ -67,7 +73,8 @@ impl Call {
     /// Sets a JSON body and its type.
     #[must_use]
     pub fn json(self, body: &serde_json::Value) -> Self {
-        self.header("content-type", "application/json").bytes(body.to_string())
+        self.header("content-type", "application/json")
+            .bytes(body.to_string())
     }
 
     /// Sets the body alone.
@@ -83,15 +90,32 @@ impl Call {
         if let Some(headers) = request.headers_mut() {
             *headers = self.headers;
         }
-        let request = request.body(Full::new(self.body)).map_err(|e| format!("{}: {e}", self.url))?;
-        let client: Client<_, Full<Bytes>> =
-            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
+        let request = request
+            .body(Full::new(self.body))
+            .map_err(|e| format!("{}: {e}", self.url))?;
+        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build_http();
         let answer = async {
-            let (parts, body) = client.request(request).await.map_err(|e| format!("{}: {e:?}", self.url))?.into_parts();
-            let body = body.collect().await.map_err(|e| format!("{}: {e}", self.url))?.to_bytes();
-            Ok(Answer { status: parts.status, headers: parts.headers, body })
+            let (parts, body) = client
+                .request(request)
+                .await
+                .map_err(|e| format!("{}: {e:?}", self.url))?
+                .into_parts();
+            let body = body
+                .collect()
+                .await
+                .map_err(|e| format!("{}: {e}", self.url))?
+                .to_bytes();
+            Ok(Answer {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+            })
         };
-        tokio::time::timeout(ANSWER_WITHIN, answer).await.map_err(|_| format!("{}: no answer", self.url))?
+        tokio::time::timeout(ANSWER_WITHIN, answer)
+            .await
+            .map_err(|_| format!("{}: no answer", self.url))?
     }
 
     /// Sends it.
@@ -119,6 +143,9 @@ impl Answer {
 
     /// A header's value, empty when it is not there.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
     }
 }

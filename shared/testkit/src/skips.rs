@@ -8,7 +8,10 @@ use std::io::Write;
 /// When `ORRERY_REQUIRE_PROGRAMS=1` forbids skipping.
 pub fn skip(test: &str, why: &str) {
     let required = std::env::var("ORRERY_REQUIRE_PROGRAMS").is_ok_and(|value| value == "1");
-    assert!(!required, "{test} may not be skipped under ORRERY_REQUIRE_PROGRAMS=1: {why}");
+    assert!(
+        !required,
+        "{test} may not be skipped under ORRERY_REQUIRE_PROGRAMS=1: {why}"
+    );
     let line = format!("{test}: {why}");
     eprintln!("skipped {line}");
     if let Some(path) = std::env::var_os("ORRERY_SKIPS_FILE") {
@@ -20,7 +23,8 @@ pub fn skip(test: &str, why: &str) {
 
 /// Whether a program is on PATH.
 pub fn on_path(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }
 
 /// Whether the long forms of tests run too.

@@ -18,31 +18,60 @@ const PATIENCE: Duration = Duration::from_secs(600);
 #[tokio::test]
 async fn schemathesis_finds_nothing_against_the_committed_document() {
     let Some(program) = schemathesis() else {
-        return skips::skip(TEST, "schemathesis is not installed; `cargo xtask test` brings it");
+        return skips::skip(
+            TEST,
+            "schemathesis is not installed; `cargo xtask test` brings it",
+        );
     };
     // The fuzzer is one tenant, and asks faster than one may.
     let mut options = Options::default();
-    for limit in ["gateway.rate_limit.refill_per_second=100000", "gateway.rate_limit.burst=100000"] {
+    for limit in [
+        "gateway.rate_limit.refill_per_second=100000",
+        "gateway.rate_limit.burst=100000",
+    ] {
         options = options.arg("--set").arg(limit);
     }
     let platform = Platform::start(binary(), options).await;
-    let token = platform.token("acme", "ada", &["links:read", "links:write"]).await;
+    let token = platform
+        .token("acme", "ada", &["links:read", "links:write"])
+        .await;
     let service = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shortener");
     let examples = if skips::nightly() { EXAMPLES.1 } else { EXAMPLES.0 };
     let mut fuzzer = Command::new(program);
     fuzzer.arg("--config-file").arg(service.join("schemathesis.toml"));
-    fuzzer.arg("run").arg(service.join("openapi.json")).args(["--url", &platform.url(), "--seed", "7"]);
-    fuzzer.args(["--max-examples", examples, "--header", &format!("Authorization: Bearer {token}")]);
+    fuzzer
+        .arg("run")
+        .arg(service.join("openapi.json"))
+        .args(["--url", &platform.url(), "--seed", "7"]);
+    fuzzer.args([
+        "--max-examples",
+        examples,
+        "--header",
+        &format!("Authorization: Bearer {token}"),
+    ]);
     let folder = tempfile::tempdir().unwrap();
-    fuzzer.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, fuzzer.output()).await.expect("the fuzzer ends").unwrap();
+    fuzzer
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, fuzzer.output())
+        .await
+        .expect("the fuzzer ends")
+        .unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).replace(&token, "***");
-    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{printed}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(platform.is_ready().await, "the platform is none the worse for it");
 }
 
 fn schemathesis() -> Option<PathBuf> {
     let named = std::env::var_os("ORRERY_SCHEMATHESIS").map(PathBuf::from);
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/schemathesis/bin/schemathesis");
-    [named, Some(ours)].into_iter().flatten().find(|path| path.is_file())
+    [named, Some(ours)]
+        .into_iter()
+        .flatten()
+        .find(|path| path.is_file())
 }
