@@ -68,7 +68,7 @@ fn program() -> String {
     let relative = path
         .as_ref()
         .zip(here)
-        .and_then(|(path, here)| path.strip_prefix(here).ok().map(|p| p.to_owned()));
+        .and_then(|(path, here)| path.strip_prefix(here).ok().map(ToOwned::to_owned));
     match (relative, path) {
         (Some(relative), _) => quoted(&format!("./{}", relative.display())),
         (None, Some(path)) => quoted(&path.display().to_string()),

@@ -52,7 +52,10 @@ fn run(cli: Cli) -> Outcome {
         Command::Token { tenant, user, scopes } => {
             commands::token::token(&loaded.settings, &tenant, &user, &scopes)
         }
-        Command::Config { .. } => commands::config::effective(&loaded),
+        Command::Config { .. } => {
+            commands::config::effective(&loaded);
+            Ok(())
+        }
         Command::Check => commands::check::check(&loaded.settings),
         Command::Migrate => commands::migrate::migrate(&loaded.settings),
         Command::Generate { .. } => unreachable!("handled before settings are read"),

@@ -2,6 +2,8 @@
 //!
 //! One binary for all of them; a folder a service, `platform/` for what belongs to the whole.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod pages;
 mod platform;
 mod shortener;

@@ -6,7 +6,7 @@ use crate::Outcome;
 use crate::settings::Settings;
 
 /// Prints every setting with its value and origin, as a TOML file would have it.
-pub(crate) fn effective(loaded: &Loaded<Settings>) -> Outcome {
+pub(crate) fn effective(loaded: &Loaded<Settings>) {
     let rows = loaded.explain();
     let widest = rows
         .iter()
@@ -17,7 +17,6 @@ pub(crate) fn effective(loaded: &Loaded<Settings>) -> Outcome {
     for row in rows {
         println!("{:<widest$}  # {}", line(row), row.origin);
     }
-    Ok(())
 }
 
 /// Prints the JSON Schema of the settings file.
