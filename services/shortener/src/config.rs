@@ -151,7 +151,7 @@ impl Default for ClickSettings {
 
 impl ClickSettings {
     pub(crate) fn flush_interval(&self) -> Duration {
-        Duration::from_millis(self.flush_interval_ms)
+        Duration::from_millis(self.flush_interval_ms.max(1))
     }
 
     pub(crate) fn retry(&self) -> Duration {

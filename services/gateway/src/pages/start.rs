@@ -114,7 +114,7 @@ fn running(gateway: &Gateway, roles: &[(Upstream, Health)]) -> Markup {
 
 fn curl_lines(url: &str) -> String {
     format!(
-        "curl -s {url}/v1/links -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \
+        "curl -s {url}/v1/links -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -H 'Idempotency-Key: first-light' \
          -d '{{\"url\":\"https://www.rust-lang.org/\",\"alias\":\"rust\"}}'\n\
          curl -si {url}/rust\n\
          curl -s {url}/v1/links/rust -H \"Authorization: Bearer $TOKEN\"\n"

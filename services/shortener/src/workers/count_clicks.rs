@@ -82,10 +82,11 @@ impl CountClicks {
     }
 }
 
-/// An unknown outcome is tried again too: if it stood, the event's id is there.
+/// A store that is away is no fault of the event, which is kept until it is back. An unknown outcome is tried again too: if it
+/// stood, the event's id is there.
 fn retry_or_not(error: &StoreError) -> HandlerError {
     match error {
-        StoreError::Unavailable(_) | StoreError::Unknown(_) => HandlerError::Retry(error.to_string()),
+        StoreError::Unavailable(_) | StoreError::Unknown(_) => HandlerError::Unavailable(error.to_string()),
         StoreError::CodesExhausted | StoreError::Corrupt(_) => HandlerError::Poison(error.to_string()),
     }
 }

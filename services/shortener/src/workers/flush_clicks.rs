@@ -5,6 +5,7 @@ use std::sync::Arc;
 use server::Drain;
 use streams::{Event, StreamError, StreamLog};
 use telemetry::{Span, SpanKind, Telemetry};
+use tokio::time::MissedTickBehavior;
 
 use crate::clicks::{Click, ClickEvent, ClickQueue, EventBounds, STREAM};
 use crate::config::ClickSettings;
@@ -41,15 +42,19 @@ impl ClickFlusher {
     /// answered; from then on there is a deadline.
     pub async fn run(self, stop: Drain) {
         let mut batch = Vec::new();
+        // From start to start, not from end to start: a click waits for one interval or one append, never for both.
+        let mut ticks = tokio::time::interval(self.settings.flush_interval());
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Without this the first tick would come at once.
+        ticks.reset();
         loop {
             tokio::select! {
                 () = stop.begun() => break,
                 () = self.queue.arrived() => {}
             }
-            // The first click opens the interval; those that come while an append runs wait for the next one.
             tokio::select! {
                 () = stop.begun() => break,
-                () = tokio::time::sleep(self.settings.flush_interval()) => {}
+                _ = ticks.tick() => {}
             }
             self.flush(&mut batch, &stop).await;
         }
