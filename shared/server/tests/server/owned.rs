@@ -16,21 +16,48 @@ struct Bench {
     begun: watch::Receiver<bool>,
     gate: Arc<Semaphore>,
     written: watch::Receiver<Option<String>>,
+    /// Whether the handler is no more: only then is it the write alone that goes on.
+    left: watch::Receiver<bool>,
+}
+
+/// In the handler, not in its write.
+struct Leaving(watch::Sender<bool>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// Whether the handler's write is its own task's or a part of the request.
+#[derive(Clone, Copy, PartialEq)]
+enum Write {
+    Owned,
+    Inline,
 }
 
 fn bench(settings: ServerSettings) -> Bench {
+    bench_with(settings, Write::Owned)
+}
+
+fn bench_with(settings: ServerSettings, kind: Write) -> Bench {
     let gate = Arc::new(Semaphore::new(0));
     let (enter, begun) = watch::channel(false);
     let (write, written) = watch::channel(None);
+    let (leave, left) = watch::channel(false);
     let waiting = Arc::clone(&gate);
     let handler = async move || {
-        owned(async move {
+        let _leaving = Leaving(leave);
+        let work = async move {
             enter.send_replace(true);
             waiting.acquire().await.expect("open").forget();
             let trace = TraceContext::current().map(|trace| trace.trace_id().to_string());
             write.send_replace(trace);
-        })
-        .await;
+        };
+        match kind {
+            Write::Owned => owned(work).await,
+            Write::Inline => work.await,
+        }
         "written"
     };
     let role = TestRole::start(Router::new().route("/", post(handler)), settings);
@@ -39,6 +66,7 @@ fn bench(settings: ServerSettings) -> Bench {
         begun,
         gate,
         written,
+        left,
     }
 }
 
@@ -49,6 +77,13 @@ async fn begun(bench: &mut Bench) {
     tokio::time::timeout(GENEROUS, bench.begun.wait_for(|begun| *begun))
         .await
         .expect("begins")
+        .unwrap();
+}
+
+async fn left(bench: &mut Bench) {
+    tokio::time::timeout(GENEROUS, bench.left.wait_for(|left| *left))
+        .await
+        .expect("the handler is dropped")
         .unwrap();
 }
 
@@ -69,10 +104,32 @@ async fn a_write_survives_its_client_and_keeps_its_trace() {
         "is waiting for the write"
     );
     begun(&mut bench).await;
+    left(&mut bench).await;
     bench.gate.add_permits(1);
     assert_eq!(
         written(&mut bench).await.as_deref(),
         Some("4bf92f3577b34da6a3ce929d0e0e4736")
+    );
+}
+
+/// The control: the same scene loses a write that is not owned, so the test above can fail.
+#[tokio::test]
+async fn a_write_that_is_not_owned_dies_with_its_client() {
+    let mut bench = bench_with(settings(), Write::Inline);
+    let request = format!("{REQUEST}\r\n");
+    let asking = bench.role.ask(&request);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), asking)
+            .await
+            .is_err()
+    );
+    begun(&mut bench).await;
+    left(&mut bench).await;
+    bench.gate.add_permits(1);
+    let written = tokio::time::timeout(GENEROUS, bench.written.wait_for(Option::is_some)).await;
+    assert!(
+        written.expect("its author is gone").is_err(),
+        "nothing was written"
     );
 }
 
