@@ -43,12 +43,7 @@ impl Worker {
         let mut done = None;
         while !self.ending() {
             wakes.mark_unchanged();
-            let then = {
-                let Ok(_permit) = Arc::clone(&self.permits).acquire_owned().await else {
-                    break;
-                };
-                self.look(&mut done).await
-            };
+            let then = self.look(&mut done).await;
             let waiting = async {
                 match then {
                     Then::Look | Then::Lost => {}
@@ -159,8 +154,24 @@ impl Worker {
         }
     }
 
-    /// Runs the handler in a task of its own, so that a panic or a hang ends that task only.
+    /// Runs the handler in a task of its own, so that a panic or a hang ends that task only. The place is held for as long as
+    /// the handler works and no longer: partitions that wait must not stop those that could go on.
     async fn attempt(&self, delivery: Arc<Delivery>) -> Result<(), HandlerError> {
+        let (mut stopped, mut lost) = (self.stopped.clone(), self.lost.clone());
+        let ending = async {
+            tokio::select! {
+                () = told(&mut stopped) => {}
+                () = told(&mut lost) => {}
+            }
+        };
+        let place = tokio::select! {
+            biased;
+            () = ending => None,
+            place = self.permits.acquire() => place.ok(),
+        };
+        let Some(_place) = place else {
+            return Err(HandlerError::Unavailable("the worker ends".to_owned()));
+        };
         let handler = Arc::clone(&self.handler);
         let mut task = tokio::spawn(async move { handler.handle(&delivery).await });
         let limit = Duration::from_millis(self.settings.handle_timeout_ms);

@@ -151,3 +151,48 @@ async fn a_consumer_outlives_the_loss_of_its_engine() {
     eventually("all is acked", async || all_acked(&log).await).await;
     running.stop().await;
 }
+
+/// One key of each of so many partitions.
+fn keys_of_different_partitions(count: usize) -> Vec<String> {
+    let mut seen = HashSet::new();
+    (0..)
+        .map(|n| format!("key-{n}"))
+        .filter(|key| seen.insert(event("any", key).partition()))
+        .take(count)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_whose_handler_waits_do_not_stop_the_others_however_many_they_are() {
+    const WAITING: usize = 6;
+    let engine = SqliteEngine::new();
+    let log = engine.open(StreamSettings::default()).await;
+    let handler = Recorder::new(|delivery| {
+        if delivery.event.id.starts_with("waits-") {
+            Err(HandlerError::Unavailable("what it needs is away".to_owned()))
+        } else {
+            Ok(())
+        }
+    });
+    let settings = ConsumerSettings {
+        concurrency_max: 2,
+        ..impatient()
+    };
+    let running = Running::start(&log, settings, handler.clone());
+    let keys = keys_of_different_partitions(WAITING + 1);
+    let (free, waiting) = keys.split_last().unwrap();
+    let waits: Vec<_> = (0..).map(|n| format!("waits-{n}")).take(WAITING).collect();
+    let batch: Vec<_> = waits
+        .iter()
+        .zip(waiting)
+        .map(|(id, key)| event(id, key))
+        .collect();
+    log.publish(STREAM, &batch).await.unwrap();
+    eventually("all of them wait", async || {
+        waits.iter().all(|id| handler.saw(id))
+    })
+    .await;
+    log.publish(STREAM, &[event("goes on", free)]).await.unwrap();
+    eventually("the free partition goes on", async || handler.saw("goes on")).await;
+    running.stop().await;
+}
