@@ -18,11 +18,9 @@ pub(crate) const DATA_DEFAULT: &str = ".orrery";
 const FILE_DEFAULT: &str = "orrery.toml";
 
 /// `ORRERY_` variables that are no settings: switches of this process and of its tests.
-const SWITCHES: [&str; 7] = [
+const SWITCHES: [&str; 5] = [
     "ORRERY_CONFIG",
     "ORRERY_NIGHTLY",
-    "ORRERY_REQUIRE_BROWSER",
-    "ORRERY_REQUIRE_ENGINES",
     "ORRERY_REQUIRE_PROGRAMS",
     "ORRERY_SCHEMATHESIS",
     "ORRERY_SKIPS_FILE",
@@ -161,6 +159,16 @@ fn derived(settings: &Settings) -> Result<Derived, String> {
             ports,
         ),
         ("gateway.tokens.issuer", public.clone().into(), ports),
+        (
+            "gateway.tokens.audience",
+            settings.issuer.audience.clone().into(),
+            "issuer.audience",
+        ),
+        (
+            "shortener.tokens.audience",
+            settings.issuer.audience.clone().into(),
+            "issuer.audience",
+        ),
         ("gateway.admin.issuer", admin(RoleName::Issuer).into(), ports),
         (
             "gateway.admin.shortener",

@@ -1,7 +1,7 @@
-//! `orrery check`: what would stand in the way of a start, told before it does. It changes nothing.
+//! `orrery check`: what would stand in the way of a start, told before it does. It starts nothing and changes no data.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sql::{Sqlite, SqliteSettings};
 
@@ -11,9 +11,6 @@ use crate::data_folder::DataFolder;
 use crate::ports;
 use crate::roles::ROLES;
 use crate::settings::Settings;
-
-/// The files of the embedded engines, as they are called in the data folder.
-const STORES: [&str; 4] = ["issuer.db", "shortener.db", "streams.db", "leases.db"];
 
 /// Prints one line a check; an error when one of them failed.
 pub(crate) fn check(settings: &Settings) -> Outcome {
@@ -26,15 +23,15 @@ pub(crate) fn check(settings: &Settings) -> Outcome {
                 ("FAILED", detail)
             }
         };
-        println!("{verdict:<7} {what:<14} {detail}");
+        println!("{verdict:<7} {what:<23} {detail}");
     };
     // Settings that could not be read never come this far.
     line("settings", Ok("read; `orrery config` shows them".to_owned()));
     let folder = Path::new(&settings.data);
     line("data folder", folder_is_usable(folder));
     line("ports", ports_are_free(settings));
-    for store in STORES {
-        line(store, store_is_sound(&folder.join(store)));
+    for (setting, url) in stores(settings) {
+        line(setting, store_is_sound(setting, url));
     }
     if failed == 0 {
         Ok(())
@@ -63,7 +60,25 @@ fn ports_are_free(settings: &Settings) -> Result<String, String> {
     Ok(format!("those of base {} are free", settings.port_base))
 }
 
-fn store_is_sound(path: &PathBuf) -> Result<String, String> {
+/// Each store by the setting that names it.
+fn stores(settings: &Settings) -> [(&'static str, &str); 4] {
+    let shortener = &settings.shortener;
+    [
+        (
+            "issuer.database_url",
+            settings.issuer.database_url.as_deref().unwrap_or_default(),
+        ),
+        ("shortener.database_url", &shortener.database_url),
+        ("shortener.streams_url", &shortener.streams_url),
+        ("shortener.leases_url", &shortener.leases_url),
+    ]
+}
+
+fn store_is_sound(setting: &str, url: &str) -> Result<String, String> {
+    let path = url
+        .strip_prefix("sqlite:")
+        .ok_or_else(|| format!("{setting} names an engine that is not compiled in"))?;
+    let path = Path::new(path);
     if !path.exists() {
         return Ok("not there yet: the first start makes it".to_owned());
     }
@@ -80,6 +95,6 @@ fn store_is_sound(path: &PathBuf) -> Result<String, String> {
         verified
     });
     verified
-        .map(|()| "sound".to_owned())
+        .map(|()| format!("{} is sound", path.display()))
         .map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -56,6 +56,7 @@ impl Hits {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_again_and_again_under_load_it_keeps_every_promise() {
+    let _turn = crate::TURN.lock().await;
     let hits = Hits::of_this_run();
     let mut trial = Trial::start(hits).await;
     for kill in 0..trial.hits.kills {

@@ -23,6 +23,7 @@ async fn schemathesis_finds_nothing_against_the_committed_document() {
             "schemathesis is not installed; `cargo xtask test` brings it",
         );
     };
+    let _turn = crate::TURN.lock().await;
     // The fuzzer is one tenant, and asks faster than one may.
     let mut options = Options::default();
     for limit in [
