@@ -4,6 +4,8 @@ mod create_link;
 mod delete_link;
 mod find_link;
 mod follow_link;
+#[cfg(test)]
+mod late_commits;
 mod list_links;
 mod update_link;
 

@@ -60,6 +60,8 @@ impl Links {
             // Looked for before the rules are applied: the first answer stands, though the alias is taken (by it) and
             // its expiry may have passed.
             if let Some(record) = self.store.recall(&scope, self.clock.unix_ms()).await? {
+                // Its commit may have come after the first request gave up, and a redirect in between found nothing.
+                self.destinations.invalidate(&record.link.code);
                 return Ok(replayed(record, &idempotent.fingerprint)?);
             }
             self.create(by, Some((&scope, idempotent.fingerprint)), asked)
@@ -102,7 +104,11 @@ impl Links {
         let created = self.store.create(&link, record.as_ref()).await;
         // Somebody may have asked for this code while it led nowhere; an unknown outcome may have made it lead somewhere.
         self.destinations.invalidate(&link.code);
-        match (created?, &record) {
+        let created = created?;
+        if let Created::Before(first) = &created {
+            self.destinations.invalidate(&first.link.code);
+        }
+        match (created, &record) {
             (Created::Now, _) => Ok(Outcome::Fresh(link)),
             (Created::Before(first), Some(record)) => Ok(replayed(*first, &record.fingerprint)?),
             (Created::Taken, _) if accepted.alias.is_some() => Err(LinkError::AliasTaken),

@@ -36,6 +36,9 @@ impl Links {
             let current = self.store.find(tenant, code).await?.ok_or(LinkError::NotFound)?;
             let link = self.changed(&current.link, change)?;
             if link == current.link {
+                // The change may have been made by a commit that came after its request gave up, and a redirect in between
+                // found the old URL.
+                self.destinations.invalidate(code);
                 return Ok(current);
             }
             let link = Link {

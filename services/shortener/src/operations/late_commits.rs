@@ -1,0 +1,243 @@
+//! A commit that outlives its request: the write's outcome is unknown at the deadline, and it lands later.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use cache::{Cache, CacheMetrics, CacheSettings};
+use clock::ManualClock;
+use idempotency::{Fingerprint, IdempotencyKey, IdempotencySettings, Idempotent, InFlight};
+use identity::{Principal, Scopes, Tenant, User};
+use ids::Id;
+use leases::{Grant, LeaseError, LeaseSettings, LeaseStore, WorkerLease};
+use telemetry::{Telemetry, TelemetrySettings};
+
+use super::{CreateLink, Creator, LinkChange, Links};
+use crate::codes::CodeAllocator;
+use crate::error::LinkError;
+use crate::link::{Clicks, Code, CountedLink, Link, OwnHosts};
+use crate::permutation::CodeKey;
+use crate::store::{ClickBatch, Created, LinkStore, NewRecord, Record, RecordScope, StoreError};
+
+const NOW_MS: u64 = 1_795_305_600_000;
+
+/// Keeps one link and one record. The next write may be made late: it is answered with `Unknown`, and lands when told to.
+#[derive(Debug, Default)]
+struct LateStore(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    link: Option<Link>,
+    record: Option<Record>,
+    next_is_late: bool,
+    late: Option<(Link, Option<Record>)>,
+}
+
+impl LateStore {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make_the_next_write_late(&self) {
+        self.kept().next_is_late = true;
+    }
+
+    fn land(&self) {
+        let mut kept = self.kept();
+        let (link, record) = kept.late.take().expect("a write is late");
+        kept.link = Some(link);
+        kept.record = record.or(kept.record.take());
+    }
+
+    fn write(&self, link: &Link, record: Option<Record>) -> Result<(), StoreError> {
+        let mut kept = self.kept();
+        kept.late = Some((link.clone(), record));
+        if std::mem::take(&mut kept.next_is_late) {
+            return Err(StoreError::Unknown(
+                "the deadline passed during the commit".to_owned(),
+            ));
+        }
+        drop(kept);
+        self.land();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl LinkStore for LateStore {
+    async fn create(&self, link: &Link, record: Option<&NewRecord>) -> Result<Created, StoreError> {
+        let record = record.map(|record| Record {
+            fingerprint: record.fingerprint,
+            link: link.clone(),
+        });
+        self.write(link, record).map(|()| Created::Now)
+    }
+
+    async fn recall(&self, _: &RecordScope, _: u64) -> Result<Option<Record>, StoreError> {
+        Ok(self.kept().record.clone())
+    }
+
+    async fn resolve(&self, _: &Code) -> Result<Option<Link>, StoreError> {
+        Ok(self.kept().link.clone())
+    }
+
+    async fn find(&self, _: &Tenant, _: &Code) -> Result<Option<CountedLink>, StoreError> {
+        Ok(self.kept().link.clone().map(|link| CountedLink {
+            link,
+            clicks: Clicks::default(),
+        }))
+    }
+
+    async fn replace(&self, link: &Link) -> Result<bool, StoreError> {
+        self.write(link, None).map(|()| true)
+    }
+
+    async fn list(&self, _: &Tenant, _: Option<Id>, _: u32) -> Result<Vec<CountedLink>, StoreError> {
+        unreachable!("nothing is listed")
+    }
+
+    async fn delete(&self, _: &Tenant, _: &Code) -> Result<bool, StoreError> {
+        unreachable!("nothing is deleted")
+    }
+
+    async fn lease_counters(&self, _: u64, _: u64) -> Result<Range<u64>, StoreError> {
+        unreachable!("the link has an alias")
+    }
+
+    async fn key_fingerprint(&self) -> Result<Option<String>, StoreError> {
+        unreachable!("no key is opened")
+    }
+
+    async fn pin_key_fingerprint(&self, _: &str) -> Result<String, StoreError> {
+        unreachable!("no key is opened")
+    }
+
+    async fn add_clicks(&self, _: &ClickBatch) -> Result<bool, StoreError> {
+        unreachable!("nothing is counted")
+    }
+
+    async fn collect_garbage(&self, _: u64, _: u64, _: u32) -> Result<u64, StoreError> {
+        unreachable!("nothing is collected")
+    }
+}
+
+/// The only slot, which nobody else wants.
+#[derive(Debug)]
+struct OneSlot;
+
+#[async_trait]
+impl LeaseStore for OneSlot {
+    async fn acquire(&self, _: &str, now_ms: u64, issue_until_ms: u64) -> Result<Grant, LeaseError> {
+        Ok(Grant {
+            slot: 0,
+            epoch: 1,
+            issue_from_ms: now_ms - 1,
+            issue_until_ms,
+        })
+    }
+
+    async fn renew(&self, _: &Grant, issue_until_ms: u64) -> Result<u64, LeaseError> {
+        Ok(issue_until_ms)
+    }
+
+    async fn release(&self, _: &Grant, _: u64) -> Result<(), LeaseError> {
+        Ok(())
+    }
+}
+
+async fn links(store: &Arc<LateStore>) -> Links {
+    let clock = ManualClock::at(NOW_MS);
+    let telemetry =
+        Telemetry::new("late", "test", &TelemetrySettings::default(), clock.clone()).expect("telemetry");
+    let (slot, settings) = (Arc::new(OneSlot), LeaseSettings::default());
+    let lease = WorkerLease::acquire(slot, clock.clone(), settings, "late", &telemetry);
+    let store: Arc<dyn LinkStore> = store.clone();
+    Links {
+        store: Arc::clone(&store),
+        destinations: Cache::new(
+            "destinations",
+            &CacheSettings::default(),
+            clock.clone(),
+            &CacheMetrics::default(),
+        ),
+        codes: CodeAllocator::new(store, &CodeKey::generate(), 1),
+        ids: lease.await.expect("a slot").ids(),
+        clock,
+        limits: crate::Settings::default()
+            .limits()
+            .expect("the defaults are good"),
+        own_hosts: OwnHosts::new(),
+        in_flight: InFlight::new(IdempotencySettings::default()),
+    }
+}
+
+fn by(key: Option<&str>) -> Creator {
+    let of_key = |key| Idempotent::new(key, Fingerprint::of("POST", "/v1/links", b"{}"));
+    Creator {
+        principal: Principal {
+            tenant: Tenant::parse("acme").expect("a tenant"),
+            user: User::parse("ada").expect("a user"),
+            scopes: Scopes::parse("links:write").expect("scopes"),
+        },
+        idempotent: key.map(|key| of_key(IdempotencyKey::parse(key).expect("a key"))),
+    }
+}
+
+fn asked(url: &str) -> CreateLink {
+    CreateLink {
+        url: url.to_owned(),
+        alias: Some("late".to_owned()),
+        ..CreateLink::default()
+    }
+}
+
+async fn location(links: &Links, code: &Code) -> String {
+    let destination = links.follow_link(code).await.expect("it leads somewhere");
+    destination.location.to_str().expect("ASCII").to_owned()
+}
+
+#[tokio::test]
+async fn an_acknowledged_link_leads_somewhere_though_its_commit_came_after_its_first_request() {
+    let store = Arc::new(LateStore::default());
+    let (links, code) = (links(&store).await, Code::parse("late").unwrap());
+    store.make_the_next_write_late();
+    let by = by(Some("k1"));
+    let first = links.create_link(&by, asked("https://example.com/")).await;
+    assert!(matches!(first, Err(LinkError::Store(StoreError::Unknown(_)))));
+    let looked = links.follow_link(&code).await;
+    assert!(
+        matches!(looked, Err(LinkError::NotFound)),
+        "and that is remembered"
+    );
+    store.land();
+    let repeated = links.create_link(&by, asked("https://example.com/")).await;
+    assert!(repeated.unwrap().is_replay());
+    assert_eq!(location(&links, &code).await, "https://example.com/");
+}
+
+#[tokio::test]
+async fn an_acknowledged_change_is_followed_though_its_commit_came_after_its_first_request() {
+    let store = Arc::new(LateStore::default());
+    let (links, code) = (links(&store).await, Code::parse("late").unwrap());
+    let by = by(None);
+    links
+        .create_link(&by, asked("https://old.example/"))
+        .await
+        .unwrap();
+    store.make_the_next_write_late();
+    let change = LinkChange {
+        url: Some("https://new.example/".to_owned()),
+        ..LinkChange::default()
+    };
+    let tenant = &by.principal.tenant;
+    let first = links.update_link(tenant, &code, &change).await;
+    assert!(matches!(first, Err(LinkError::Store(StoreError::Unknown(_)))));
+    assert_eq!(
+        location(&links, &code).await,
+        "https://old.example/",
+        "and remembered"
+    );
+    store.land();
+    links.update_link(tenant, &code, &change).await.unwrap();
+    assert_eq!(location(&links, &code).await, "https://new.example/");
+}
