@@ -198,9 +198,11 @@ impl Engines {
         })
     }
 
-    /// Making links needs the store; counting clicks needs the stream. Redirects that are remembered need neither, and go on.
+    /// Making links needs the store and the lease; counting clicks needs the stream. Redirects that are remembered need none of
+    /// them, and go on.
     fn readiness(&self) -> Readiness {
         let (database, log) = (self.database.clone(), Arc::clone(&self.log));
+        let leases_file = self.leases_file.clone();
         Readiness::new(self.clock.clone())
             .check("store", PROBE, PROBE, move || {
                 let database = database.clone();
@@ -209,6 +211,10 @@ impl Engines {
             .check("streams", PROBE, PROBE, move || {
                 let log = Arc::clone(&log);
                 async move { log.probe().await.map_err(|error| error.to_string()) }
+            })
+            .check("leases", PROBE, PROBE, move || {
+                let leases_file = leases_file.clone();
+                async move { leases_file.probe().await.map_err(|error| error.to_string()) }
             })
     }
 

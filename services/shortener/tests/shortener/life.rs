@@ -126,7 +126,11 @@ async fn it_is_not_ready_while_an_engine_is_stalled_and_remembered_redirects_go_
         let answer = service.request_at(Method::GET, &format!("{url}/readyz")).await;
         (answer.status, answer.text().to_owned())
     };
-    for (file, check) in [("shortener.db", "store"), ("streams.db", "streams")] {
+    for (file, check) in [
+        ("shortener.db", "store"),
+        ("streams.db", "streams"),
+        ("leases.db", "leases"),
+    ] {
         let blocked = Blocked::new(service.folder.path().join(file)).await;
         eventually("it is not ready", async || {
             let (status, body) = readyz().await;
