@@ -21,6 +21,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 /// Beyond its own drain deadline a role still flushes telemetry and closes its engines.
 const AFTER_DRAIN: Duration = Duration::from_secs(5);
 const ASK_EVERY: Duration = Duration::from_millis(10);
+/// Two signals closer than this are one wish.
+const SAME_WISH: Duration = Duration::from_millis(500);
 
 /// Runs these roles until a signal ends them; an error when one of them could not go on.
 pub(crate) fn run(settings: &Settings, roles: &[RoleName]) -> Outcome {
@@ -74,7 +76,7 @@ async fn supervise(
             _ = ended.recv() => break,
         }
     }
-    tokio::spawn(exit_on_second_signal(interrupt, terminate));
+    tokio::spawn(exit_when_asked_again());
     drain(
         threads,
         Duration::from_millis(settings.server.drain_notice_ms + settings.server.drain_deadline_ms),
@@ -148,11 +150,12 @@ async fn drain(threads: Vec<RoleThread>, patience: Duration, clock: &SharedClock
     }
 }
 
-/// Asked twice, a person means it: the conventional status of an interrupted program, at once.
-async fn exit_on_second_signal(
-    mut interrupt: tokio::signal::unix::Signal,
-    mut terminate: tokio::signal::unix::Signal,
-) {
+/// Asked again, a person means it: the conventional status of an interrupted program, at once. A wrapper that passes one
+/// Ctrl-C on to a process that had it already is no second wish, and comes with the first.
+async fn exit_when_asked_again() -> std::io::Result<()> {
+    tokio::time::sleep(SAME_WISH).await;
+    // New streams: they see only what comes from here on.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -1,5 +1,6 @@
 //! The whole tree of settings. What a role needs and nobody set follows from the port base and the data folder.
 
+use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -150,7 +151,7 @@ fn derived(settings: &Settings) -> Result<Derived, String> {
     let database = |name: &str| format!("sqlite:{}", file(name));
     let ports = "host and port_base";
     let data = "data";
-    Ok(vec![
+    let mut derived: Derived = vec![
         ("gateway.public_url", public.clone().into(), ports),
         ("gateway.upstreams.issuer", api(RoleName::Issuer).into(), ports),
         (
@@ -185,7 +186,15 @@ fn derived(settings: &Settings) -> Result<Derived, String> {
         ("shortener.streams_url", database("streams.db").into(), data),
         ("shortener.leases_url", database("leases.db").into(), data),
         ("shortener.code_key_file", file("shortener.key").into(), data),
-    ])
+    ];
+    if std::io::stderr().is_terminal() {
+        derived.push((
+            "telemetry.log_format",
+            "text".into(),
+            "standard error being a terminal",
+        ));
+    }
+    Ok(derived)
 }
 
 #[cfg(test)]
