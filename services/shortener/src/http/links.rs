@@ -66,12 +66,16 @@ pub(super) async fn create(
 pub(crate) async fn make(app: &App, by: Creator, body: NewLinkBody) -> Result<Outcome<Link>, LinkError> {
     let asked = body.into_request()?;
     let owned = app.clone();
-    let outcome = server::owned(async move { owned.links.create_link(&by, asked).await }).await?;
-    match &outcome {
-        Outcome::Fresh(_) => app.metrics.links_created.inc(),
-        Outcome::Replayed(_) => app.metrics.links_replayed.inc(),
-    };
-    Ok(outcome)
+    server::owned(async move {
+        let outcome = owned.links.create_link(&by, asked).await?;
+        // In here, for what was made is counted also when nobody waits any more.
+        match &outcome {
+            Outcome::Fresh(_) => owned.metrics.links_created.inc(),
+            Outcome::Replayed(_) => owned.metrics.links_replayed.inc(),
+        };
+        Ok(outcome)
+    })
+    .await
 }
 
 fn made_response(app: &App, made: &Outcome<Link>) -> Response {
@@ -181,9 +185,12 @@ pub(super) async fn update(
     caller.require(LINKS_WRITE)?;
     let (code, change) = (known(&code)?, body.into_change()?);
     let (owned, tenant) = (app.clone(), caller.0.tenant);
-    let counted =
-        server::owned(async move { owned.links.update_link(&tenant, &code, &change).await }).await?;
-    app.metrics.links_updated.inc();
+    let update = async move {
+        let counted = owned.links.update_link(&tenant, &code, &change).await?;
+        owned.metrics.links_updated.inc();
+        Ok::<_, LinkError>(counted)
+    };
+    let counted = server::owned(update).await?;
     Ok(([PRIVATE], Json(LinkBody::counted(&app, &counted))).into_response())
 }
 
@@ -216,9 +223,12 @@ pub(super) async fn delete(
 /// In a task of its own, as [`make`].
 pub(crate) async fn remove(app: &App, tenant: &identity::Tenant, code: &Code) -> Result<(), LinkError> {
     let (owned, tenant, code) = (app.clone(), tenant.clone(), *code);
-    server::owned(async move { owned.links.delete_link(&tenant, &code).await }).await?;
-    app.metrics.links_deleted.inc();
-    Ok(())
+    server::owned(async move {
+        owned.links.delete_link(&tenant, &code).await?;
+        owned.metrics.links_deleted.inc();
+        Ok(())
+    })
+    .await
 }
 
 /// A code that no link can have leads nowhere, like any other that none has.

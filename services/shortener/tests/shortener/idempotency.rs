@@ -199,6 +199,8 @@ async fn a_client_that_goes_away_finds_its_link_under_its_key() {
         assert_eq!(answer.status, 201, "{answer:?}");
     }
     assert_eq!(made(&service).await, 20);
+    let counted = service.metric(r#"shortener_links_total{change="created"}"#).await;
+    assert_eq!(counted, 20, "also those whose client was gone");
 }
 
 #[tokio::test(flavor = "multi_thread")]
