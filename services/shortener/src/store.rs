@@ -24,8 +24,9 @@ use crate::link::{Code, CountedLink, Link};
 /// **Expiry.** Nothing is hidden by time: an expired link is kept and shown until it is deleted, and the caller judges. An expired
 /// idempotency record counts as absent, judged by the time handed in.
 ///
-/// **Unknown outcomes.** After [`StoreError::Unknown`] the write may or may not stand, and it will not change its mind: a read
-/// begun later tells the truth. After any other error nothing was written. A future dropped half-way leaves a whole write or none.
+/// **Unknown outcomes.** After [`StoreError::Unknown`] the write may stand already, or land later, or never: a read that does not
+/// find it proves nothing, until a later write through the same handle was acknowledged or the process has ended. Repeating it is
+/// what settles it: by its idempotency key, revision, or event id it has one effect. After any other error nothing was written. A future dropped half-way leaves a whole write or none.
 #[async_trait]
 pub trait LinkStore: Send + Sync + 'static {
     /// Inserts a link if its code is free and, in the same step, the idempotency record whose answer it is.
