@@ -1,9 +1,13 @@
 //! The admin port: what operators and probes ask. Never routed by the gateway.
 
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -11,7 +15,10 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use problem::Problem;
 use telemetry::Telemetry;
+use tower::Service;
 
+use crate::body;
+use crate::connection::{Activity, Answered, Asked, Busy};
 use crate::drain::Drain;
 use crate::readiness::Readiness;
 
@@ -31,6 +38,28 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
         .route("/metrics", get(metrics))
         .fallback(|| async { Problem::not_found("the admin port has /livez, /readyz and /metrics") })
         .with_state(admin)
+}
+
+/// The admin port, on one connection: busy while it answers, so that a scraper that keeps its connection is not taken for one
+/// that says nothing.
+pub(crate) struct AdminService {
+    pub(crate) router: Router,
+    pub(crate) activity: Arc<Activity>,
+}
+
+impl hyper::service::Service<Asked> for AdminService {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+    fn call(&self, request: Asked) -> Self::Future {
+        let busy = Busy::mark(Arc::clone(&self.activity));
+        let answering = self.router.clone().call(request.map(Body::new));
+        Box::pin(async move {
+            let response = answering.await?;
+            Ok(response.map(|body| body::watched(body, busy)))
+        })
+    }
 }
 
 /// Answering is the proof: no engine is asked, for a restart would not bring it back.

@@ -5,16 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use clock::SharedClock;
-use hyper_util::service::TowerToHyperService;
 use telemetry::Telemetry;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
-use crate::admin::{self, Admin};
-use crate::connection::{Asked, Listening};
+use crate::admin::{self, Admin, AdminService};
+use crate::connection::Listening;
 use crate::edge::{Edge, EdgeService};
 use crate::phase::{Phase, Phases};
 use crate::{Drain, Readiness, ServeError, ServerSettings};
@@ -90,9 +87,9 @@ impl Role {
             drain,
         });
         let admin_router = admin::router(Arc::clone(&admin));
-        let serve_admin = admin_listening.accept(admin_listener, |_| {
-            let router = admin_router.clone();
-            TowerToHyperService::new(router.map_request(|request: Asked| request.map(Body::new)))
+        let serve_admin = admin_listening.accept(admin_listener, |activity| AdminService {
+            router: admin_router.clone(),
+            activity,
         });
         let serve_api = async {
             let service = |activity| EdgeService {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use axum::Router;
 use clock::{Clock, ManualClock};
 use server::Readiness;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 
-use crate::harness::{TestRole, readiness, settings, until};
+use crate::harness::{TestRole, connect, ended, read_reply, readiness, settings, until};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Engine {
@@ -112,4 +113,27 @@ async fn a_probe_that_panics_does_not_take_the_others_with_it() {
     until(async || (pointers().await == ["/broken"]).then_some(())).await;
     engine.send_replace(Engine::Cut);
     until(async || (pointers().await == ["/store", "/broken"]).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_scraper_may_keep_its_connection_for_as_long_as_it_asks() {
+    let role = TestRole::start(Router::new(), settings());
+    let mut kept = connect(role.admin).await;
+    let admin = role.admin;
+    // Connections that say nothing, opened after it, are closed one after the other: so its time has passed twice.
+    let time_passes = tokio::spawn(async move {
+        for _ in 0..2 {
+            assert!(ended(&mut connect(admin).await).await);
+        }
+    });
+    let mut scrapes = 0;
+    while !time_passes.is_finished() || scrapes < 2 {
+        kept.write_all(b"GET /metrics HTTP/1.1\r\nhost: t\r\n\r\n")
+            .await
+            .unwrap();
+        let reply = read_reply(&mut kept, true).await.expect("is still served");
+        assert_eq!(reply.status, 200);
+        scrapes += 1;
+    }
+    time_passes.await.unwrap();
 }
