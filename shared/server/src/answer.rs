@@ -15,6 +15,10 @@ pub(crate) struct Answer {
     pub(crate) code: Option<&'static str>,
 }
 
+/// Put into the extensions of a response that another server made, it keeps that answer as it came, whatever it looks like.
+#[derive(Clone, Copy, Debug)]
+pub struct Forwarded;
+
 pub(crate) fn finish(
     outcome: Result<Response<Body>, Problem>,
     method: &Method,
@@ -67,9 +71,11 @@ pub(crate) fn identify(response: &mut Response<Body>, request_id: &RequestId) {
         .insert(REQUEST_ID_HEADER, request_id.header_value());
 }
 
-/// axum's own refusals say what they mean in plain text or not at all; pages and proxied answers say what they are.
+/// axum's own refusals say what they mean in plain text or not at all; pages say what they are, and what another server
+/// answered is not ours to word.
 fn of_framework(response: &Response<Body>) -> Option<Problem> {
-    is_plain(response.headers()).then(|| of_status(response.status()))
+    let ours = response.extensions().get::<Forwarded>().is_none();
+    (ours && is_plain(response.headers())).then(|| of_status(response.status()))
 }
 
 fn is_plain(headers: &HeaderMap) -> bool {

@@ -5,7 +5,7 @@ mod json;
 mod path;
 mod query;
 
-pub use authenticated::Authenticated;
+pub use authenticated::{Authenticated, NotBearer, bearer_token};
 pub use json::Json;
 pub use path::Path;
 pub use query::Query;

@@ -15,14 +15,17 @@ mod phase;
 mod readiness;
 mod request_id;
 mod role;
+mod same_origin;
 mod settings;
 
+pub use answer::Forwarded;
 pub use context::peer;
 pub use drain::Drain;
 pub use error::ServeError;
-pub use extract::{Authenticated, Json, Path, Query};
+pub use extract::{Authenticated, Json, NotBearer, Path, Query, bearer_token};
 pub use owned::owned;
 pub use readiness::Readiness;
 pub use request_id::{REQUEST_ID_HEADER, RequestId};
 pub use role::Role;
+pub use same_origin::same_origin;
 pub use settings::ServerSettings;

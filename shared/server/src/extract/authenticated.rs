@@ -44,7 +44,9 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let token = bearer_token(&parts.headers)?;
+        let token = bearer_token(&parts.headers)
+            .map_err(|error| Problem::unauthenticated(error.to_string()))?
+            .ok_or_else(|| Problem::unauthenticated("a bearer token is needed"))?;
         match Verifier::from_ref(state).verify(token).await {
             Ok(principal) => Ok(Self(principal)),
             Err(error) => Err(refusal(error)),
@@ -52,29 +54,28 @@ where
     }
 }
 
-fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
+/// An `Authorization` header that is not one bearer token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the Authorization header must be `Bearer <token>`")]
+pub struct NotBearer;
+
+/// The bearer token of a request (RFC 6750, 2.1); `None` without an `Authorization` header. Two of them are an argument between
+/// proxies that nobody should win.
+pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, NotBearer> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
-        return Err(Problem::unauthenticated("a bearer token is needed"));
+        return Ok(None);
     };
-    // Two of them are an argument between proxies that nobody should win.
-    let text = if values.next().is_some() {
-        None
-    } else {
-        value.to_str().ok()
-    };
-    let token = text.and_then(|text| {
-        let (scheme, token) = text.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| token.trim_start_matches(' '))
-    });
-    match token {
-        Some(token) if !token.is_empty() => Ok(token),
-        _ => Err(Problem::unauthenticated(
-            "the Authorization header must be `Bearer <token>`",
-        )),
+    if values.next().is_some() {
+        return Err(NotBearer);
     }
+    let text = value.to_str().map_err(|_| NotBearer)?;
+    let (scheme, token) = text.split_once(' ').ok_or(NotBearer)?;
+    let token = token.trim_start_matches(' ');
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+        return Err(NotBearer);
+    }
+    Ok(Some(token))
 }
 
 /// The client reads that the token is not good; the reason is for it to mend, so it is said.
