@@ -1,13 +1,11 @@
 //! Who is asking: the token in the header, or in the session cookie of a browser.
 
-use http::header::{ACCEPT, AUTHORIZATION, HOST, ORIGIN};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::header::{ACCEPT, AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method};
 use identity::{Principal, Verifier};
 
 use crate::error::Refusal;
 use crate::headers::cookies::{self, Cookies};
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// How the caller proved who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +25,7 @@ pub(crate) async fn authenticate(
     public: &http::uri::Authority,
 ) -> Result<Principal, Refusal> {
     let (token, proof) = token(headers, cookies)?;
-    if proof == Proof::Cookie && !method.is_safe() && !from_our_own_page(headers, public) {
+    if proof == Proof::Cookie && !method.is_safe() && !server::same_origin(headers, public.as_str()) {
         return Err(Refusal::Csrf);
     }
     let principal = verifier.verify(token).await?;
@@ -42,47 +40,13 @@ pub(crate) async fn authenticate(
 /// A header wins over the cookie, also a useless one: what the caller says expressly is not replaced by what the browser
 /// adds by itself.
 fn token<'h>(headers: &'h HeaderMap, cookies: &Cookies) -> Result<(&'h str, Proof), Refusal> {
-    let mut given = headers.get_all(AUTHORIZATION).iter();
-    let Some(header) = given.next() else {
-        let token = cookies::read(headers, &cookies.session).ok_or(Refusal::NoToken)?;
-        return Ok((token, Proof::Cookie));
-    };
-    if given.next().is_some() {
-        return Err(Refusal::NotBearer);
+    match server::bearer_token(headers).map_err(|_| Refusal::NotBearer)? {
+        Some(token) => Ok((token, Proof::Header)),
+        None => {
+            let token = cookies::read(headers, &cookies.session).ok_or(Refusal::NoToken)?;
+            Ok((token, Proof::Cookie))
+        }
     }
-    let (scheme, token) = header
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .ok_or(Refusal::NotBearer)?;
-    let token = token.trim_start_matches(' ');
-    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
-        return Err(Refusal::NotBearer);
-    }
-    Ok((token, Proof::Header))
-}
-
-/// Whether one of our own pages made this request. `Origin` decides when it is there (`null` is nobody's); without it only
-/// the browser's own word `same-origin` counts.
-pub(crate) fn from_our_own_page(headers: &HeaderMap, public: &http::uri::Authority) -> bool {
-    let mut origins = headers.get_all(ORIGIN).iter();
-    let Some(origin) = origins.next() else {
-        return headers
-            .get(SEC_FETCH_SITE)
-            .is_some_and(|site| site == "same-origin");
-    };
-    if origins.next().is_some() {
-        return false;
-    }
-    let Some((scheme, authority)) = origin.to_str().ok().and_then(|text| text.split_once("://")) else {
-        return false;
-    };
-    let host = headers
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    let ours = authority.eq_ignore_ascii_case(public.as_str()) || authority.eq_ignore_ascii_case(host);
-    matches!(scheme, "http" | "https") && !authority.is_empty() && ours
 }
 
 /// Whether a person is looking: a browser opening a page, not a program.
@@ -127,36 +91,5 @@ mod tests {
         let twice = [("authorization", "Bearer a"), ("authorization", "Bearer b")];
         assert_eq!(read(&twice), Err("unauthenticated"));
         assert_eq!(read(&[]), Err("unauthenticated"));
-    }
-
-    #[test]
-    fn only_our_own_pages_may_change_things_with_the_cookie() {
-        let public = "go.example:8080".parse().expect("an authority");
-        let ours = |lines: &[(&'static str, &'static str)]| from_our_own_page(&headers(lines), &public);
-        let host = ("host", "localhost:8080");
-        assert!(ours(&[host, ("origin", "http://localhost:8080")]));
-        assert!(ours(&[host, ("origin", "https://GO.example:8080")]));
-        assert!(ours(&[host, ("sec-fetch-site", "same-origin")]));
-        for origin in [
-            "null",
-            "http://evil",
-            "http://localhost:8081",
-            "http://localhost:8080.evil",
-            "",
-            "ftp://localhost:8080",
-        ] {
-            assert!(
-                !ours(&[host, ("origin", origin), ("sec-fetch-site", "same-origin")]),
-                "{origin}"
-            );
-        }
-        assert!(!ours(&[host]), "a browser old enough to send neither is refused");
-        assert!(!ours(&[host, ("sec-fetch-site", "same-site")]));
-        assert!(!ours(&[("origin", "http://")]), "no host is not our host");
-        assert!(!ours(&[
-            host,
-            ("origin", "http://localhost:8080"),
-            ("origin", "http://evil")
-        ]));
     }
 }

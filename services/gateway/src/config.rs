@@ -20,7 +20,8 @@ pub struct Settings {
     pub upstreams: Upstreams,
     /// Where each role's admin port listens; only the start page asks there, and nothing is routed to it.
     pub admin: AdminPorts,
-    /// The largest request body that is passed on, in bytes. Nothing is gathered here; each role has its own, lower limit.
+    /// The largest request body that is passed on, in bytes; it stands in for `server.body_bytes_max`, which this role does not
+    /// look at. Nothing is gathered here; each role has its own, lower limit.
     pub body_bytes_max: usize,
     /// How fast each tenant may go.
     pub rate_limit: LimitSettings,

@@ -41,6 +41,8 @@ pub(crate) enum Refusal {
     Csrf,
     #[error("the rate limit of this tenant is used up")]
     RateLimited(Duration),
+    #[error("so many tenants are at work that no other can be reckoned with at the moment; nothing was done")]
+    LimiterFull(Duration),
     #[error("the {} {}", .0.name(), told(.1))]
     Upstream(Upstream, ClientError),
 }
@@ -63,6 +65,7 @@ impl Refusal {
             Self::NoToken | Self::NotBearer | Self::Token(_) => "unauthenticated",
             Self::Csrf => "csrf",
             Self::RateLimited(_) => "too_many_requests",
+            Self::LimiterFull(_) => "rate_limiter_full",
             Self::Upstream(_, error) => error.code(),
         }
     }
@@ -70,7 +73,7 @@ impl Refusal {
     /// Whether the same request may pass a little later.
     pub(crate) fn retryable(&self) -> bool {
         match self {
-            Self::RateLimited(_) => true,
+            Self::RateLimited(_) | Self::LimiterFull(_) => true,
             Self::Token(error) => error.retryable(),
             Self::Upstream(_, error) => error.retryable(),
             _ => false,
@@ -88,7 +91,7 @@ impl Refusal {
             Self::Csrf => StatusCode::FORBIDDEN,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Upstream(_, ClientError::Timeout) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Upstream(..) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::LimiterFull(_) | Self::Upstream(..) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -96,7 +99,7 @@ impl Refusal {
         let problem = Problem::new(self.status(), self.code(), self.to_string()).retryable(self.retryable());
         match self {
             Self::Method(allowed) => problem.header(ALLOW, HeaderValue::from_static(allowed)),
-            Self::RateLimited(after) => problem.retry_after(*after),
+            Self::RateLimited(after) | Self::LimiterFull(after) => problem.retry_after(*after),
             Self::Upstream(_, ClientError::Timeout) => problem,
             Self::Upstream(_, cause) => problem.retry_after(RETRY_AFTER).cause(cause),
             Self::Token(VerifyError::KeysUnavailable) => problem.retry_after(RETRY_AFTER),

@@ -123,7 +123,12 @@ async fn admit(gateway: &Gateway, parts: &mut Parts, decision: &mut Option<Decis
     let authority = &public.authority;
     let principal =
         access::authenticate(&mut parts.headers, &parts.method, verifier, cookies, authority).await?;
-    let given = decision.insert(gateway.limits.check(&principal.tenant));
+    let given = gateway.limits.check(&principal.tenant);
+    if given.keys_full {
+        // Nothing is known of this tenant's own bucket, so nothing is told of it.
+        return Err(Refusal::LimiterFull(given.retry_after.unwrap_or_default()));
+    }
+    let given = decision.insert(given);
     if !given.allowed {
         gateway.metrics.rate_limited(&principal.tenant);
         return Err(Refusal::RateLimited(given.retry_after.unwrap_or_default()));
@@ -152,5 +157,6 @@ fn to_sign_in(target: &PathAndQuery) -> Response {
 fn answer(response: http::Response<client::ResponseBody>) -> Response {
     let (mut parts, body) = response.into_parts();
     headers::strip_response(&mut parts.headers);
+    parts.extensions.insert(server::Forwarded);
     Response::from_parts(parts, Body::new(body))
 }

@@ -15,7 +15,6 @@ use serde::Deserialize;
 use server::Query;
 use url::form_urlencoded;
 
-use crate::access::from_our_own_page;
 use crate::error::Refusal;
 use crate::gateway::Gateway;
 use crate::headers::cookies;
@@ -30,8 +29,8 @@ pub(crate) const LOGIN: &str = "/ui/login";
 pub(crate) const LOGOUT: &str = "/ui/logout";
 /// How the issuer knows us. A public client: PKCE stands in for a secret.
 pub(crate) const CLIENT_ID: &str = "orrery-gateway";
-/// What a session may do.
-const SCOPE: &str = "openid links:read links:write";
+/// What a session may do. Not `openid`: who it is stands in the access token, and an ID token would be thrown away.
+const SCOPE: &str = "links:read links:write";
 /// Where people land who did not come from anywhere.
 const HOME: &str = "/ui/shortener";
 
@@ -157,10 +156,8 @@ async fn finish(
     let attempt = attempt
         .filter(|attempt| attempt.is(&state))
         .ok_or(SignInError::NotBegunHere)?;
-    if query
-        .iss
-        .is_some_and(|iss| iss != gateway.verifier.settings().issuer)
-    {
+    // Ours always says who it is (RFC 9207), so an answer without it is another's.
+    if query.iss.as_deref() != Some(gateway.verifier.settings().issuer.as_str()) {
         return Err(SignInError::WrongIssuer);
     }
     if query.error.is_some() {
@@ -179,7 +176,7 @@ async fn finish(
 
 /// `POST /ui/logout`: from our own pages only, or any site could sign people out.
 pub(crate) async fn logout(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
-    if !from_our_own_page(&headers, &gateway.public.authority) {
+    if !server::same_origin(&headers, gateway.public.authority.as_str()) {
         gateway.metrics.refused("gateway", Refusal::Csrf.code());
         return Refusal::Csrf.into_response();
     }

@@ -44,6 +44,8 @@ pub struct Decision {
     pub reset_s: u64,
     /// When refused: after how long a request will pass if nothing else is asked for.
     pub retry_after: Option<Duration>,
+    /// When refused: because no further key can be remembered, not because this one asked too often.
+    pub keys_full: bool,
 }
 
 /// One token bucket. Sans-I/O: the caller brings the rate and the monotonic time of each step.
@@ -85,6 +87,7 @@ impl TokenBucket {
             remaining: u32::try_from(tokens).unwrap_or(u32::MAX),
             reset_s: debt_ns.div_ceil(SECOND_NS),
             retry_after,
+            keys_full: false,
         }
     }
 }

@@ -3,7 +3,6 @@ use clock::SharedClock;
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +16,6 @@ pub struct KeyedLimiter<K> {
     rate: Rate,
     keys_max: usize,
     buckets: Mutex<Buckets<K>>,
-    refused: AtomicU64,
-    new_keys_refused: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -42,8 +39,6 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
                 recovers_next: Duration::MAX,
                 sweep_again_at: Duration::ZERO,
             }),
-            refused: AtomicU64::new(0),
-            new_keys_refused: AtomicU64::new(0),
         }
     }
 
@@ -55,34 +50,10 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
     {
         let now = self.clock.monotonic();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let decision = match buckets.by_key.get_mut(key) {
+        match buckets.by_key.get_mut(key) {
             Some(bucket) => bucket.step(&self.rate, now),
             None => self.first_step(&mut buckets, key.to_owned(), now),
-        };
-        drop(buckets);
-        if !decision.allowed {
-            self.refused.fetch_add(1, Ordering::Relaxed);
         }
-        decision
-    }
-
-    /// Keys remembered at this moment, at most `keys_max`.
-    pub fn keys(&self) -> usize {
-        self.buckets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .by_key
-            .len()
-    }
-
-    /// Requests refused so far, for a metric.
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
-    }
-
-    /// Requests refused so far because `keys_max` other keys were in debt, for a metric.
-    pub fn new_keys_refused(&self) -> u64 {
-        self.new_keys_refused.load(Ordering::Relaxed)
     }
 
     fn first_step(&self, buckets: &mut Buckets<K>, key: K, now: Duration) -> Decision {
@@ -91,7 +62,6 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
             buckets.sweep(now);
         }
         if buckets.by_key.len() >= self.keys_max {
-            self.new_keys_refused.fetch_add(1, Ordering::Relaxed);
             let wait = buckets
                 .recovers_next
                 .max(buckets.sweep_again_at)
@@ -102,6 +72,7 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
                 remaining: 0,
                 reset_s: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
                 retry_after: Some(wait),
+                keys_full: true,
             };
         }
         let mut bucket = TokenBucket::full();

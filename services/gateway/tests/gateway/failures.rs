@@ -153,6 +153,17 @@ async fn an_upstreams_own_problem_is_passed_on_as_it_is() {
     assert_eq!(reply.json()["detail"], "it has expired");
 }
 
+#[tokio::test]
+async fn an_upstreams_refusal_without_a_problem_is_passed_on_as_bare_as_it_is() {
+    let answer = upstreams::answering(|| http::StatusCode::BAD_REQUEST.into_response());
+    let front = Front::before(answer.await).await;
+    let reply = get(front.addr, "/code").await;
+    assert_eq!(
+        (reply.status, reply.header("content-type"), reply.text().as_str()),
+        (400, None, "")
+    );
+}
+
 /// How often a request for `line` tried to connect to a shortener that is down.
 async fn attempts(line: &str, budget: BudgetSettings) -> usize {
     let addr = upstreams::down().await;

@@ -1,6 +1,6 @@
 //! One bucket a tenant, told in every answer.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use crate::client::{Reply, ask};
 use crate::front::{Front, Plan};
@@ -88,4 +88,37 @@ async fn a_failing_upstream_is_told_with_the_limits_too() {
     let reply = one(&front, "acme").await;
     assert_eq!(reply.status, 503);
     assert_eq!(reply.header("ratelimit"), Some("\"tenant\";r=1999;t=1"));
+}
+
+#[tokio::test]
+async fn a_new_tenant_for_whom_there_is_no_bucket_is_not_told_that_it_asked_too_often() {
+    let (upstream, _) = upstreams::counting_echo().await;
+    let mut plan = Plan::with(upstream).await;
+    plan.settings.rate_limit.refill_per_second = NonZeroU32::MIN;
+    plan.settings.rate_limit.keys_max = NonZeroUsize::MIN;
+    let front = plan.start();
+    assert_eq!(one(&front, "acme").await.status, 200);
+    let refused = one(&front, "globex").await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (503, "rate_limiter_full")
+    );
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.json()["retryable"], true);
+    assert_eq!(
+        refused.header("ratelimit"),
+        None,
+        "nothing is known of its bucket"
+    );
+    let metrics = crate::client::get(front.admin, "/metrics").await.text();
+    assert!(
+        metrics.contains("gateway_refused_total{upstream=\"shortener\",code=\"rate_limiter_full\"} 1"),
+        "{metrics}"
+    );
+    assert!(
+        !metrics.contains("gateway_rate_limited_total{tenant="),
+        "{metrics}"
+    );
+    front.advance(1_000);
+    assert_eq!(one(&front, "globex").await.status, 200);
 }

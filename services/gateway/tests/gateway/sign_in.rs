@@ -99,7 +99,7 @@ async fn begin(front: SocketAddr, return_to: &str) -> Begun {
     assert_eq!(query("client_id").as_deref(), Some("orrery-gateway"));
     assert_eq!(query("redirect_uri"), Some(format!("http://{front}/ui/callback")));
     assert_eq!(query("code_challenge_method").as_deref(), Some("S256"));
-    assert_eq!(query("scope").as_deref(), Some("openid links:read links:write"));
+    assert_eq!(query("scope").as_deref(), Some("links:read links:write"));
     let set = reply.header("set-cookie").expect("a cookie");
     let name = format!("orrery_sign_in_{}=", front.port());
     assert!(
@@ -123,6 +123,11 @@ async fn call_back(front: SocketAddr, query: &str, cookie: &str) -> Reply {
         b"",
     )
     .await
+}
+
+/// What our issuer sends back with a code.
+fn good_query(front: SocketAddr, begun: &Begun) -> String {
+    format!("code=c&state={}&iss=http%3A%2F%2F{front}", begun.state)
 }
 
 fn answer(token: &str) -> String {
@@ -201,18 +206,20 @@ async fn a_callback_that_was_not_begun_in_this_browser_is_refused_before_the_iss
     let (front, endpoint) = front().await;
     let begun = begin(front.addr, "/").await;
     let other = begin(front.addr, "/").await;
-    let good = format!("code=c&state={}", begun.state);
+    let good = good_query(front.addr, &begun);
+    let unnamed = format!("code=c&state={}", begun.state);
     let attempts = [
         (good.clone(), "a=1".to_owned()),
         (good.clone(), other.cookie.clone()),
-        (format!("code=c&state={}", other.state), begun.cookie.clone()),
+        (good_query(front.addr, &other), begun.cookie.clone()),
         ("code=c".to_owned(), begun.cookie.clone()),
         ("code=c&state=".to_owned(), begun.cookie.clone()),
         (good.clone(), format!("{}x", begun.cookie)),
         (
-            format!("{good}&iss=http%3A%2F%2Fevil.example"),
+            format!("{unnamed}&iss=http%3A%2F%2Fevil.example"),
             begun.cookie.clone(),
         ),
+        (unnamed, begun.cookie.clone()),
     ];
     for (query, cookie) in attempts {
         let reply = call_back(front.addr, &query, &cookie).await;
@@ -257,12 +264,7 @@ async fn what_the_issuer_refuses_or_gets_wrong_makes_no_session() {
     for (status, body, seen) in cases {
         let begun = begin(front.addr, "/").await;
         endpoint.plan(status, body.clone());
-        let reply = call_back(
-            front.addr,
-            &format!("code=c&state={}", begun.state),
-            &begun.cookie,
-        )
-        .await;
+        let reply = call_back(front.addr, &good_query(front.addr, &begun), &begun.cookie).await;
         assert_eq!(reply.status, seen, "{status} {body}");
         assert!(
             reply
@@ -276,7 +278,10 @@ async fn what_the_issuer_refuses_or_gets_wrong_makes_no_session() {
     let begun = begin(front.addr, "/").await;
     let denied = call_back(
         front.addr,
-        &format!("error=access_denied&state={}", begun.state),
+        &format!(
+            "error=access_denied&state={}&iss=http%3A%2F%2F{}",
+            begun.state, front.addr
+        ),
         &begun.cookie,
     )
     .await;
@@ -289,12 +294,7 @@ async fn signing_in_with_the_issuer_down_says_so() {
     plan.settings.upstreams.issuer = format!("http://{}", upstreams::down().await);
     let front = plan.start();
     let begun = begin(front.addr, "/").await;
-    let reply = call_back(
-        front.addr,
-        &format!("code=c&state={}", begun.state),
-        &begun.cookie,
-    )
-    .await;
+    let reply = call_back(front.addr, &good_query(front.addr, &begun), &begun.cookie).await;
     assert_eq!(reply.status, 503);
     assert!(reply.text().contains("cannot be reached"));
 }
@@ -311,12 +311,7 @@ async fn nobody_is_sent_to_another_site_after_signing_in() {
     ] {
         let begun = begin(front.addr, target).await;
         endpoint.plan(StatusCode::OK, answer(&front.token("acme")));
-        let reply = call_back(
-            front.addr,
-            &format!("code=c&state={}", begun.state),
-            &begun.cookie,
-        )
-        .await;
+        let reply = call_back(front.addr, &good_query(front.addr, &begun), &begun.cookie).await;
         assert_eq!(reply.header("location"), Some("/ui/shortener"), "{target}");
     }
 }
