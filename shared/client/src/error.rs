@@ -69,11 +69,6 @@ impl ClientError {
         }
     }
 
-    /// Whether the peer has certainly not seen the request.
-    pub fn not_sent(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Saturated | Self::Address)
-    }
-
     pub(crate) fn of_exchange(peer: &Authority, error: &hyper_util::client::legacy::Error) -> Self {
         let (peer, cause) = (peer.to_string(), innermost(error));
         if error.is_connect() {

@@ -1,16 +1,10 @@
 //! The issuer's key set over HTTP.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use http::Uri;
 use identity::{FetchKeys, FetchKeysError, Jwks};
-use resilience::Deadline;
 
 use crate::{Client, ClientError};
-
-/// How long one fetch may take, whoever waits for it.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Fetches a key set from a `jwks_uri`.
 #[derive(Clone, Debug)]
@@ -31,10 +25,9 @@ impl HttpKeys {
 #[async_trait]
 impl FetchKeys for HttpKeys {
     async fn fetch(&self) -> Result<Jwks, FetchKeysError> {
-        // One fetch serves many requests, so no single request's deadline may end it.
-        let deadline = Deadline::after(&**self.client.clock(), FETCH_TIMEOUT);
-        deadline
-            .scope(self.client.get_json(&self.uri))
+        // One fetch serves many requests: the verifier asks outside of any, and holds it to `fetch_timeout_ms`.
+        self.client
+            .get_json(&self.uri)
             .await
             .map_err(|error| match error {
                 ClientError::Unreadable(_) | ClientError::TooLarge { .. } | ClientError::Address => {

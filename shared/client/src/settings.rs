@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct ClientSettings {
     /// How long making a connection may take.
     pub connect_timeout_ms: u64,
-    /// The time an exchange gets when the work has no deadline of its own.
+    /// The time an exchange gets when the work has no deadline of its own: the fetch of the issuer's keys. A request's deadline holds
+    /// for what is sent on its behalf.
     pub request_timeout_ms: u64,
     /// The most exchanges in flight; more are refused as saturated.
     pub requests_max: usize,

@@ -37,7 +37,7 @@ pub struct VerifierSettings {
     pub unknown_key_interval_ms: u64,
     /// A failed fetch is tried again after this time at the earliest.
     pub fetch_retry_ms: u64,
-    /// How long one fetch may take.
+    /// How long one fetch may take; `client.request_timeout_ms` bounds it too.
     pub fetch_timeout_ms: u64,
 }
 

@@ -47,6 +47,17 @@ async fn an_issuer_that_is_down_or_refuses_is_unreachable() {
 }
 
 #[tokio::test]
+async fn a_silent_issuer_is_given_up_on_when_the_setting_says() {
+    let silent = Peer::start(|_| std::future::pending()).await;
+    let client = client_with(ClientSettings {
+        request_timeout_ms: 50,
+        ..ClientSettings::default()
+    });
+    let keys = HttpKeys::new(client, &silent.uri("/jwks.json").to_string()).unwrap();
+    assert!(matches!(keys.fetch().await, Err(FetchKeysError::Unreachable(_))));
+}
+
+#[tokio::test]
 async fn an_answer_that_is_no_key_set_is_unusable() {
     for body in ["<html>", "[]", "{\"keys\": 5}"] {
         let peer = serving(StatusCode::OK, body).await;
