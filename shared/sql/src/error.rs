@@ -138,6 +138,14 @@ const READONLY_DBMOVED: i32 = 8 | (4 << 8);
 
 impl From<sqlx::Error> for SqlError {
     fn from(error: sqlx::Error) -> Self {
+        let error = Self::sorted(error);
+        crate::noted::note(&error);
+        error
+    }
+}
+
+impl SqlError {
+    fn sorted(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(database) => {
                 let extended = database

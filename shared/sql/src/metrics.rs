@@ -1,7 +1,8 @@
 //! Every metric and span of this crate.
 //!
 //! `db_client_operation_duration_seconds{database, operation, outcome}`: one observation a read or write. `outcome` is
-//! `ok`, an error's code, or `refused` when the body answered an error of its own (or nobody waited for it any more).
+//! `ok`, the code of the engine's error, or `refused` when the body answered an error of its own (or nobody waited for it any
+//! more).
 
 use std::sync::Arc;
 use std::time::Duration;

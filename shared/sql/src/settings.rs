@@ -19,7 +19,8 @@ pub struct SqliteSettings {
     pub read_deadline_ms: u64,
     /// How long one write may take, its waits and its retries included.
     pub write_deadline_ms: u64,
-    /// How long the health probe may take before the database counts as lost.
+    /// How long the health probe may take before the database counts as lost. Readiness asks every 500 ms and waits as long at
+    /// most, so more than that changes nothing there.
     pub probe_timeout_ms: u64,
     /// Page cache of each connection, in KiB.
     pub cache_kib: u32,

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::file::OpenedFile;
 use crate::metrics::{Measured, Metrics};
-use crate::{Scoped, SqlError, SqliteSettings};
+use crate::{Scoped, SqlError, SqliteSettings, noted};
 
 /// Pause between two tries to open a file that another process has locked.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
@@ -165,14 +165,24 @@ impl Sqlite {
             measured.failed(error.code());
             error
         })?;
-        let outcome = timeout(limit, body(&mut connection)).await.map_err(|_| {
-            measured.failed(SqlError::Deadline.code());
-            SqlError::Deadline
-        })?;
-        if outcome.is_ok() {
-            measured.ok();
+        let outcome = timeout(limit, noted::run(body(&mut connection)))
+            .await
+            .map_err(|_| {
+                measured.failed(SqlError::Deadline.code());
+                SqlError::Deadline
+            })?;
+        match outcome {
+            Ok(answer) => {
+                measured.ok();
+                Ok(answer)
+            }
+            Err((error, code)) => {
+                if let Some(code) = code {
+                    measured.failed(code);
+                }
+                Err(error)
+            }
         }
-        outcome
     }
 
     /// The readers themselves, for streaming reads; nothing is measured. They cannot write.

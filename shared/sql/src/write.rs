@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::metrics::Measured;
 use crate::sqlite::Inner;
-use crate::{Scoped, SqlError, Sqlite};
+use crate::{Scoped, SqlError, Sqlite, noted};
 
 /// Pause before another try at a lock that another process holds; drawn anew each time so that two do not keep step.
 const BUSY_PAUSE_MS: std::ops::Range<u64> = 2..20;
@@ -52,19 +52,20 @@ impl Sqlite {
                 measured.ok();
             }
             Err(Failure::Engine(error)) => measured.failed(error.code()),
-            Err(Failure::Body(_)) => {}
+            Err(Failure::Body(_, None)) => {}
+            Err(Failure::Body(_, Some(code))) => measured.failed(code),
         }
         outcome.map_err(|failure| match failure {
             Failure::Engine(error) => E::from(error),
-            Failure::Body(error) => error,
+            Failure::Body(error, _) => error,
         })
     }
 }
 
-/// Who refused: the engine, or the body by its own rules.
+/// Who refused: the engine, or the body by its own rules, or for what the engine told it (the code).
 enum Failure<E> {
     Engine(SqlError),
-    Body(E),
+    Body(E, Option<&'static str>),
 }
 
 impl<E> From<SqlError> for Failure<E> {
@@ -142,18 +143,19 @@ async fn transaction<'env, T, E, F>(
 where
     F: for<'c> FnOnce(&'c mut SqliteConnection) -> Scoped<'env, 'c, Result<T, E>>,
 {
-    match timeout_at(deadline, body(&mut tx)).await {
+    match timeout_at(deadline, noted::run(body(&mut tx))).await {
         Ok(Ok(answer)) => commit(tx, answer, deadline).await,
-        Ok(Err(refusal)) => {
+        Ok(Err((refusal, code))) => {
             let rolled_back = timeout(ROLLBACK_PATIENCE, tx.rollback()).await;
             Settled {
                 reusable: matches!(rolled_back, Ok(Ok(()))),
-                outcome: Err(Failure::Body(refusal)),
+                outcome: Err(Failure::Body(refusal, code)),
             }
         }
         Err(_) => Settled::spoilt(SqlError::Deadline),
     }
 }
+
 async fn commit<T, E>(tx: Transaction<'_, Engine>, answer: T, deadline: Instant) -> Settled<T, E> {
     match timeout_at(deadline, tx.commit()).await {
         Ok(Ok(())) => Settled {

@@ -364,12 +364,31 @@ async fn operations_are_measured_by_name_and_outcome() {
         .await
         .unwrap_err();
 
+    // The domain's error may say what it likes: the disk was full all the same.
+    let full = sql.write("full", |tx| {
+        scoped(async move {
+            let fill = "PRAGMA max_page_count = 1; CREATE TABLE filler AS SELECT zeroblob(1000000)";
+            let filled = sqlx::raw_sql(fill).execute(tx).await.map_err(SqlError::from);
+            filled.map(drop).map_err(|_| DomainError::Taken)
+        })
+    });
+    full.await.unwrap_err();
+    let absent = sql.read("absent", |conn| {
+        scoped(async move {
+            let asked = sqlx::query("SELECT 1 FROM nowhere").execute(conn).await;
+            Ok::<_, SqlError>(asked.map(drop)?)
+        })
+    });
+    absent.await.unwrap_err();
+
     let (_, text) = telemetry.encode(None).unwrap();
     let text = String::from_utf8(text).unwrap();
     for expected in [
         r#"db_client_operation_duration_seconds_count{database="links",operation="good",outcome="ok"} 1"#,
         r#"db_client_operation_duration_seconds_count{database="links",operation="bad",outcome="refused"} 1"#,
         r#"db_client_operation_duration_seconds_count{database="leases",operation="good",outcome="ok"} 1"#,
+        r#"db_client_operation_duration_seconds_count{database="links",operation="full",outcome="sql_full"} 1"#,
+        r#"db_client_operation_duration_seconds_count{database="links",operation="absent",outcome="sql_unexpected"} 1"#,
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
     }
