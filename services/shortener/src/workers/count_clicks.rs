@@ -9,7 +9,7 @@ use telemetry::{Span, SpanKind, Telemetry, TraceContext};
 
 use crate::clicks::{ClickEvent, STREAM};
 use crate::metrics::Metrics;
-use crate::store::{LinkStore, StoreError};
+use crate::store::LinkStore;
 
 /// Adds each click event to the counts, once: its id is remembered in the same transaction.
 pub struct CountClicks {
@@ -54,7 +54,9 @@ impl Handler for CountClicks {
                 for span in &mut spans {
                     span.fail(error.code());
                 }
-                Err(retry_or_not(&error))
+                // Whatever fails here is no fault of an event that could be read, so it is kept until the store works. An unknown
+                // outcome is tried again too: if it stood, the event's id is there.
+                Err(HandlerError::Unavailable(error.to_string()))
             }
         }
     }
@@ -79,14 +81,5 @@ impl CountClicks {
             .iter()
             .filter_map(|traceparent| TraceContext::parse(traceparent));
         parents.map(begin).take_while(Span::is_recording).collect()
-    }
-}
-
-/// A store that is away is no fault of the event, which is kept until it is back. An unknown outcome is tried again too: if it
-/// stood, the event's id is there.
-fn retry_or_not(error: &StoreError) -> HandlerError {
-    match error {
-        StoreError::Unavailable(_) | StoreError::Unknown(_) => HandlerError::Unavailable(error.to_string()),
-        StoreError::CodesExhausted | StoreError::Corrupt(_) => HandlerError::Poison(error.to_string()),
     }
 }

@@ -317,6 +317,18 @@ impl Service {
         found.unwrap_or(0)
     }
 
+    /// How often adding clicks to the counts has failed.
+    pub(crate) async fn failed_counts(&self) -> u64 {
+        let url = format!("{}/metrics", self.admin);
+        let answer = self.request_at(Method::GET, &url).await;
+        let tries = answer.text().lines().filter_map(|line| {
+            let labels = line.strip_prefix("db_client_operation_duration_seconds_count{")?;
+            let failed = labels.contains("\"add_clicks\"") && !labels.contains("outcome=\"ok\"");
+            failed.then(|| line.rsplit(' ').next()?.parse::<u64>().ok())?
+        });
+        tries.sum()
+    }
+
     /// Waits until a link of `acme` has this many clicks.
     pub(crate) async fn clicked(&self, code: &str, clicks: u64) -> Value {
         let mut last = Value::Null;
@@ -333,6 +345,14 @@ impl Service {
         assert_eq!(last["clicks"], clicks, "{last}");
         last
     }
+}
+
+/// Runs a statement on a database beside the service.
+pub(crate) async fn execute(path: &Path, statement: &'static str) {
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::query(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
 }
 
 /// A database whose write lock somebody else holds.
