@@ -49,6 +49,7 @@ impl ClickQueue {
         }
         clicks.push(click);
         let first = clicks.len() == 1;
+        self.tell_length(&clicks);
         drop(clicks);
         self.metrics.clicks_recorded.inc();
         // Only the first of a batch wakes the flusher: waking costs more than the rest of this.
@@ -73,14 +74,19 @@ impl ClickQueue {
             let taken = clicks.len().min(most);
             batch.extend(clicks.drain(..taken));
         }
-        self.metrics
-            .click_queue_length
-            .set(i64::try_from(clicks.len()).unwrap_or(i64::MAX));
+        self.tell_length(&clicks);
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
+    }
+
+    /// One store to memory, and under the lock, so that the last one is the right one.
+    fn tell_length(&self, clicks: &[Click]) {
+        self.metrics
+            .click_queue_length
+            .set(i64::try_from(clicks.len()).unwrap_or(i64::MAX));
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Click>> {
