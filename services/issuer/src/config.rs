@@ -89,18 +89,7 @@ impl Settings {
             .database_url
             .as_deref()
             .ok_or_else(|| wrong("database_url", "is not set"))?;
-        match url.strip_prefix("sqlite:") {
-            Some("") => Err(wrong("database_url", "names no file: use sqlite:PATH")),
-            Some(path) => Ok(PathBuf::from(path)),
-            // The URL may hold a password, so only its scheme is shown.
-            None => {
-                let scheme = url.split(':').next().unwrap_or_default();
-                Err(wrong(
-                    "database_url",
-                    format!("`{scheme}:` is not compiled in: use sqlite:PATH"),
-                ))
-            }
-        }
+        sql::sqlite_path(url).map_err(|error| wrong("database_url", error.to_string()))
     }
 
     /// Checks everything else.

@@ -22,14 +22,6 @@ pub enum IssuerError {
     /// The listener can be reached from other machines.
     #[error("the issuer listens on {0}: it must be loopback, for anybody may sign in as anybody here")]
     NotLoopback(String),
-    /// The database file could not be made.
-    #[error("{path}: {cause}")]
-    File {
-        /// The file.
-        path: String,
-        /// Why.
-        cause: std::io::Error,
-    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -39,6 +31,9 @@ pub enum IssuerError {
     /// A tenant, user or scope breaks the rules.
     #[error(transparent)]
     Name(#[from] InvalidName),
+    /// The housekeeping ended though nobody asked it to: keys would stay as they are until they are too old.
+    #[error("the housekeeping of keys and codes ended: {0}")]
+    Housekeeping(String),
     /// The HTTP server failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -50,10 +45,10 @@ impl IssuerError {
         match self {
             Self::Setting { .. } => "setting_invalid",
             Self::NotLoopback(_) => "not_loopback",
-            Self::File { .. } => "file_unusable",
             Self::Store(error) => error.code(),
             Self::Key(error) => error.code(),
             Self::Name(error) => error.code(),
+            Self::Housekeeping(_) => "housekeeping_ended",
             Self::Serve(_) => "serve_failed",
         }
     }
@@ -68,10 +63,9 @@ impl IssuerError {
 impl From<IssuerError> for Problem {
     fn from(error: IssuerError) -> Self {
         match error {
-            IssuerError::Store(StoreError::Damaged(_)) | IssuerError::Key(_) => Self::internal(error),
-            IssuerError::Store(_) => {
-                tracing::warn!(code = error.code(), %error, "the store failed");
-                Self::unavailable("the issuer cannot reach its database", Duration::from_secs(1))
+            // The edge logs it, once, with this cause.
+            IssuerError::Store(error) if error.may_pass() => {
+                Self::unavailable("the issuer cannot reach its database", Duration::from_secs(1)).cause(error)
             }
             other => Self::internal(other),
         }

@@ -13,13 +13,14 @@ mod signing_keys;
 pub mod store;
 mod workers;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clock::SharedClock;
+use server::ServeError;
 use sql::Sqlite;
 use telemetry::Telemetry;
+use tokio::task::JoinHandle;
 
 pub use config::Settings;
 pub use error::IssuerError;
@@ -62,17 +63,30 @@ pub async fn run(role: server::Role, settings: Settings) -> Result<(), IssuerErr
     // Before the first answer: a key set without keys would be refused by every verifier.
     workers::housekeeping::look_after(&app, role.clock.unix_ms()).await?;
     let interval = Duration::from_millis(settings.housekeeping_interval_ms.max(100));
-    let housekeeping = tokio::spawn(workers::housekeeping::run(app.clone(), interval));
+    let mut housekeeping = tokio::spawn(workers::housekeeping::run(app.clone(), interval));
     let probed = store.clone();
     let readiness =
         server::Readiness::new(role.clock.clone()).check("database", PROBE_EVERY, PROBE_EVERY, move || {
             let store = probed.clone();
             async move { store.probe().await.map_err(|error| error.to_string()) }
         });
-    let served = role.serve(http::router(app), readiness).await;
+    let ended = beside(role.serve(http::router(app), readiness), &mut housekeeping).await;
     housekeeping.abort();
     store.close().await;
-    Ok(served?)
+    ended
+}
+
+/// Serves for as long as the housekeeping lives, which never ends by itself: without it keys would grow old unnoticed.
+async fn beside(
+    serving: impl Future<Output = Result<(), ServeError>>,
+    housekeeping: &mut JoinHandle<()>,
+) -> Result<(), IssuerError> {
+    tokio::select! {
+        served = serving => Ok(served?),
+        ended = housekeeping => Err(IssuerError::Housekeeping(
+            ended.map_or_else(|error| error.to_string(), |()| "unasked".to_owned()),
+        )),
+    }
 }
 
 /// Opens the database and brings it to this program's schema.
@@ -82,20 +96,21 @@ async fn open(
     clock: &SharedClock,
 ) -> Result<SqliteStore, IssuerError> {
     let path = settings.database()?;
-    make_private(&path).map_err(|cause| IssuerError::File {
-        path: path.display().to_string(),
-        cause,
-    })?;
     let sql = Sqlite::open(&path, settings.sqlite.clone(), telemetry.clone(), clock.clone());
     let sql = sql.await.map_err(store::StoreError::from)?;
     Ok(SqliteStore::new(sql).await?)
 }
 
-/// The file holds private keys: made readable for its owner alone, before SQLite makes it (its log files follow suit).
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_housekeeping_that_panics_ends_the_role_with_an_error() {
+        let mut housekeeping = tokio::spawn(async { panic!("planted") });
+        let error = beside(std::future::pending(), &mut housekeeping)
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), "housekeeping_ended", "{error}");
+    }
 }

@@ -39,6 +39,11 @@ impl StoreError {
         }
     }
 
+    /// Whether waiting may help, even if it is not certain that nothing was done.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.retryable() || matches!(self, Self::Unknown(_))
+    }
+
     /// Whether the same call may succeed later and certainly did nothing so far.
     pub fn retryable(&self) -> bool {
         matches!(self, Self::Unavailable { retryable: true, .. })

@@ -89,11 +89,13 @@ impl Sqlite {
             .to_string_lossy()
             .into_owned();
         let connect = connect_options(&path, &settings, &name);
-        OpenedFile::create(&path).map_err(|error| SqlError::Io(error.to_string()))?;
+        // It names the file: whoever starts a service reads this first.
+        let unusable = |error: std::io::Error| SqlError::Io(format!("{}: {error}", path.display()));
+        OpenedFile::create(&path).map_err(unusable)?;
 
         // The writer comes first: it makes the file and puts it into WAL mode, which readers cannot.
         let writer = first_writer(&connect, settings.write_deadline()).await?;
-        let file = OpenedFile::remember(&path).map_err(|error| SqlError::Io(error.to_string()))?;
+        let file = OpenedFile::remember(&path).map_err(unusable)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.readers_max.max(1))
             .min_connections(0)

@@ -129,16 +129,17 @@ pub(super) async fn submit(
         let page = sign_in::page(&app, &request, &entry).with_status(StatusCode::UNPROCESSABLE_ENTITY);
         return Ok(page.into_response());
     };
-    // Owned: a person who closes the tab leaves no half-made code behind.
+    // Owned: a person who closes the tab leaves no half-made code behind, and none uncounted.
     let granting = app.clone();
     let granted = server::owned(async move {
-        authorize::grant(&*granting.store, &granting.rules, request, principal, now_ms).await
+        let granted = authorize::grant(&*granting.store, &granting.rules, request, principal, now_ms).await;
+        if matches!(granted, Ok(Some(_))) {
+            granting.metrics.code_granted();
+        }
+        granted
     });
     match granted.await? {
-        Some(location) => {
-            app.metrics.code_granted();
-            Ok(sent_to(&location))
-        }
+        Some(location) => Ok(sent_to(&location)),
         None => Err(Problem::unavailable(
             "too many sign-ins wait to be completed",
             std::time::Duration::from_secs(10),

@@ -35,8 +35,10 @@ pub(super) fn is_local(headers: &HeaderMap) -> bool {
 /// Whether a form was sent by a page of ours: browsers say so, and scripts on other sites cannot make them lie.
 pub(super) fn is_own_form(headers: &HeaderMap, app: &App) -> bool {
     let own_site = text(headers, SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
-    let own_origin = text(headers, ORIGIN).is_some_and(|origin| {
-        origin == app.rules.issuer || origin.strip_prefix("http://") == text(headers, HOST)
-    });
-    own_site && own_origin
+    let public = app
+        .rules
+        .issuer
+        .split_once("://")
+        .map_or("", |(_, authority)| authority);
+    own_site && headers.contains_key(ORIGIN) && server::same_origin(headers, public)
 }

@@ -74,18 +74,20 @@ pub(super) async fn exchange(
     }
     let params = Params::parse(&body);
     let exchanging = app.clone();
-    // Owned: a code that is taken gets its token made, even if the client has gone.
+    // Owned: a code that is taken gets its token made and counted, even if the client has gone.
     let answer = server::owned(async move {
         let now_ms = exchanging.clock.unix_ms();
-        exchange_code::exchange(&*exchanging.store, &exchanging.rules, &params, now_ms).await
+        let answer = exchange_code::exchange(&*exchanging.store, &exchanging.rules, &params, now_ms).await;
+        match &answer {
+            Ok(_) => exchanging.metrics.token_issued(),
+            Err(Refusal::Oauth { error, .. }) => exchanging.metrics.token_refused(error),
+            Err(Refusal::Internal(_)) => {}
+        }
+        answer
     });
     match answer.await {
-        Ok(answer) => {
-            app.metrics.token_issued();
-            Ok((NO_STORE, server::Json(answer)).into_response())
-        }
+        Ok(answer) => Ok((NO_STORE, server::Json(answer)).into_response()),
         Err(Refusal::Oauth { error, description }) => {
-            app.metrics.token_refused(error);
             let body = OauthError {
                 error,
                 error_description: description,

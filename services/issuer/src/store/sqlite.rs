@@ -60,15 +60,6 @@ impl SqliteStore {
     }
 }
 
-/// Times fit: i64 milliseconds last for 292 million years.
-fn to_sql(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
-}
-
-fn from_sql(ms: i64) -> u64 {
-    u64::try_from(ms).unwrap_or(0)
-}
-
 type GrantRow = (
     String,
     String,
@@ -91,7 +82,7 @@ fn grant(row: GrantRow) -> Result<Grant, StoreError> {
         user: User::parse(&user).map_err(damaged)?,
         scopes: Scopes::parse(&scope).map_err(damaged)?,
         nonce,
-        expires_ms: from_sql(expires_ms),
+        expires_ms: sql::uint(expires_ms)?,
     })
 }
 
@@ -109,12 +100,14 @@ impl Store for SqliteStore {
                 })
             })
             .await?;
-        let record = |(kid, pkcs8, use_from_ms)| KeyRecord {
-            kid,
-            pkcs8,
-            use_from_ms: from_sql(use_from_ms),
+        let record = |(kid, pkcs8, use_from_ms)| {
+            Ok(KeyRecord {
+                kid,
+                pkcs8,
+                use_from_ms: sql::uint(use_from_ms)?,
+            })
         };
-        Ok(rows.into_iter().map(record).collect())
+        rows.into_iter().map(record).collect()
     }
 
     async fn append_key(&self, after: Option<&str>, key: &KeyRecord) -> Result<bool, StoreError> {
@@ -128,7 +121,7 @@ impl Store for SqliteStore {
                     .await?;
                     let (newest, newest_from_ms) =
                         newest.map_or((None, -1), |(kid, from_ms)| (Some(kid), from_ms));
-                    let use_from_ms = to_sql(key.use_from_ms);
+                    let use_from_ms = sql::int(key.use_from_ms)?;
                     if newest.as_deref() != after || use_from_ms <= newest_from_ms {
                         return Ok(false);
                     }
@@ -172,7 +165,7 @@ impl Store for SqliteStore {
                         .bind(grant.user.as_str())
                         .bind(grant.scopes.to_string())
                         .bind(&grant.nonce)
-                        .bind(to_sql(grant.expires_ms))
+                        .bind(sql::int(grant.expires_ms)?)
                         .bind(codes_max)
                         .execute(&mut *tx)
                         .await?;
@@ -205,7 +198,7 @@ impl Store for SqliteStore {
             .write("forget_authorization_codes", |tx| {
                 sql::scoped(async move {
                     let done = sqlx::query("DELETE FROM authorization_code WHERE expires_ms <= ?")
-                        .bind(to_sql(now_ms))
+                        .bind(sql::int(now_ms)?)
                         .execute(&mut *tx)
                         .await?;
                     Ok::<_, StoreError>(done.rows_affected())

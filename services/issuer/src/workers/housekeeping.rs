@@ -27,7 +27,7 @@ pub(crate) async fn look_after(app: &App, now_ms: u64) -> Result<(), IssuerError
         tracing::info!("a new signing key is published");
     }
     if rotation.retired > 0 {
-        tracing::info!(keys = rotation.retired, "signing keys are retired");
+        tracing::info!(retired = rotation.retired, "signing keys are retired");
     }
     app.store.forget_codes(now_ms).await?;
     Ok(())

@@ -177,6 +177,16 @@ async fn a_damaged_key_is_our_fault_and_says_nothing() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_not_what_it_was_is_no_matter_of_waiting() {
+    let service = Service::start().await;
+    service.sql("DROP TABLE signing_key").await;
+    let answer = service.get("/.well-known/jwks.json").await.unwrap();
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(answer.header("retry-after"), "");
+    assert!(!answer.text().contains("signing_key"), "{}", answer.text());
+}
+
+#[tokio::test]
 async fn a_store_that_cannot_be_opened_is_named() {
     let service = Service::start().await;
     service
