@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{Form, FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header::LOCATION;
+use http::header::{LOCATION, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use identity::{LINKS_READ, LINKS_WRITE, Principal};
@@ -45,7 +45,7 @@ impl FromRequestParts<App> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         match Authenticated::from_request_parts(parts, app).await {
             Ok(Authenticated(principal)) => Ok(Self(principal)),
-            Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => Err(to(SIGN_IN)),
+            Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => Err(see_other(SIGN_IN)),
             Err(problem) => Err(problem.into_response()),
         }
     }
@@ -95,17 +95,27 @@ async fn create(
         Err(error) => Err(error),
     };
     let error = match made {
-        Ok(made) => return Ok(to(&format!("{HOME}?made={}", made.get().code))),
+        Ok(made) => return Ok(see_other(&format!("{HOME}?made={}", made.get().code))),
         Err(error) => error,
     };
     let problem = Problem::from(error.clone());
-    if problem.status().is_server_error() {
-        return Err(problem);
+    // Shown in place, with what was typed; the status says that nothing is known to be made.
+    let (form, notice) = form.refused(&error, &problem);
+    let shown = list_page(&app, &who, None, form, Some(notice)).await;
+    if !problem.status().is_server_error() {
+        return Ok((problem.status(), shown?).into_response());
     }
-    // Shown in place, with what was typed; the status says that nothing was made.
-    let (form, notice) = form.refused(&error);
-    let mut page = list_page(&app, &who, None, form, Some(notice)).await?;
+    // The list may be away with what failed; then there is no page to show the form on.
+    let Ok(mut page) = shown else { return Err(problem) };
+    tracing::warn!(
+        cause = problem.operator_cause(),
+        "a link could not be made by form"
+    );
     *page.status_mut() = problem.status();
+    if let Some(after) = problem.retry_after_hint() {
+        let seconds = after.as_secs().max(1);
+        page.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
     Ok(page)
 }
 
@@ -118,7 +128,7 @@ async fn delete(
     let code = Code::parse(&code).ok_or(LinkError::NotFound)?;
     match crate::http::remove(&app, &who.0.tenant, &code).await {
         // Gone already is what was asked for: a second click is no error.
-        Ok(()) | Err(LinkError::NotFound) => Ok(to(&format!("{HOME}?deleted={code}"))),
+        Ok(()) | Err(LinkError::NotFound) => Ok(see_other(&format!("{HOME}?deleted={code}"))),
         Err(error) => Err(error.into()),
     }
 }
@@ -150,7 +160,7 @@ async fn list_page(
 }
 
 /// 303: whatever was sent, look there with `GET`.
-fn to(place: &str) -> Response {
+fn see_other(place: &str) -> Response {
     match HeaderValue::try_from(place) {
         Ok(place) => (StatusCode::SEE_OTHER, [(LOCATION, place)]).into_response(),
         Err(error) => Problem::internal(error).into_response(),

@@ -1,7 +1,7 @@
 //! The form of a new link, as it is sent and as it is shown again when something is wrong with it.
 
 use idempotency::{Fingerprint, IdempotencyError, IdempotencyKey, Idempotent};
-use problem::FieldError;
+use problem::{FieldError, Problem};
 use serde::Deserialize;
 
 use super::view::Notice;
@@ -41,8 +41,8 @@ impl NewLinkForm {
     pub(super) fn request(&self) -> Result<(NewLinkBody, Option<Idempotent>), LinkError> {
         let body = NewLinkBody {
             url: self.url.trim().to_owned(),
-            alias: some(&self.alias),
-            expires_at: some(&self.expires_at).map(|local| utc(&local)),
+            alias: unless_blank(&self.alias),
+            expires_at: unless_blank(&self.expires_at).map(|local| utc(&local)),
             permanent: self.permanent.is_some(),
             tags: self
                 .tags
@@ -52,7 +52,7 @@ impl NewLinkForm {
                 .map(str::to_owned)
                 .collect(),
         };
-        let idempotent = match some(&self.key) {
+        let idempotent = match unless_blank(&self.key) {
             Some(key) => {
                 let fingerprint = Fingerprint::of("POST", super::HOME, &body.canonical());
                 Some(Idempotent::new(IdempotencyKey::parse(&key)?, fingerprint))
@@ -62,8 +62,9 @@ impl NewLinkForm {
         Ok((body, idempotent))
     }
 
-    /// The form to be shown again, and what is said above it.
-    pub(super) fn refused(self, error: &LinkError) -> (Self, Notice) {
+    /// The form to be shown again, and what is said above it. It keeps its key where the same request may have had, or may
+    /// still have, its effect: sent again it finds that.
+    pub(super) fn refused(self, error: &LinkError, problem: &Problem) -> (Self, Notice) {
         let errors = match error {
             LinkError::Invalid(errors) => errors.clone(),
             LinkError::AliasTaken => {
@@ -79,17 +80,16 @@ impl NewLinkForm {
             LinkError::Idempotency(IdempotencyError::Mismatch) => {
                 "this form was sent before with other values; send it again to make another link".to_owned()
             }
-            _ if errors.is_empty() => error.to_string(),
+            _ if errors.is_empty() => problem.detail().to_owned(),
             _ => "nothing was made; please look at the marked fields".to_owned(),
         };
-        (
-            Self {
-                key: fresh_key(),
-                errors,
-                ..self
-            },
-            Notice::Refused(notice),
-        )
+        let in_flight = matches!(error, LinkError::Idempotency(IdempotencyError::InFlight { .. }));
+        let key = if in_flight || problem.status().is_server_error() {
+            self.key
+        } else {
+            fresh_key()
+        };
+        (Self { key, errors, ..self }, Notice::Refused(notice))
     }
 
     /// What is wrong with a field, or nothing.
@@ -108,7 +108,7 @@ impl NewLinkForm {
     }
 }
 
-fn some(text: &str) -> Option<String> {
+fn unless_blank(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
@@ -129,6 +129,7 @@ fn fresh_key() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreError;
 
     #[test]
     fn a_form_is_read_as_people_fill_it() {
@@ -147,6 +148,23 @@ mod tests {
         assert!(idempotent.is_some());
     }
 
+    fn refused(form: NewLinkForm, error: &LinkError) -> (NewLinkForm, Notice) {
+        form.refused(error, &Problem::from(error.clone()))
+    }
+
+    #[test]
+    fn a_form_keeps_its_key_where_the_link_may_be_made_already_or_soon() {
+        let retry_after = std::time::Duration::from_secs(1);
+        for error in [
+            LinkError::Idempotency(IdempotencyError::InFlight { retry_after }),
+            LinkError::Store(StoreError::Unknown("disk".into())),
+        ] {
+            let form = NewLinkForm::empty();
+            let key = form.key.clone();
+            assert_eq!(refused(form, &error).0.key, key, "{error}");
+        }
+    }
+
     #[test]
     fn a_refused_form_keeps_what_was_typed_and_marks_the_field() {
         let form = NewLinkForm {
@@ -154,7 +172,7 @@ mod tests {
             ..NewLinkForm::empty()
         };
         let key = form.key.clone();
-        let (form, _) = form.refused(&LinkError::field("/tags/0", "too long"));
+        let (form, _) = refused(form, &LinkError::field("/tags/0", "too long"));
         assert_eq!(
             (form.tags.as_str(), form.error("tags"), form.error("url")),
             ("x", "too long", "")

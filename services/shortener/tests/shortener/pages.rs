@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Service, Setup};
+use crate::harness::{Answer, Blocked, Service, Setup};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -107,19 +107,36 @@ async fn what_is_wrong_is_said_in_place_and_what_was_typed_is_kept() {
     assert!(taken.text().contains("this alias is taken"));
 }
 
+fn key_of(page: &Answer) -> String {
+    let (_, after) = page.text().split_once("name=\"key\" value=\"").unwrap();
+    after.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_the_store_failed_is_shown_again_with_its_key_and_sent_again_makes_one_link() {
+    let setup = Setup::new().change(|settings| settings.sqlite.write_deadline_ms = 200);
+    let service = setup.start().await;
+    let blocked = Blocked::new(service.folder.path().join("shortener.db")).await;
+    let form = |key: &str| format!("key={key}&url=https%3A%2F%2Fexample.com%2F&alias=typed");
+    let failed = submit(&service, "/ui/shortener", &form("mine")).await;
+    assert_eq!((failed.status, key_of(&failed).as_str()), (503, "mine"));
+    assert!(failed.text().contains("value=\"typed\""), "{}", failed.text());
+    assert!(failed.text().contains("the link store cannot be reached"));
+    assert!(failed.header("retry-after").is_some());
+    blocked.release().await;
+    for _ in 0..2 {
+        let made = submit(&service, "/ui/shortener", &form(&key_of(&failed))).await;
+        assert_eq!(made.status, 303);
+    }
+    let listed = visit(&service, "/v1/links").await.json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_that_is_sent_twice_makes_one_link() {
     let service = Service::start().await;
     let page = visit(&service, "/ui/shortener").await;
-    let key = page
-        .text()
-        .split("name=\"key\" value=\"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap()
-        .to_owned();
+    let key = key_of(&page);
     let form = format!("key={key}&url=https%3A%2F%2Fexample.com%2F");
     let (first, second) = (
         submit(&service, "/ui/shortener", &form).await,
