@@ -62,38 +62,6 @@ impl LinkError {
             detail: detail.to_owned(),
         }])
     }
-
-    /// The stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Invalid(_) | Self::Parameter { .. } => "invalid_request",
-            Self::AliasTaken => "alias_taken",
-            Self::NotFound => "not_found",
-            Self::Expired => "gone",
-            Self::Contended => "link_contended",
-            Self::Idempotency(error) => error.code(),
-            Self::Id(error) => error.code(),
-            Self::Store(error) => error.code(),
-            Self::CodeCollision => "code_collision",
-            Self::Overloaded => "look_ups_overloaded",
-        }
-    }
-
-    /// Whether the same request may succeed later.
-    pub fn retryable(&self) -> bool {
-        match self {
-            Self::Contended | Self::Overloaded => true,
-            Self::Idempotency(error) => error.retryable(),
-            Self::Id(error) => error.retryable(),
-            Self::Store(error) => error.retryable(),
-            Self::Invalid(_)
-            | Self::Parameter { .. }
-            | Self::AliasTaken
-            | Self::NotFound
-            | Self::Expired
-            | Self::CodeCollision => false,
-        }
-    }
 }
 
 fn list(errors: &[FieldError]) -> String {
@@ -132,7 +100,7 @@ impl From<LinkError> for Problem {
                 Self::unavailable("the link store cannot be reached; nothing was changed", RETRY_AFTER).cause(cause)
             }
             LinkError::Store(StoreError::Unknown(cause)) => Self::unavailable(
-                "whether the change was made is not known yet; the same request with the same Idempotency-Key finds it",
+                "whether the change was made is not known yet; repeat the request, with the same Idempotency-Key if it had one",
                 RETRY_AFTER,
             )
             .cause(cause),
@@ -163,10 +131,10 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_outcome_promises_what_the_same_key_will_find() {
+    fn an_unknown_outcome_says_that_the_request_is_to_be_repeated() {
         let problem = Problem::from(LinkError::from(StoreError::Unknown("disk".into())));
         assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(problem.retry_after_hint().is_some());
-        assert!(problem.detail().contains("Idempotency-Key"));
+        assert!(problem.detail().contains("repeat the request"));
     }
 }
