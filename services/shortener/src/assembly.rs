@@ -1,5 +1,7 @@
 //! The service put together out of settings and engines, and its life from start to drain.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::operations::Links;
 use crate::store::LinkStore;
 use crate::store::sqlite::SqliteLinkStore;
-use crate::workers::{ClickFlusher, CountClicks, GarbageCollector};
+use crate::workers::{ClickFlusher, CountClicks, GarbageCollector, WorkerWatch};
 
 /// How often an engine is probed, and how long it may take: together well within the 2 s in which `/readyz` must tell.
 const PROBE: Duration = Duration::from_millis(500);
@@ -58,6 +60,12 @@ pub enum RunError {
     /// The listeners.
     #[error(transparent)]
     Serve(#[from] server::ServeError),
+    /// A worker ended before it was told to.
+    #[error("the {worker} ended although nobody asked it to")]
+    WorkerLost {
+        /// Which one.
+        worker: &'static str,
+    },
 }
 
 impl RunError {
@@ -71,6 +79,7 @@ impl RunError {
             Self::Lease(error) => error.code(),
             Self::Keys(error) => error.code(),
             Self::Serve(error) => error.code(),
+            Self::WorkerLost { .. } => "worker_lost",
         }
     }
 
@@ -83,6 +92,7 @@ impl RunError {
             Self::Streams(error) => error.retryable(),
             Self::Lease(error) => error.retryable(),
             Self::Serve(error) => error.retryable(),
+            Self::WorkerLost { .. } => true,
         }
     }
 }
@@ -126,10 +136,28 @@ async fn serve(
         public_url: settings.public_url.trim_end_matches('/').to_owned(),
     });
     let router = crate::http::router(app.clone()).merge(crate::pages::router(app));
-    let served = role.serve(router, engines.readiness()).await;
+    let drain = role.drain.clone();
+    let served = while_all_work(role.serve(router, engines.readiness()), &engines.watch, &drain).await;
     // From here on no redirect is answered, so what the queue holds is all there will be.
     workers.stop().await;
-    Ok(served?)
+    served
+}
+
+/// Serves until the drain is done, which begins at once when a worker ends unasked: half a service is not to look well.
+async fn while_all_work(
+    serving: impl Future<Output = Result<(), server::ServeError>>,
+    watch: &WorkerWatch,
+    drain: &Drain,
+) -> Result<(), RunError> {
+    let mut serving = pin!(serving);
+    let worker = tokio::select! {
+        served = &mut serving => return Ok(served?),
+        worker = watch.lost() => worker,
+    };
+    tracing::error!(worker, "a worker ended unasked: the service stops");
+    drain.begin();
+    serving.await?;
+    Err(RunError::WorkerLost { worker })
 }
 
 struct Engines {
@@ -142,6 +170,7 @@ struct Engines {
     ids: LeasedIds,
     lease_kept: JoinHandle<()>,
     lease_over: Drain,
+    watch: WorkerWatch,
 }
 
 impl Engines {
@@ -184,7 +213,9 @@ impl Engines {
         .await?;
         let (ids, lease_over) = (lease.ids(), Drain::new());
         let over = lease_over.clone();
-        let lease_kept = tokio::spawn(async move { lease.keep(over.begun()).await });
+        let watch = WorkerWatch::new();
+        let keep = async move { lease.keep(over.begun()).await };
+        let lease_kept = watch.spawn("lease keeper", &lease_over, keep);
         Ok(Self {
             clock: role.clock.clone(),
             database,
@@ -195,6 +226,7 @@ impl Engines {
             ids,
             lease_kept,
             lease_over,
+            watch,
         })
     }
 
@@ -322,15 +354,14 @@ impl Workers {
             let stop = async { consumer_stop.begun().await };
             consumer.run(Arc::new(counter), stop).await;
         };
-        let others = vec![
-            ("click counter", tokio::spawn(count)),
-            (
-                "garbage collector",
-                tokio::spawn(collector.run(others_stop.clone())),
-            ),
-        ];
+        let watch = &engines.watch;
+        let count = watch.spawn("click counter", &others_stop, count);
+        let collect = collector.run(others_stop.clone());
+        let collect = watch.spawn("garbage collector", &others_stop, collect);
+        let flush = flusher.run(flusher_stop.clone());
+        let others = vec![("click counter", count), ("garbage collector", collect)];
         Self {
-            flusher: tokio::spawn(flusher.run(flusher_stop.clone())),
+            flusher: watch.spawn("click flusher", &flusher_stop, flush),
             flusher_stop,
             others,
             others_stop,
@@ -350,5 +381,24 @@ impl Workers {
 async fn ended(name: &'static str, task: JoinHandle<()>) {
     if let Err(error) = task.await {
         tracing::error!(worker = name, %error, "a worker ended badly");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn when_a_worker_panics_the_service_drains_and_ends_with_its_name() {
+        let (watch, drain, stop) = (WorkerWatch::new(), Drain::new(), Drain::new());
+        let panicking = watch.spawn("click counter", &stop, async { panic!("a defect") });
+        let serving = async {
+            drain.begun().await;
+            Ok(())
+        };
+        let ended = while_all_work(serving, &watch, &drain).await.unwrap_err();
+        assert!(panicking.await.is_err());
+        assert_eq!(ended.code(), "worker_lost", "{ended}");
+        assert!(ended.to_string().contains("click counter"), "{ended}");
     }
 }
