@@ -14,8 +14,12 @@ use serde::{Deserialize, Serialize};
 use sql::SqliteSettings;
 use streams::{ConsumerSettings, StreamSettings};
 
+use crate::clicks::EventBounds;
 use crate::link::{TAG_CHARS_MAX, TAGS_MAX, URL_BYTES_MAX};
 use crate::operations::Limits;
+
+/// See [`ClickSettings::append_clicks_max`].
+const APPEND_CLICKS_MAX: usize = 65_536;
 
 /// What an operator may tune about the shortener.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -161,6 +165,56 @@ impl ClickSettings {
     pub(crate) fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms)
     }
+
+    /// How large an event may become.
+    pub(crate) fn event_bounds(&self) -> EventBounds {
+        EventBounds {
+            clicks_max: self.event_clicks_max,
+            links_max: self.event_links_max,
+            traces_max: self.event_traces_max,
+        }
+    }
+
+    /// Most clicks of one append: bounds the memory and the time of one.
+    pub(crate) fn append_clicks_max(&self) -> usize {
+        self.queue_max.clamp(1, APPEND_CLICKS_MAX)
+    }
+
+    /// An event or an append that the stream refuses would be lost, and so would every other.
+    fn check(&self, streams: &StreamSettings) -> Result<(), SettingError> {
+        let refuse = |setting, rule, found: usize| {
+            Err(SettingError {
+                setting,
+                rule,
+                found: found.to_string(),
+            })
+        };
+        let bounds = self.event_bounds();
+        let smaller = bounds.clicks_max.min(bounds.links_max);
+        if smaller == 0 {
+            return refuse(
+                "clicks.event_clicks_max",
+                "and clicks.event_links_max must be at least 1",
+                smaller,
+            );
+        }
+        if bounds.bytes_max() > streams.event_bytes_max as usize {
+            return refuse(
+                "clicks.event_clicks_max",
+                "and clicks.event_links_max must be so small that an event fits streams.event_bytes_max",
+                bounds.clicks_max,
+            );
+        }
+        // An event is full when it has as many links or clicks as it may.
+        if self.append_clicks_max().div_ceil(smaller) > streams.batch_max as usize {
+            return refuse(
+                "clicks.event_links_max",
+                "and clicks.event_clicks_max must be so large that an append fits streams.batch_max",
+                smaller,
+            );
+        }
+        Ok(())
+    }
 }
 
 /// A setting that cannot be used; names the setting.
@@ -209,6 +263,15 @@ impl Settings {
                 "list_limit_max",
                 "must be between 1 and 1000",
                 self.list_limit_max.into(),
+            );
+        }
+        self.clicks.check(&self.streams)?;
+        // A third of the lease passes before it is renewed; what is left must see at least one look.
+        if self.lease.lease_ms / 3 < self.lease.check_interval_ms.max(1) {
+            return refuse(
+                "lease.lease_ms",
+                "must be at least three times lease.check_interval_ms",
+                self.lease.lease_ms,
             );
         }
         Ok(Limits {
@@ -261,6 +324,42 @@ mod tests {
                 error.to_string().starts_with("shortener.database_url: "),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn bounds_with_which_every_click_would_be_lost_are_refused() {
+        let refused = |change: &dyn Fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            settings.limits().unwrap_err().setting
+        };
+        assert!(Settings::default().limits().is_ok());
+        assert_eq!(
+            refused(&|s| s.clicks.event_clicks_max = 0),
+            "clicks.event_clicks_max"
+        );
+        assert_eq!(
+            refused(&|s| s.clicks.event_clicks_max = 100_000),
+            "clicks.event_clicks_max"
+        );
+        assert_eq!(
+            refused(&|s| s.streams.event_bytes_max = 1_000),
+            "clicks.event_clicks_max"
+        );
+        assert_eq!(
+            refused(&|s| s.clicks.event_links_max = 10),
+            "clicks.event_links_max"
+        );
+        assert_eq!(refused(&|s| s.streams.batch_max = 10), "clicks.event_links_max");
+    }
+
+    #[test]
+    fn a_lease_that_could_not_be_renewed_in_time_is_refused() {
+        for lease_ms in [0, 2, 1_499] {
+            let mut settings = Settings::default();
+            settings.lease.lease_ms = lease_ms;
+            assert_eq!(settings.limits().unwrap_err().setting, "lease.lease_ms");
         }
     }
 

@@ -70,6 +70,27 @@ pub struct EventBounds {
     pub clicks_max: usize,
     /// Most links.
     pub links_max: usize,
+    /// Most traces.
+    pub traces_max: usize,
+}
+
+impl EventBounds {
+    /// The largest event within them, as JSON: the longest tenants and codes, and no two clicks in the same millisecond.
+    pub fn bytes_max(&self) -> usize {
+        const EVENT: usize = 32;
+        const LINK: usize = 224;
+        const CLICK: usize = 16;
+        const TRACE: usize = 60;
+        [
+            (self.links_max, LINK),
+            (self.clicks_max, CLICK),
+            (self.traces_max, TRACE),
+        ]
+        .iter()
+        .fold(EVENT, |sum, (most, bytes)| {
+            sum.saturating_add(most.saturating_mul(*bytes))
+        })
+    }
 }
 
 impl ClickEvent {
@@ -158,6 +179,7 @@ mod tests {
     const BOUNDS: EventBounds = EventBounds {
         clicks_max: 5,
         links_max: 2,
+        traces_max: 0,
     };
 
     #[test]
@@ -192,8 +214,8 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_event_of_the_default_bounds_fits_the_stream() {
-        let settings = crate::config::ClickSettings::default();
+    fn the_largest_event_is_no_larger_than_its_bounds_say_and_by_default_fits_the_stream() {
+        let bounds = crate::config::ClickSettings::default().event_bounds();
         let tenant = Tenant::parse(&"t".repeat(64)).unwrap();
         let link = LinkTimes {
             tenant,
@@ -203,14 +225,14 @@ mod tests {
             after_ms: Vec::new(),
         };
         let mut event = ClickEvent {
-            links: vec![link; settings.event_links_max],
-            traces: vec!["0".repeat(55); settings.event_traces_max],
+            links: vec![link; bounds.links_max],
+            traces: vec!["0".repeat(55); bounds.traces_max],
         };
-        event.links[0].after_ms = vec![(999_999, 1); settings.event_clicks_max];
+        // The first and the last click of an event may lie months apart.
+        event.links[0].after_ms = vec![(9_999_999_999, 1); bounds.clicks_max];
         let bytes = serde_json::to_vec(&event).unwrap().len();
-        assert!(
-            bytes <= streams::StreamSettings::default().event_bytes_max as usize,
-            "{bytes} bytes"
-        );
+        let most = bounds.bytes_max();
+        assert!(bytes <= most && bytes > most / 10 * 9, "{bytes} of {most} bytes");
+        assert!(most <= streams::StreamSettings::default().event_bytes_max as usize);
     }
 }

@@ -7,14 +7,12 @@ use streams::{Event, StreamError, StreamLog};
 use telemetry::{Span, SpanKind, Telemetry};
 use tokio::time::MissedTickBehavior;
 
-use crate::clicks::{Click, ClickEvent, ClickQueue, EventBounds, STREAM};
+use crate::clicks::{Click, ClickEvent, ClickQueue, STREAM};
 use crate::config::ClickSettings;
 use crate::metrics::Metrics;
 
 const SOURCE: &str = "/shortener";
 const KIND: &str = "orrery.links.clicked";
-/// Most clicks of one append: bounds the memory and the time of one.
-const APPEND_CLICKS_MAX: usize = 65_536;
 
 /// Appends clicks to the stream.
 pub struct ClickFlusher {
@@ -64,7 +62,7 @@ impl ClickFlusher {
     }
 
     async fn flush(&self, batch: &mut Vec<Click>, stop: &Drain) {
-        self.queue.take(APPEND_CLICKS_MAX, batch);
+        self.queue.take(self.settings.append_clicks_max(), batch);
         match self.fold(batch) {
             Ok(append) => self.append(append, stop).await,
             Err(error) => self.lose(batch.len() as u64, error.code(), &error.to_string()),
@@ -74,11 +72,7 @@ impl ClickFlusher {
 
     fn fold(&self, batch: &[Click]) -> Result<Append, StreamError> {
         let spans = self.producer_spans(batch);
-        let bounds = EventBounds {
-            clicks_max: self.settings.event_clicks_max,
-            links_max: self.settings.event_links_max,
-        };
-        let mut folded = ClickEvent::fold(batch, bounds);
+        let mut folded = ClickEvent::fold(batch, self.settings.event_bounds());
         if let Some(first) = folded.first_mut() {
             let traces = spans
                 .iter()
