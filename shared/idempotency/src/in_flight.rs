@@ -63,16 +63,6 @@ impl<K: Hash + Eq + Clone, T: Clone> InFlight<K, T> {
         Ok(outcome)
     }
 
-    /// How many scopes are being worked on, for a metric.
-    pub fn len(&self) -> usize {
-        self.flights().len()
-    }
-
-    /// Whether nothing is being worked on.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     async fn join(&self, scope: &K, fingerprint: Fingerprint) -> Result<Joined<'_, K, T>, IdempotencyError> {
         loop {
             let mut answer = match self.board(scope, fingerprint)? {

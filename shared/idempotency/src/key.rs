@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The request header that carries the key (draft-ietf-httpapi-idempotency-key-header).
-pub const HEADER: &str = "idempotency-key";
+const HEADER: &str = "idempotency-key";
 /// The longest key, in bytes.
-pub const KEY_BYTES_MAX: usize = 255;
+const KEY_BYTES_MAX: usize = 255;
 
 /// A client's name for one request that it may have to repeat: 1 to 255 visible ASCII characters. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,7 +10,7 @@ mod settings;
 pub use error::{IdempotencyError, RunError};
 pub use fingerprint::Fingerprint;
 pub use in_flight::InFlight;
-pub use key::{HEADER, IdempotencyKey, KEY_BYTES_MAX};
+pub use key::IdempotencyKey;
 pub use outcome::{Idempotent, Outcome};
 pub use settings::IdempotencySettings;
 

@@ -1,6 +1,6 @@
-use crate::{Fingerprint, IdempotencyError, IdempotencyKey};
+use crate::{Fingerprint, IdempotencyKey};
 
-/// What a store's method takes so that its effect happens once: the key, and what was asked for under it.
+/// What a request says so that its effect happens once: the key, and what was asked for under it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotent {
     /// The client's key; unique per tenant and user, not by itself.
@@ -14,18 +14,9 @@ impl Idempotent {
     pub fn new(key: IdempotencyKey, fingerprint: Fingerprint) -> Self {
         Self { key, fingerprint }
     }
-
-    /// Whether the request recorded under this key asked for the same; otherwise `Mismatch`.
-    pub fn check(&self, recorded: &Fingerprint) -> Result<(), IdempotencyError> {
-        if *recorded == self.fingerprint {
-            Ok(())
-        } else {
-            Err(IdempotencyError::Mismatch)
-        }
-    }
 }
 
-/// What a store's method answers: its result, and whether this call had the effect.
+/// What the work answers: its result, and whether this call had the effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome<T> {
     /// This call had the effect.
@@ -36,13 +27,6 @@ pub enum Outcome<T> {
 
 impl<T> Outcome<T> {
     /// The answer, which is the same either way.
-    pub fn into_inner(self) -> T {
-        match self {
-            Self::Fresh(answer) | Self::Replayed(answer) => answer,
-        }
-    }
-
-    /// The answer, which is the same either way.
     pub fn get(&self) -> &T {
         match self {
             Self::Fresh(answer) | Self::Replayed(answer) => answer,
@@ -52,13 +36,5 @@ impl<T> Outcome<T> {
     /// Whether an earlier call had the effect.
     pub fn is_replay(&self) -> bool {
         matches!(self, Self::Replayed(_))
-    }
-
-    /// The same outcome with another form of the answer.
-    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Outcome<U> {
-        match self {
-            Self::Fresh(answer) => Outcome::Fresh(form(answer)),
-            Self::Replayed(answer) => Outcome::Replayed(form(answer)),
-        }
     }
 }
