@@ -40,13 +40,11 @@ pub(crate) async fn authenticate(
 /// A header wins over the cookie, also a useless one: what the caller says expressly is not replaced by what the browser
 /// adds by itself.
 fn token<'h>(headers: &'h HeaderMap, cookies: &Cookies) -> Result<(&'h str, Proof), Refusal> {
-    match server::bearer_token(headers).map_err(|_| Refusal::NotBearer)? {
-        Some(token) => Ok((token, Proof::Header)),
-        None => {
-            let token = cookies::read(headers, &cookies.session).ok_or(Refusal::NoToken)?;
-            Ok((token, Proof::Cookie))
-        }
+    if let Some(token) = server::bearer_token(headers).map_err(|_| Refusal::NotBearer)? {
+        return Ok((token, Proof::Header));
     }
+    let token = cookies::read(headers, &cookies.session).ok_or(Refusal::NoToken)?;
+    Ok((token, Proof::Cookie))
 }
 
 /// Whether a person is looking: a browser opening a page, not a program.

@@ -5,8 +5,6 @@ use maud::{Markup, html};
 /// How a notice is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// Something to know.
-    Info,
     /// It worked.
     Good,
     /// It did not work.
@@ -40,7 +38,6 @@ pub fn hero(title: &str, lead: &str, actions: &Markup) -> Markup {
 /// A message above the content; announced by screen readers (`alert` if bad, else `status`).
 pub fn notice(tone: Tone, body: &Markup) -> Markup {
     let (class, role, word) = match tone {
-        Tone::Info => ("notice info", "status", "Note"),
         Tone::Good => ("notice good", "status", "Done"),
         Tone::Bad => ("notice bad", "alert", "Problem"),
     };
@@ -55,12 +52,8 @@ pub enum Input {
     Text,
     /// A URL.
     Url,
-    /// A search text.
-    Search,
     /// Local date and time.
     DateTime,
-    /// A number.
-    Number,
 }
 
 impl Input {
@@ -68,9 +61,7 @@ impl Input {
         match self {
             Self::Text => "text",
             Self::Url => "url",
-            Self::Search => "search",
             Self::DateTime => "datetime-local",
-            Self::Number => "number",
         }
     }
 }
@@ -128,18 +119,6 @@ pub fn field(field: &Field<'_>) -> Markup {
     }
 }
 
-/// A labelled choice of one: `(value, text)` pairs, `chosen` is the value to start with.
-pub fn select(label: &str, name: &str, options: &[(&str, &str)], chosen: &str) -> Markup {
-    html! {
-        div.field {
-            label for=(name) { (label) }
-            select id=(name) name=(name) {
-                @for (value, text) in options { option value=(value) selected[*value == chosen] { (text) } }
-            }
-        }
-    }
-}
-
 /// A labelled box to tick.
 pub fn checkbox(label: &str, name: &str, value: &str, checked: bool) -> Markup {
     html! { label.check { input type="checkbox" name=(name) value=(value) checked[checked]; span { (label) } } }
@@ -163,7 +142,6 @@ pub fn code_block(label: &str, text: &str) -> Markup {
 /// A state in a word, with a mark before it; colour is never the only sign.
 pub fn badge(tone: Tone, text: &str) -> Markup {
     let class = match tone {
-        Tone::Info => "badge",
         Tone::Good => "badge good",
         Tone::Bad => "badge bad",
     };

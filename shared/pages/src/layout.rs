@@ -14,8 +14,6 @@ pub enum Place {
     Links,
     /// The sign-in page: no entry, and no invitation to sign in.
     SignIn,
-    /// None of them, e.g. an error page.
-    Elsewhere,
 }
 
 /// Who is signed in, as the header shows it.

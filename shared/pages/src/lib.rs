@@ -8,8 +8,8 @@ mod layout;
 pub use assets::assets_router;
 pub use blocks::{
     Column, Field, Input, Tone, badge, button, card, checkbox, code_block, empty, field, hero, link_button,
-    notice, orrery, select, table,
+    notice, orrery, table,
 };
 pub use html::Html;
 pub use layout::{Page, Place, SignedIn, page};
-pub use maud::{Markup, PreEscaped, Render, html};
+pub use maud::{Markup, html};

@@ -73,7 +73,6 @@ fn what_visitors_wrote_is_escaped_everywhere() {
         (field(&Field { label: evil, name: "url", value: evil, hint: evil, error: evil, ..Field::default() }))
         (table(evil, &[column], &[vec![html! { (evil) }]]))
         (pages::code_block(evil, evil))
-        (pages::select(evil, "s", &[(evil, evil)], evil))
     };
     let signed_in = Some(SignedIn {
         tenant: evil,
@@ -82,7 +81,7 @@ fn what_visitors_wrote_is_escaped_everywhere() {
     let page = page(&Page {
         title: evil,
         role: "shortener",
-        place: Place::Elsewhere,
+        place: Place::Start,
         signed_in,
         body,
     });

@@ -7,7 +7,7 @@ use axum::extract::State;
 use http::{HeaderMap, Request, StatusCode};
 use identity::Principal;
 use maud::{Markup, html};
-use pages::{Column, Html, Page, Place, SignedIn, card, code_block, hero, link_button, table};
+use pages::{Column, Html, Page, Place, SignedIn, Tone, badge, card, code_block, hero, link_button, table};
 use resilience::Deadline;
 
 use crate::gateway::Gateway;
@@ -29,6 +29,15 @@ impl Health {
             Self::NotReady => "not ready",
             Self::Down => "down",
         }
+    }
+
+    fn badge(self) -> Markup {
+        let tone = if self == Self::Ready {
+            Tone::Good
+        } else {
+            Tone::Bad
+        };
+        badge(tone, self.text())
     }
 }
 
@@ -98,14 +107,14 @@ fn running(gateway: &Gateway, roles: &[(Upstream, Health)]) -> Markup {
         html! { "gateway" },
         html! { code { (gateway.public.text()) } },
         html! { code { "/metrics /livez /readyz" } },
-        html! { (Health::Ready.text()) },
+        Health::Ready.badge(),
     ];
     let others = roles.iter().map(|(upstream, health)| {
         vec![
             html! { (upstream.name()) },
             html! { code { (gateway.upstreams.of(*upstream).text()) } },
             html! { code { (gateway.admins.of(*upstream).text()) } },
-            html! { (health.text()) },
+            health.badge(),
         ]
     });
     let rows: Vec<_> = std::iter::once(own).chain(others).collect();
