@@ -64,12 +64,6 @@ impl Deadline {
         HeaderValue::from(ms)
     }
 
-    /// The earlier of two.
-    #[must_use]
-    pub fn earlier(self, other: Self) -> Self {
-        self.min(other)
-    }
-
     /// The deadline of the task's request, if it has one.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(|deadline| *deadline).ok()

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use clock::Clock;
-use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,17 +22,6 @@ pub enum Effect {
     Idempotent,
     /// Twice is twice. Never retried.
     Once,
-}
-
-impl Effect {
-    /// By RFC 9110: GET, HEAD, OPTIONS, TRACE, PUT and DELETE are idempotent; any other method is with an idempotency key.
-    pub fn of(method: &Method, has_idempotency_key: bool) -> Self {
-        if method.is_idempotent() || has_idempotency_key {
-            Self::Idempotent
-        } else {
-            Self::Once
-        }
-    }
 }
 
 /// How often, and with what pauses.
@@ -236,14 +224,5 @@ mod tests {
         assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1_000]);
         assert_eq!(policy.pause_max(u32::MAX), Duration::from_secs(1));
         assert!((0..1_000).all(|_| full_jitter(policy.pause_max(3)) <= policy.pause_max(3)));
-    }
-
-    #[test]
-    fn a_post_is_idempotent_only_with_a_key() {
-        assert_eq!(Effect::of(&Method::POST, false), Effect::Once);
-        assert_eq!(Effect::of(&Method::POST, true), Effect::Idempotent);
-        assert_eq!(Effect::of(&Method::PATCH, false), Effect::Once);
-        assert_eq!(Effect::of(&Method::GET, false), Effect::Idempotent);
-        assert_eq!(Effect::of(&Method::DELETE, false), Effect::Idempotent);
     }
 }
