@@ -19,7 +19,7 @@ use url::Url;
 use crate::clicks::{ClickQueue, GROUP, STREAM};
 use crate::codes::CodeAllocator;
 use crate::config::{SettingError, Settings, sqlite_path};
-use crate::http::{App, Parts};
+use crate::http::{App, AppParts};
 use crate::key::{self, KeyError};
 use crate::link::OwnHosts;
 use crate::metrics::Metrics;
@@ -128,7 +128,7 @@ async fn serve(
     let metrics = Metrics::register(&role.telemetry);
     let clicks = Arc::new(ClickQueue::new(settings.clicks.queue_max, metrics.clone()));
     let workers = Workers::start(&role, settings, engines, &clicks, &metrics);
-    let app = App::new(Parts {
+    let app = App::new(AppParts {
         links,
         clicks,
         metrics,

@@ -3,8 +3,8 @@
 mod event;
 mod queue;
 
-pub use event::{ClickEvent, EventBounds, LinkTimes, STREAM};
-pub use queue::{Click, ClickQueue};
+pub(crate) use event::{ClickEvent, EventBounds, STREAM};
+pub(crate) use queue::{Click, ClickQueue};
 
 /// The consumer group that adds clicks to the counts.
-pub const GROUP: &str = "clicks";
+pub(crate) const GROUP: &str = "clicks";

@@ -7,7 +7,7 @@ mod moment;
 mod redirect;
 mod wire;
 
-pub use wire::{LinkBody, LinkListBody, LinkPatchBody, NewLinkBody};
+pub(crate) use wire::NewLinkBody;
 
 use std::sync::Arc;
 
@@ -29,10 +29,10 @@ pub(crate) use moment::{parse_moment, show_moment};
 
 /// What handlers stand on. Cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App(Arc<AppParts>);
 
 /// The parts of [`App`].
-pub struct Parts {
+pub struct AppParts {
     /// The use cases.
     pub links: Links,
     /// Where redirects leave their clicks.
@@ -47,7 +47,7 @@ pub struct Parts {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: AppParts) -> Self {
         Self(Arc::new(parts))
     }
 
@@ -58,9 +58,9 @@ impl App {
 }
 
 impl std::ops::Deref for App {
-    type Target = Parts;
+    type Target = AppParts;
 
-    fn deref(&self) -> &Parts {
+    fn deref(&self) -> &AppParts {
         &self.0
     }
 }
@@ -79,7 +79,7 @@ fn documented_routes() -> OpenApiRouter<App> {
 }
 
 /// All routes of the API.
-pub fn router(app: App) -> Router {
+pub(crate) fn router(app: App) -> Router {
     documented_routes().split_for_parts().0.with_state(app)
 }
 

@@ -72,7 +72,7 @@ impl KeyError {
 }
 
 /// The key from the setting, else from the file, else a new one written to the file; in each case the one the store was begun with.
-pub async fn open(setting: &str, file: &Path, store: &dyn LinkStore) -> Result<CodeKey, KeyError> {
+pub(crate) async fn open(setting: &str, file: &Path, store: &dyn LinkStore) -> Result<CodeKey, KeyError> {
     let key = if setting.is_empty() {
         match read(file)? {
             Some(key) => key,

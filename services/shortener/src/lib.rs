@@ -1,24 +1,24 @@
 #![doc = include_str!("../README.md")]
 
-pub mod clicks;
+mod clicks;
 pub mod codes;
-pub mod config;
-pub mod error;
-pub mod http;
-pub mod key;
+mod config;
+mod error;
+mod http;
+mod key;
 pub mod link;
-pub mod metrics;
-pub mod operations;
+mod metrics;
+mod operations;
 pub mod permutation;
 pub mod store;
-pub mod workers;
+mod workers;
 
 mod assembly;
 mod migrate;
 mod pages;
 
 pub use assembly::{RunError, run, run_with_keys};
-pub use config::Settings;
+pub use config::{SettingError, Settings};
 pub use http::openapi;
+pub use key::KeyError;
 pub use migrate::migrate;
-pub use store::sqlite::MIGRATIONS;

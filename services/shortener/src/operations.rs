@@ -9,10 +9,10 @@ mod late_commits;
 mod list_links;
 mod update_link;
 
-pub use create_link::{CreateLink, Creator};
-pub use follow_link::Destination;
-pub use list_links::ListedLinks;
-pub use update_link::LinkChange;
+pub(crate) use create_link::{CreateLink, Creator};
+pub(crate) use follow_link::Destination;
+pub(crate) use list_links::ListedLinks;
+pub(crate) use update_link::LinkChange;
 
 use std::sync::Arc;
 

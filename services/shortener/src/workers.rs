@@ -5,7 +5,7 @@ mod count_clicks;
 mod flush_clicks;
 mod watch;
 
-pub use collect_garbage::GarbageCollector;
-pub use count_clicks::CountClicks;
-pub use flush_clicks::ClickFlusher;
-pub use watch::WorkerWatch;
+pub(crate) use collect_garbage::GarbageCollector;
+pub(crate) use count_clicks::CountClicks;
+pub(crate) use flush_clicks::ClickFlusher;
+pub(crate) use watch::WorkerWatch;

@@ -10,11 +10,11 @@ use super::Click;
 use crate::store::{ClickBatch, LinkClicks};
 
 /// The stream's name.
-pub const STREAM: &str = "clicks";
+pub(crate) const STREAM: &str = "clicks";
 
 /// Every click that was gathered since the last event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClickEvent {
+pub(crate) struct ClickEvent {
     /// The clicks by link.
     pub links: Vec<LinkTimes>,
     /// The `traceparent` of the producer span of each click that is traced.
@@ -24,7 +24,7 @@ pub struct ClickEvent {
 
 /// Clicks on one link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinkTimes {
+pub(crate) struct LinkTimes {
     /// Whose link.
     pub tenant: Tenant,
     /// Which link.
@@ -65,7 +65,8 @@ impl LinkTimes {
 
 /// How large one event may become.
 #[derive(Clone, Copy, Debug)]
-pub struct EventBounds {
+#[expect(clippy::struct_field_names, reason = "they are bounds")]
+pub(crate) struct EventBounds {
     /// Most clicks.
     pub clicks_max: usize,
     /// Most links.
@@ -76,7 +77,7 @@ pub struct EventBounds {
 
 impl EventBounds {
     /// The largest event within them, as JSON: the longest tenants and codes, and no two clicks in the same millisecond.
-    pub fn bytes_max(&self) -> usize {
+    pub(crate) fn bytes_max(&self) -> usize {
         const EVENT: usize = 32;
         const LINK: usize = 224;
         const CLICK: usize = 16;
@@ -95,7 +96,7 @@ impl EventBounds {
 
 impl ClickEvent {
     /// Folds clicks by link, in the order links were first followed, into as few events as the bounds allow.
-    pub fn fold(clicks: &[Click], bounds: EventBounds) -> Vec<Self> {
+    pub(crate) fn fold(clicks: &[Click], bounds: EventBounds) -> Vec<Self> {
         let mut events = Vec::new();
         let mut places: HashMap<Id, usize> = HashMap::new();
         let mut open = Self::default();
@@ -120,7 +121,7 @@ impl ClickEvent {
     }
 
     /// What the store adds to the counts.
-    pub fn sums(&self, event_id: &str, counted_at_ms: u64) -> ClickBatch {
+    pub(crate) fn sums(&self, event_id: &str, counted_at_ms: u64) -> ClickBatch {
         let sum = |times: &LinkTimes| LinkClicks {
             tenant: times.tenant.clone(),
             link_id: times.link,
@@ -141,12 +142,12 @@ impl ClickEvent {
     }
 
     /// How many clicks it carries.
-    pub fn clicks(&self) -> u64 {
+    pub(crate) fn clicks(&self) -> u64 {
         self.links.iter().map(LinkTimes::clicks).sum()
     }
 
     /// When its first click came (Unix ms).
-    pub fn first_at_ms(&self) -> Option<u64> {
+    pub(crate) fn first_at_ms(&self) -> Option<u64> {
         self.links.iter().map(|times| times.from_ms).min()
     }
 }

@@ -12,7 +12,7 @@ use crate::operations::{CreateLink, LinkChange, ListedLinks};
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewLink)]
-pub struct NewLinkBody {
+pub(crate) struct NewLinkBody {
     /// Where it leads: an absolute http or https URL without credentials that does not lead back to this service. Kept and answered in
     /// its normal form (WHATWG URL).
     #[schema(
@@ -53,7 +53,11 @@ pub(super) struct TagSchema(#[expect(dead_code, reason = "only its schema is use
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = LinkPatch)]
-pub struct LinkPatchBody {
+#[expect(
+    clippy::option_option,
+    reason = "left out, taken away and set are three things"
+)]
+pub(crate) struct LinkPatchBody {
     /// Where it leads, as when it is made.
     #[serde(default, deserialize_with = "present")]
     #[schema(
@@ -86,7 +90,7 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(input: D) -> Result<O
 /// A link.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Link)]
-pub struct LinkBody {
+pub(crate) struct LinkBody {
     /// Its id; never reused.
     #[schema(pattern = "^[0-9]+$", example = "117093590311632896")]
     pub id: String,
@@ -124,7 +128,7 @@ pub struct LinkBody {
 /// A page of links, newest first.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = LinkList)]
-pub struct LinkListBody {
+pub(crate) struct LinkListBody {
     /// The links.
     #[schema(max_items = 100)]
     pub items: Vec<LinkBody>,

@@ -120,12 +120,12 @@ impl Links {
         let mut errors = Vec::new();
         let target = self.target(&asked.url).map_err(|error| errors.push(error));
         let alias = asked.alias.as_deref().map(Alias::parse).transpose();
-        let alias = alias.map_err(|error| errors.push(wrong("/alias", &error)));
+        let alias = alias.map_err(|error| errors.push(field_error("/alias", &error)));
         let expiry = self
             .expiry(asked.expires_at_ms, now_ms)
             .map_err(|error| errors.push(error));
         let lifetime = Lifetime::of(asked.permanent, asked.expires_at_ms);
-        let lifetime = lifetime.map_err(|error| errors.push(wrong("/expires_at", &error)));
+        let lifetime = lifetime.map_err(|error| errors.push(field_error("/expires_at", &error)));
         let tags = self.tags(asked.tags).map_err(|error| errors.push(error));
         match (target, alias, expiry, lifetime, tags) {
             (Ok(target), Ok(alias), Ok(()), Ok(lifetime), Ok(tags)) => Ok(Accepted {
@@ -140,15 +140,15 @@ impl Links {
 
     pub(super) fn target(&self, url: &str) -> Result<TargetUrl, FieldError> {
         TargetUrl::parse(url, &self.own_hosts, self.limits.url_bytes_max)
-            .map_err(|error| wrong("/url", &error))
+            .map_err(|error| field_error("/url", &error))
     }
 
     pub(super) fn tags(&self, tags: Vec<String>) -> Result<Tags, FieldError> {
         use crate::link::TagsError;
         Tags::parse(tags, self.limits.tags_max, self.limits.tag_chars_max).map_err(|error| match error {
-            TagsError::TooMany { .. } => wrong("/tags", &error),
+            TagsError::TooMany { .. } => field_error("/tags", &error),
             TagsError::Length { index, .. } | TagsError::Control { index } => {
-                wrong(&format!("/tags/{index}"), &error)
+                field_error(&format!("/tags/{index}"), &error)
             }
         })
     }
@@ -156,10 +156,10 @@ impl Links {
     pub(super) fn expiry(&self, expires_at_ms: Option<u64>, now_ms: u64) -> Result<(), FieldError> {
         let Some(at_ms) = expires_at_ms else { return Ok(()) };
         if at_ms <= now_ms {
-            return Err(wrong("/expires_at", &"this moment has passed"));
+            return Err(field_error("/expires_at", &"this moment has passed"));
         }
         if at_ms - now_ms > self.limits.expiry_ms_max {
-            return Err(wrong("/expires_at", &"this moment is too far ahead"));
+            return Err(field_error("/expires_at", &"this moment is too far ahead"));
         }
         Ok(())
     }
@@ -173,7 +173,7 @@ fn replayed(record: Record, asked: &Fingerprint) -> Result<Outcome<Link>, Idempo
     }
 }
 
-pub(super) fn wrong(pointer: &str, detail: &dyn Display) -> FieldError {
+pub(super) fn field_error(pointer: &str, detail: &dyn Display) -> FieldError {
     FieldError {
         pointer: pointer.to_owned(),
         detail: detail.to_string(),

@@ -3,7 +3,7 @@
 use identity::Tenant;
 
 use super::Links;
-use super::create_link::wrong;
+use super::create_link::field_error;
 use crate::error::LinkError;
 use crate::link::{Code, CountedLink, Lifetime, Link};
 
@@ -12,6 +12,10 @@ const ATTEMPTS_MAX: u32 = 8;
 
 /// What should change; `None` leaves a part as it is.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::option_option,
+    reason = "left out, taken away and set are three things"
+)]
 pub struct LinkChange {
     /// Where the link should lead.
     pub url: Option<String>,
@@ -85,8 +89,8 @@ impl Links {
         let expires_at_ms = change.expires_at_ms.unwrap_or(link.lifetime.expires_at_ms());
         match Lifetime::of(permanent, expires_at_ms) {
             Ok(lifetime) => changed.lifetime = lifetime,
-            Err(error) if change.permanent.is_some() => errors.push(wrong("/permanent", &error)),
-            Err(error) => errors.push(wrong("/expires_at", &error)),
+            Err(error) if change.permanent.is_some() => errors.push(field_error("/permanent", &error)),
+            Err(error) => errors.push(field_error("/expires_at", &error)),
         }
         if errors.is_empty() {
             Ok(changed)

@@ -12,7 +12,7 @@ use crate::store::LinkStore;
 const ROWS_MAX: u32 = 500;
 
 /// Collects at an interval.
-pub struct GarbageCollector {
+pub(crate) struct GarbageCollector {
     /// The port.
     pub store: Arc<dyn LinkStore>,
     /// What is over is judged by it.
@@ -25,7 +25,7 @@ pub struct GarbageCollector {
 
 impl GarbageCollector {
     /// Until the drain begins.
-    pub async fn run(self, drain: Drain) {
+    pub(crate) async fn run(self, drain: Drain) {
         loop {
             tokio::select! {
                 () = drain.begun() => return,

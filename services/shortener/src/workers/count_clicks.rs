@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::store::LinkStore;
 
 /// Adds each click event to the counts, once: its id is remembered in the same transaction.
-pub struct CountClicks {
+pub(crate) struct CountClicks {
     /// The port.
     pub store: Arc<dyn LinkStore>,
     /// Says when an event was counted.

@@ -15,7 +15,7 @@ const SOURCE: &str = "/shortener";
 const KIND: &str = "orrery.links.clicked";
 
 /// Appends clicks to the stream.
-pub struct ClickFlusher {
+pub(crate) struct ClickFlusher {
     /// Where redirects leave them.
     pub queue: Arc<ClickQueue>,
     /// Where they go.
@@ -38,7 +38,7 @@ struct Append {
 impl ClickFlusher {
     /// Gathers and appends until `stop` begins, then appends what is left. `stop` is to begin after the last redirect was
     /// answered; from then on there is a deadline.
-    pub async fn run(self, stop: Drain) {
+    pub(crate) async fn run(self, stop: Drain) {
         let mut batch = Vec::new();
         // From start to start, not from end to start: a click waits for one interval or one append, never for both.
         let mut ticks = tokio::time::interval(self.settings.flush_interval());

@@ -7,21 +7,19 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Starts workers, and remembers the first that ended unasked. Clones share it.
-#[derive(Clone, Debug)]
-pub struct WorkerWatch {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WorkerWatch {
     first_lost: watch::Sender<Option<&'static str>>,
 }
 
 impl WorkerWatch {
     /// Nothing is lost yet.
-    pub fn new() -> Self {
-        Self {
-            first_lost: watch::Sender::new(None),
-        }
+    pub(crate) fn new() -> Self {
+        Self::default()
     }
 
     /// Runs `work`, which may end once `stop` has begun and not before.
-    pub fn spawn<F>(&self, name: &'static str, stop: &Drain, work: F) -> JoinHandle<()>
+    pub(crate) fn spawn<F>(&self, name: &'static str, stop: &Drain, work: F) -> JoinHandle<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -37,7 +35,7 @@ impl WorkerWatch {
     }
 
     /// Waits until a worker has ended unasked, and names it.
-    pub async fn lost(&self) -> &'static str {
+    pub(crate) async fn lost(&self) -> &'static str {
         let mut first_lost = self.first_lost.subscribe();
         match first_lost.wait_for(Option::is_some).await.map(|lost| *lost) {
             Ok(Some(name)) => name,
