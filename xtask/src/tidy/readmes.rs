@@ -9,7 +9,7 @@ pub(super) fn check(sources: &[Source]) -> Vec<String> {
     let tests: BTreeSet<&str> = sources
         .iter()
         .filter(|s| s.is_rust())
-        .flat_map(|s| test_names(&s.text))
+        .flat_map(|s| test_names(&s.text, s.path.contains("/tests/")))
         .collect();
     for source in sources {
         let service = source
@@ -75,21 +75,24 @@ fn table(service: &str, path: &str, text: &str, tests: &BTreeSet<&str>) -> Vec<S
     wrong
 }
 
-/// The functions that stand below a test attribute.
-fn test_names(text: &str) -> impl Iterator<Item = &str> {
-    let mut armed = false;
+/// The functions that stand below a test attribute; of a file of tests all, since a contract suite's cases are run by name.
+fn test_names(text: &str, all: bool) -> impl Iterator<Item = &str> {
+    let mut armed = all;
     text.lines().filter_map(move |line| {
         let line = line.trim_start();
         if line.starts_with("#[") {
             armed |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
             return None;
         }
-        let name = line
-            .strip_prefix("async fn ")
-            .or(line.strip_prefix("fn "))
-            .filter(|_| armed);
-        armed = false;
+        // `pub(super) async fn name(..)`: what stands before `fn` does not matter, but a call or a sentence does.
+        let (before, after) = line.split_once("fn ").unwrap_or((line, ""));
+        let declared = before
+            .split_whitespace()
+            .all(|word| word == "async" || word.starts_with("pub"));
+        let name = (armed && declared).then_some(after);
+        armed = all;
         name.and_then(|rest| rest.split('(').next())
+            .filter(|name| !name.is_empty())
     })
 }
 
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_cell_that_is_empty_or_names_no_test_is_named() {
-        let tests = test_names(CODE).collect();
+        let tests = test_names(CODE, false).collect();
         let good = format!(
             "| dependency | slow | full |\n|---|---|---|\n| SQLite | 503 `a_stalled_store_is_a_503` {LAST}\n"
         );
