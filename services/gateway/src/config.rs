@@ -20,6 +20,8 @@ pub struct Settings {
     pub upstreams: Upstreams,
     /// Where each role's admin port listens; only the start page asks there, and nothing is routed to it.
     pub admin: AdminPorts,
+    /// How a person gets a token where this runs; the start page shows it.
+    pub token_command: String,
     /// The largest request body that is passed on, in bytes; it stands in for `server.body_bytes_max`, which this role does not
     /// look at. Nothing is gathered here; each role has its own, lower limit.
     pub body_bytes_max: usize,
@@ -47,6 +49,7 @@ impl Default for Settings {
             public_url: "http://127.0.0.1:8080".to_owned(),
             upstreams: Upstreams::default(),
             admin: AdminPorts::default(),
+            token_command: "orrery token --tenant acme --user ada".to_owned(),
             body_bytes_max: 16 * 1024 * 1024,
             rate_limit: LimitSettings::default(),
             retry: RetryPolicy::default(),

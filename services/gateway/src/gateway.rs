@@ -36,6 +36,7 @@ pub(crate) struct Gateway {
     pub(crate) admins: PerUpstream,
     pub(crate) probe: Duration,
     pub(crate) sign_in_s: u64,
+    pub(crate) token_command: String,
 }
 
 impl Gateway {
@@ -62,6 +63,7 @@ impl Gateway {
             admins: PerUpstream::admins(&settings.admin)?,
             probe: Duration::from_millis(settings.start_page_probe_ms),
             sign_in_s: settings.sign_in_ms / 1_000,
+            token_command: settings.token_command.clone(),
             clock,
             client,
             public,

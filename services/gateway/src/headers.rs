@@ -46,7 +46,8 @@ pub(crate) struct ConnectionError(pub(crate) String);
 pub(crate) fn strip_request(headers: &mut HeaderMap) -> Result<(), ConnectionError> {
     for name in named_by_connection(headers)? {
         if END_TO_END.contains(&name)
-            || name.as_str().starts_with("x-")
+            || name.as_str().starts_with("x-forwarded-")
+            || name == "x-request-id"
             || name.as_str().starts_with("orrery-")
         {
             return Err(ConnectionError(name.as_str().to_owned()));

@@ -45,6 +45,14 @@ impl RunError {
     }
 }
 
+/// Whether the settings by themselves are fit to run on.
+pub fn check(settings: &Settings) -> Result<(), RunError> {
+    config::Origin::parse("public_url", &settings.public_url)?;
+    config::PerUpstream::apis(&settings.upstreams)?;
+    config::PerUpstream::admins(&settings.admin)?;
+    Ok(())
+}
+
 /// Serves the gateway until the role is drained.
 pub async fn run(mut role: Role, settings: Settings) -> Result<(), RunError> {
     let gateway = gateway::Gateway::new(&role, &settings)?;

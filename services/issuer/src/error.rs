@@ -22,6 +22,14 @@ pub enum IssuerError {
     /// The listener can be reached from other machines.
     #[error("the issuer listens on {0}: it must be loopback, for anybody may sign in as anybody here")]
     NotLoopback(String),
+    /// A token was asked for with a scope that nothing here asks for.
+    #[error("there is no scope `{scope}`: known are {known}")]
+    UnknownScope {
+        /// The scope.
+        scope: String,
+        /// Those that there are.
+        known: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -45,6 +53,7 @@ impl IssuerError {
         match self {
             Self::Setting { .. } => "setting_invalid",
             Self::NotLoopback(_) => "not_loopback",
+            Self::UnknownScope { .. } => "unknown_scope",
             Self::Store(error) => error.code(),
             Self::Key(error) => error.code(),
             Self::Name(error) => error.code(),

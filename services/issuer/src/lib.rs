@@ -36,6 +36,13 @@ const ROLE: &str = "issuer";
 /// How often and how long readiness asks the database: a loss shows within 2 s.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 
+/// Whether the settings by themselves are fit to run on; no file is opened.
+pub fn check(settings: &Settings) -> Result<(), IssuerError> {
+    settings.rules()?;
+    settings.database()?;
+    Ok(())
+}
+
 /// Serves until the role is asked to drain. `settings.database_url` and `settings.public_url` must be set; the folder of the
 /// file must exist. Refuses to start on a listener that is not loopback.
 pub async fn run(role: server::Role, settings: Settings) -> Result<(), IssuerError> {

@@ -33,7 +33,7 @@ pub async fn mint(
 ) -> Result<String, IssuerError> {
     let scopes = match request.scopes {
         [] => Scopes::of([identity::LINKS_READ, identity::LINKS_WRITE])?,
-        some => Scopes::of(some)?,
+        some => known(Scopes::of(some)?)?,
     };
     let principal = Principal {
         tenant: Tenant::parse(request.tenant)?,
@@ -50,6 +50,22 @@ pub async fn mint(
     let token = sign_token::access_token(&store, &rules, &principal, lifetime_s, clock.unix_ms()).await;
     store.close().await;
     token
+}
+
+/// A scope that nothing asks for is a slip of the pen, and better told here than by a 403 later.
+fn known(scopes: Scopes) -> Result<Scopes, IssuerError> {
+    let known = [identity::LINKS_READ, identity::LINKS_WRITE];
+    let unknown = scopes
+        .iter()
+        .find(|scope| !known.contains(scope))
+        .map(str::to_owned);
+    match unknown {
+        Some(scope) => Err(IssuerError::UnknownScope {
+            scope,
+            known: known.join(", "),
+        }),
+        None => Ok(scopes),
+    }
 }
 
 /// Makes the next signing key now, due or not: it is published at once and signs after `key_notice_s`. `false` if one

@@ -17,21 +17,26 @@ pub(crate) fn platform(host: IpAddr, base: u16, data: &str, took_ms: u128) -> St
     for role in ROLES {
         text.push_str(&row(host, base, role));
     }
+    let token = token_command(data);
+    let _ = write!(
+        text,
+        "\nA token (good for 15 minutes), a link, and the way it leads:\n\n  \
+         TOKEN=$({token})\n  \
+         curl -s {url}/v1/links -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -H 'Idempotency-Key: first-light' -d '{{\"url\":\"https://www.rust-lang.org/\",\"alias\":\"rust\"}}'\n  \
+         curl -si {url}/rust\n  \
+         curl -s {url}/v1/links/rust -H \"Authorization: Bearer $TOKEN\"\n",
+    );
+    text
+}
+
+/// What a person types for a token, as it works from where the platform was started.
+pub(crate) fn token_command(data: &str) -> String {
     let flag = if data == crate::settings::DATA_DEFAULT {
         String::new()
     } else {
         format!(" --data {}", quoted(data))
     };
-    let _ = write!(
-        text,
-        "\nA token (good for 15 minutes), a link, and the way it leads:\n\n  \
-         TOKEN=$({program} token --tenant acme --user ada{flag})\n  \
-         curl -s {url}/v1/links -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -H 'Idempotency-Key: first-light' -d '{{\"url\":\"https://www.rust-lang.org/\",\"alias\":\"rust\"}}'\n  \
-         curl -si {url}/rust\n  \
-         curl -s {url}/v1/links/rust -H \"Authorization: Bearer $TOKEN\"\n",
-        program = program(),
-    );
-    text
+    format!("{} token --tenant acme --user ada{flag}", program())
 }
 
 /// The text for one role alone.

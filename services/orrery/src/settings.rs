@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use server::ServerSettings;
 use telemetry::TelemetrySettings;
 
-use crate::announce::authority;
+use crate::announce::{authority, token_command};
 use crate::cli::GlobalFlags;
 use crate::roles::{PORT_OFFSET_MAX, ROLES, RoleName};
 
@@ -139,54 +139,11 @@ fn derived(settings: &Settings) -> Result<Derived, String> {
             u16::MAX - PORT_OFFSET_MAX
         ));
     }
-    let public = format!("http://{}", authority(host, base));
-    let api = |role: RoleName| format!("http://{}", authority(host, role.api_port(base)));
-    let admin = |role: RoleName| format!("http://{}", authority(host, role.admin_port(base)));
-    let jwks = format!("{}/.well-known/jwks.json", api(RoleName::Issuer));
-    let own_ports: Vec<u16> = ROLES
-        .iter()
-        .flat_map(|r| [r.api_port(base), r.admin_port(base)])
-        .collect();
-    let file = |name: &str| Path::new(&settings.data).join(name).display().to_string();
-    let database = |name: &str| format!("sqlite:{}", file(name));
-    let ports = "host and port_base";
-    let data = "data";
-    let mut derived: Derived = vec![
-        ("gateway.public_url", public.clone().into(), ports),
-        ("gateway.upstreams.issuer", api(RoleName::Issuer).into(), ports),
-        (
-            "gateway.upstreams.shortener",
-            api(RoleName::Shortener).into(),
-            ports,
-        ),
-        ("gateway.tokens.issuer", public.clone().into(), ports),
-        (
-            "gateway.tokens.audience",
-            settings.issuer.audience.clone().into(),
-            "issuer.audience",
-        ),
-        (
-            "shortener.tokens.audience",
-            settings.issuer.audience.clone().into(),
-            "issuer.audience",
-        ),
-        ("gateway.admin.issuer", admin(RoleName::Issuer).into(), ports),
-        (
-            "gateway.admin.shortener",
-            admin(RoleName::Shortener).into(),
-            ports,
-        ),
-        ("issuer.public_url", public.clone().into(), ports),
-        ("issuer.database_url", database("issuer.db").into(), data),
-        ("shortener.public_url", public.clone().into(), ports),
-        ("shortener.own_ports", own_ports.into(), ports),
-        ("shortener.tokens.issuer", public.clone().into(), ports),
-        ("shortener.jwks_url", jwks.into(), ports),
-        ("shortener.database_url", database("shortener.db").into(), data),
-        ("shortener.streams_url", database("streams.db").into(), data),
-        ("shortener.leases_url", database("leases.db").into(), data),
-        ("shortener.code_key_file", file("shortener.key").into(), data),
-    ];
+    let mut derived = from_ports(host, base);
+    derived.extend(from_data(&settings.data));
+    for path in ["gateway.tokens.audience", "shortener.tokens.audience"] {
+        derived.push((path, settings.issuer.audience.clone().into(), "issuer.audience"));
+    }
     if std::io::stderr().is_terminal() {
         derived.push((
             "telemetry.log_format",
@@ -195,6 +152,47 @@ fn derived(settings: &Settings) -> Result<Derived, String> {
         ));
     }
     Ok(derived)
+}
+
+fn from_ports(host: IpAddr, base: u16) -> Derived {
+    let public = format!("http://{}", authority(host, base));
+    let api = |role: RoleName| format!("http://{}", authority(host, role.api_port(base)));
+    let admin = |role: RoleName| format!("http://{}", authority(host, role.admin_port(base)));
+    let jwks = format!("{}/.well-known/jwks.json", api(RoleName::Issuer));
+    let own_ports: Vec<u16> = ROLES
+        .iter()
+        .flat_map(|r| [r.api_port(base), r.admin_port(base)])
+        .collect();
+    let values: [(&str, serde_json::Value); 11] = [
+        ("gateway.public_url", public.clone().into()),
+        ("gateway.upstreams.issuer", api(RoleName::Issuer).into()),
+        ("gateway.upstreams.shortener", api(RoleName::Shortener).into()),
+        ("gateway.admin.issuer", admin(RoleName::Issuer).into()),
+        ("gateway.admin.shortener", admin(RoleName::Shortener).into()),
+        ("gateway.tokens.issuer", public.clone().into()),
+        ("issuer.public_url", public.clone().into()),
+        ("shortener.public_url", public.clone().into()),
+        ("shortener.own_ports", own_ports.into()),
+        ("shortener.tokens.issuer", public.into()),
+        ("shortener.jwks_url", jwks.into()),
+    ];
+    values
+        .map(|(path, value)| (path, value, "host and port_base"))
+        .into()
+}
+
+fn from_data(data: &str) -> Derived {
+    let file = |name: &str| Path::new(data).join(name).display().to_string();
+    let database = |name: &str| format!("sqlite:{}", file(name));
+    let values = [
+        ("gateway.token_command", token_command(data)),
+        ("issuer.database_url", database("issuer.db")),
+        ("shortener.database_url", database("shortener.db")),
+        ("shortener.streams_url", database("streams.db")),
+        ("shortener.leases_url", database("leases.db")),
+        ("shortener.code_key_file", file("shortener.key")),
+    ];
+    values.map(|(path, value)| (path, value.into(), "data")).into()
 }
 
 #[cfg(test)]

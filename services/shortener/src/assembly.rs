@@ -14,14 +14,12 @@ use server::{Drain, Readiness, Role};
 use sql::Sqlite;
 use streams::{Consumer, Group, SqliteStreamLog, StreamLog};
 use tokio::task::JoinHandle;
-use url::Url;
 
 use crate::clicks::{ClickQueue, GROUP, STREAM};
 use crate::codes::CodeAllocator;
 use crate::config::{SettingError, Settings, sqlite_path};
 use crate::http::{App, AppParts};
 use crate::key::{self, KeyError};
-use crate::link::OwnHosts;
 use crate::metrics::Metrics;
 use crate::operations::Links;
 use crate::store::LinkStore;
@@ -95,6 +93,21 @@ impl RunError {
             Self::WorkerLost { .. } => true,
         }
     }
+}
+
+/// Whether the settings by themselves are fit to run on; no file is opened.
+pub fn check(settings: &Settings) -> Result<(), RunError> {
+    settings.limits()?;
+    settings.own_hosts()?;
+    key::check(settings.code_key.expose())?;
+    for (setting, url) in [
+        ("database_url", &settings.database_url),
+        ("streams_url", &settings.streams_url),
+        ("leases_url", &settings.leases_url),
+    ] {
+        sqlite_path(setting, url)?;
+    }
+    Ok(())
 }
 
 /// Runs the shortener until its drain is done; keys come from the issuer over HTTP.
@@ -263,6 +276,10 @@ impl Engines {
 async fn links(role: &Role, settings: &Settings, engines: &Engines) -> Result<Links, RunError> {
     let file = std::path::Path::new(&settings.code_key_file);
     let key = key::open(settings.code_key.expose(), file, &*engines.store).await?;
+    let mut own_hosts = settings.own_hosts()?;
+    for listener in [role.api_addr(), role.admin_addr()].into_iter().flatten() {
+        own_hosts = own_hosts.loopback_port(listener.port());
+    }
     let cache_metrics = CacheMetrics::default();
     role.telemetry
         .registry(|registry| cache_metrics.register(registry));
@@ -278,34 +295,9 @@ async fn links(role: &Role, settings: &Settings, engines: &Engines) -> Result<Li
         ids: engines.ids.clone(),
         clock: role.clock.clone(),
         limits: settings.limits()?,
-        own_hosts: own_hosts(role, settings)?,
+        own_hosts,
         in_flight: InFlight::new(settings.idempotency),
     })
-}
-
-fn own_hosts(role: &Role, settings: &Settings) -> Result<OwnHosts, SettingError> {
-    let refused = |setting, rule, found: &str| SettingError {
-        setting,
-        rule,
-        found: found.to_owned(),
-    };
-    let base = Url::parse(&settings.public_url)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
-        .ok_or_else(|| refused("public_url", "must be http://host[:port]", &settings.public_url))?;
-    let mut own = OwnHosts::new().base_url(&base);
-    for listener in [role.api_addr(), role.admin_addr()].into_iter().flatten() {
-        own = own.loopback_port(listener.port());
-    }
-    for port in &settings.own_ports {
-        own = own.loopback_port(*port);
-    }
-    for host in &settings.own_hosts {
-        own = own
-            .authority(host)
-            .ok_or_else(|| refused("own_hosts", "must be hosts, or hosts with a port", host))?;
-    }
-    Ok(own)
 }
 
 /// What runs beside the requests, and how each is told to stop.

@@ -13,9 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sql::SqliteSettings;
 use streams::{ConsumerSettings, StreamSettings};
+use url::Url;
 
 use crate::clicks::EventBounds;
-use crate::link::{TAG_CHARS_MAX, TAGS_MAX, URL_BYTES_MAX};
+use crate::link::{OwnHosts, TAG_CHARS_MAX, TAGS_MAX, URL_BYTES_MAX};
 use crate::operations::Limits;
 
 /// See [`ClickSettings::append_clicks_max`].
@@ -283,6 +284,31 @@ impl Settings {
             list_limit_max: self.list_limit_max,
             record_ttl_ms: self.idempotency_keep_ms,
         })
+    }
+}
+
+impl Settings {
+    /// What no link may lead to, as far as the settings tell.
+    pub(crate) fn own_hosts(&self) -> Result<OwnHosts, SettingError> {
+        let refused = |setting, rule, found: &str| SettingError {
+            setting,
+            rule,
+            found: found.to_owned(),
+        };
+        let base = Url::parse(&self.public_url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
+            .ok_or_else(|| refused("public_url", "must be http://host[:port]", &self.public_url))?;
+        let mut own = OwnHosts::new().base_url(&base);
+        for port in &self.own_ports {
+            own = own.loopback_port(*port);
+        }
+        for host in &self.own_hosts {
+            own = own
+                .authority(host)
+                .ok_or_else(|| refused("own_hosts", "must be hosts, or hosts with a port", host))?;
+        }
+        Ok(own)
     }
 }
 

@@ -72,6 +72,15 @@ impl KeyError {
 }
 
 /// The key from the setting, else from the file, else a new one written to the file; in each case the one the store was begun with.
+/// Whether the setting, if there is one, is a key.
+pub(crate) fn check(setting: &str) -> Result<(), KeyError> {
+    if setting.is_empty() || CodeKey::from_hex(setting).is_some() {
+        Ok(())
+    } else {
+        Err(KeyError::Setting)
+    }
+}
+
 pub(crate) async fn open(setting: &str, file: &Path, store: &dyn LinkStore) -> Result<CodeKey, KeyError> {
     let key = if setting.is_empty() {
         match read(file)? {

@@ -17,7 +17,7 @@ mod assembly;
 mod migrate;
 mod pages;
 
-pub use assembly::{RunError, run, run_with_keys};
+pub use assembly::{RunError, check, run, run_with_keys};
 pub use config::{SettingError, Settings};
 pub use http::openapi;
 pub use key::KeyError;

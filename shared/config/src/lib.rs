@@ -12,7 +12,7 @@ pub use catalog::{Catalog, CatalogError, Setting};
 pub use error::{ConfigError, Mistake};
 pub use kind::Kind;
 pub use layers::{Effective, Layers, Loaded, Origin};
-pub use secret::Secret;
+pub use secret::{MASK, Secret};
 
 /// What every environment variable that is a setting begins with.
 pub const ENV_PREFIX: &str = "ORRERY_";

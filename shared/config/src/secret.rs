@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// What stands in the place of a secret wherever it is shown.
-pub(crate) const MASK: &str = "***";
+pub const MASK: &str = "***";
 
 /// A secret setting. Debug, Display and Serialize show `***`; only [`Secret::expose`] gives the text.
 /// An empty text means "not set" and is shown as such, so that a missing password is visible.

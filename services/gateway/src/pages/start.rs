@@ -94,8 +94,8 @@ fn body(gateway: &Gateway, roles: &[(Upstream, Health)], signed_in: bool) -> Mar
         (hero("Orrery", "A working model of a distributed system that you can run, watch and break.", &actions))
         (card("roles", "What runs here", &running(gateway, roles)))
         (card("token", "Get a token", &html! {
-            p { "In the folder that the platform was started in; a token is good for 15 minutes." }
-            (code_block("Getting a token", "TOKEN=$(orrery token --tenant acme --user ada)"))
+            p { "On the machine and in the folder that the platform was started in; a token is good for 15 minutes." }
+            (code_block("Getting a token", &format!("TOKEN=$({})", gateway.token_command)))
         }))
         (card("try", "Three lines to paste", &code_block("Three lines to paste", &curl_lines(&gateway.public.text()))))
     }

@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use clock::SystemClock;
 use sql::{Sqlite, SqliteSettings};
+use telemetry::Telemetry;
 
 use super::{Workbench, on_workbench};
 use crate::Outcome;
-use crate::data_folder::DataFolder;
+use crate::data_folder::{self, DataFolder};
 use crate::ports;
 use crate::roles::ROLES;
 use crate::settings::Settings;
@@ -25,8 +27,11 @@ pub(crate) fn check(settings: &Settings) -> Outcome {
         };
         println!("{verdict:<7} {what:<23} {detail}");
     };
-    // Settings that could not be read never come this far.
-    line("settings", Ok("read; `orrery config` shows them".to_owned()));
+    // Settings that could not be read never come this far; here it is asked whether the roles take them.
+    line("telemetry", telemetry_takes(settings));
+    line("gateway", taken(gateway::check(&settings.gateway)));
+    line("issuer", taken(issuer::check(&settings.issuer)));
+    line("shortener", taken(shortener::check(&settings.shortener)));
     let folder = Path::new(&settings.data);
     line("data folder", folder_is_usable(folder));
     line("ports", ports_are_free(settings));
@@ -40,12 +45,26 @@ pub(crate) fn check(settings: &Settings) -> Outcome {
     }
 }
 
+fn telemetry_takes(settings: &Settings) -> Result<String, String> {
+    let made = Telemetry::new("check", "check", &settings.telemetry, SystemClock::shared());
+    taken(made.map(drop))
+}
+
+fn taken<E: std::fmt::Display>(checked: Result<(), E>) -> Result<String, String> {
+    checked
+        .map(|()| "its settings are good".to_owned())
+        .map_err(|error| error.to_string())
+}
+
 fn folder_is_usable(folder: &Path) -> Result<String, String> {
     if !folder.exists() {
-        return Ok(format!(
-            "{} is not there yet: the first start makes it",
-            folder.display()
-        ));
+        // Only trying tells: rights, a file in the way, a file system that takes no folders.
+        let made = data_folder::create(folder).map_err(|error| error.to_string());
+        return made.map(|()| {
+            // It was made here, so it is empty; if it cannot be removed it does no harm.
+            let _ = std::fs::remove_dir(folder);
+            format!("{} is not there yet: the first start makes it", folder.display())
+        });
     }
     DataFolder::lock(folder, &ROLES).map_err(|error| error.to_string())?;
     Ok(format!("{} is free", folder.display()))

@@ -28,10 +28,21 @@ pub(crate) fn schema() -> Outcome {
     Ok(())
 }
 
-/// A line that can be pasted into `orrery.toml`, but for what is unset: that is shown as a comment.
+/// A line of a settings file; what is unset, and what may not be shown, is a comment in it.
 fn line(row: &Effective) -> String {
-    match &row.value {
-        Some(value) => format!("{} = {value}", row.path),
+    match row.value.as_deref() {
+        Some(::config::MASK) => format!("# {} = {}", row.path, ::config::MASK),
+        Some(value) if is_bare(value) => format!("{} = {value}", row.path),
+        // JSON's quoting of a text is TOML's.
+        Some(text) => format!("{} = {}", row.path, serde_json::Value::from(text)),
         None => format!("# {} is unset", row.path),
     }
+}
+
+/// What TOML takes without quotes: numbers, truth values, lists.
+fn is_bare(value: &str) -> bool {
+    value.parse::<f64>().is_ok()
+        || matches!(value, "true" | "false")
+        || value.starts_with('[')
+        || value == "\"\""
 }

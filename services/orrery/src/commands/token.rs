@@ -6,12 +6,18 @@ use issuer::TokenRequest;
 
 use super::{Workbench, on_workbench};
 use crate::Outcome;
-use crate::data_folder;
 use crate::settings::Settings;
 
 /// Works whether the platform runs or not: whoever may read the issuer's file may sign.
 pub(crate) fn token(settings: &Settings, tenant: &str, user: &str, scopes: &[String]) -> Outcome {
-    data_folder::create(Path::new(&settings.data))?;
+    // A folder that no platform was started on has no issuer whose token anybody would accept.
+    if !Path::new(&settings.data).is_dir() {
+        return Err(format!(
+            "there is no data folder {}: start the platform first, or name its folder with --data DIR",
+            settings.data
+        )
+        .into());
+    }
     let request = TokenRequest {
         tenant,
         user,

@@ -25,8 +25,9 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn a_token_stands_alone_on_its_line_also_before_the_first_start() {
+fn a_token_stands_alone_on_its_line() {
     let folder = tempfile::tempdir().unwrap();
+    stdout(&orrery(&folder, &["migrate", "--data", "d"], &[]));
     let printed = stdout(&orrery(
         &folder,
         &["token", "--tenant", "acme", "--user", "ada", "--data", "d"],
@@ -37,24 +38,40 @@ fn a_token_stands_alone_on_its_line_also_before_the_first_start() {
 }
 
 #[test]
-fn a_tenant_or_scope_that_cannot_be_is_refused_with_the_reason() {
+fn a_data_folder_that_is_not_there_makes_no_token_and_no_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let refused = orrery(&folder, &["token", "--tenant", "no/slash", "--user", "ada"], &[]);
-    assert!(
-        !refused.status.success() && stderr(&refused).contains("tenant"),
-        "{}",
-        stderr(&refused)
-    );
     let refused = orrery(
         &folder,
-        &["token", "--tenant", "a", "--user", "b", "--scope", "two words"],
+        &["token", "--tenant", "a", "--user", "b", "--data", "typo"],
         &[],
     );
     assert!(
-        !refused.status.success() && stderr(&refused).contains("scope"),
+        !refused.status.success() && stderr(&refused).contains("--data"),
         "{}",
         stderr(&refused)
     );
+    assert!(!folder.path().join("typo").exists());
+}
+
+#[test]
+fn a_tenant_or_scope_that_cannot_be_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    stdout(&orrery(&folder, &["migrate"], &[]));
+    for (args, named) in [
+        (
+            ["--tenant", "no/slash", "--user", "ada", "--scope", "links:read"],
+            "tenant",
+        ),
+        (["--tenant", "a", "--user", "b", "--scope", "two words"], "scope"),
+        (
+            ["--tenant", "a", "--user", "b", "--scope", "links:raed"],
+            "links:read",
+        ),
+    ] {
+        let refused = orrery(&folder, &[&["token"][..], &args].concat(), &[]);
+        let said = stderr(&refused);
+        assert!(!refused.status.success() && said.contains(named), "{said}");
+    }
 }
 
 #[test]
@@ -131,9 +148,7 @@ fn a_secret_is_never_printed() {
     ));
     assert!(!printed.contains(key), "{printed}");
     assert!(
-        printed
-            .lines()
-            .any(|l| l.starts_with("shortener.code_key") && l.contains("***")),
+        printed.lines().any(|l| l.contains("shortener.code_key = ***")),
         "{printed}"
     );
 }
@@ -175,6 +190,59 @@ fn check_passes_on_a_good_folder_and_names_what_is_wrong_on_a_bad_one() {
     assert!(!broken.status.success());
     let said = format!("{}{}", String::from_utf8_lossy(&broken.stdout), stderr(&broken));
     assert!(said.contains("shortener.db"), "{said}");
+}
+
+#[test]
+fn check_refuses_what_a_start_would_refuse() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = free_base();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    for (bad, named) in [
+        (["--set", "telemetry.sample_ratio=7.0"], "sample_ratio"),
+        (["--set", "telemetry.otlp_endpoint=nowhere"], "otlp_endpoint"),
+        (["--set", "shortener.database_url=postgres://x"], "database_url"),
+        (["--set", "shortener.code_key=zz"], "code_key"),
+        (
+            ["--set", "shortener.idempotency_keep_ms=5"],
+            "idempotency_keep_ms",
+        ),
+        (["--set", "gateway.public_url=ftp://x"], "public_url"),
+        (
+            ["--set", "issuer.redirect_uris=http://elsewhere.example/x"],
+            "redirect_uris",
+        ),
+        (["--data", "file/below"], "file/below"),
+    ] {
+        let checked = orrery(
+            &folder,
+            &[&["check", "--port-base", &base][..], &bad].concat(),
+            &[],
+        );
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+        let failed = said
+            .lines()
+            .find(|line| line.starts_with("FAILED"))
+            .unwrap_or_default();
+        assert!(
+            !checked.status.success() && failed.contains(named),
+            "{bad:?}: {said}{}",
+            stderr(&checked)
+        );
+    }
+}
+
+#[test]
+fn what_config_prints_can_be_used_as_a_settings_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = stdout(&orrery(&folder, &["config", "--port-base", "9300"], &[]));
+    std::fs::write(folder.path().join("printed.toml"), printed).unwrap();
+    let again = stdout(&orrery(&folder, &["config", "--config", "printed.toml"], &[]));
+    assert!(
+        again
+            .lines()
+            .any(|l| l.starts_with("port_base = 9300") && l.contains("printed.toml")),
+        "{again}"
+    );
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Hits {
     /// Unoptimised code on two cores, shared with the load itself, does not sustain the full rate; the bound on lost
     /// clicks is one of time, and scales with it.
     fn of_this_run() -> Self {
-        let nightly = std::env::var_os("ORRERY_NIGHTLY").is_some();
+        let nightly = testkit::skips::nightly();
         Self {
             kills: if nightly { 200 } else { 20 },
             redirects_per_second: if cfg!(debug_assertions) { 300.0 } else { 2_000.0 },
