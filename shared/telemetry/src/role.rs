@@ -119,19 +119,6 @@ impl Telemetry {
         self.0.dispatch.clone()
     }
 
-    /// The same logs to another place: a buffer in a test, a file.
-    pub fn dispatch_to(
-        &self,
-        sink: impl std::io::Write + Send + 'static,
-    ) -> Result<Dispatch, TelemetryError> {
-        logs::dispatch(
-            self.0.service_name,
-            &self.0.settings,
-            Arc::clone(&self.0.clock),
-            sink,
-        )
-    }
-
     /// Makes this role's logs the present thread's, for as long as the thread lives: for a runtime's
     /// `on_thread_start`.
     pub fn adopt_thread(&self) {

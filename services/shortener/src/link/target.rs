@@ -123,7 +123,11 @@ fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
             name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
         }
         Host::Ipv4(address) => address_is(IpAddr::V4(*address)) || in_this_network(*address),
-        Host::Ipv6(address) => address_is(canonical(*address)),
+        Host::Ipv6(address) => {
+            // Mapped (`::ffff:127.0.0.1`) and compatible (`::127.0.0.1`) spellings of IPv4 alike.
+            let embedded = |v4: Ipv4Addr| address_is(IpAddr::V4(v4)) || in_this_network(v4);
+            address_is(IpAddr::V6(*address)) || address.to_ipv4().is_some_and(embedded)
+        }
     }
 }
 
@@ -295,6 +299,7 @@ mod tests {
             "http://[::1]:8080/",
             "http://[::]:8080/",
             "http://[::ffff:127.0.0.1]:8080/",
+            "http://[::127.0.0.1]:8080/",
             "http://%6c%6fcalhost:8080/",
             "http://127.0.0.1:8094/abc",
             "https://localhost:8080/",
