@@ -1,6 +1,6 @@
 //! The `[shortener]` settings. An environment variable is `ORRERY_SHORTENER_` and the field's path in capitals.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cache::CacheSettings;
@@ -11,7 +11,7 @@ use identity::VerifierSettings;
 use leases::LeaseSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sql::SqliteSettings;
+use sql::{SqliteSettings, UrlError};
 use streams::{ConsumerSettings, StreamSettings};
 use url::Url;
 
@@ -312,25 +312,21 @@ impl Settings {
     }
 }
 
-/// The path in a `sqlite:PATH` URL. Other engines are not compiled in, and saying so names the setting.
+/// The path in a `sqlite:PATH` URL; what is wrong with it names the setting. Only the scheme is shown: the rest may hold a password.
 pub(crate) fn sqlite_path(setting: &'static str, url: &str) -> Result<PathBuf, SettingError> {
-    let refused = |rule| SettingError {
-        setting,
-        rule,
-        found: url.to_owned(),
-    };
-    match url.split_once(':') {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(Path::new(path).to_owned()),
-        Some(("sqlite", _)) => Err(refused("must name a file, sqlite:PATH")),
-        Some(("postgres" | "scylla" | "nats" | "redis" | "memory", _)) => Err(refused(
-            "this engine is not part of this program; use sqlite:PATH",
-        )),
-        _ => Err(refused("must be sqlite:PATH")),
-    }
+    sql::sqlite_path(url).map_err(|error| {
+        let (rule, found) = match error {
+            UrlError::NoFile => ("must name a file, sqlite:PATH", "sqlite:".to_owned()),
+            UrlError::OtherEngine(scheme) => ("must be sqlite:PATH, the engine that is compiled in", scheme),
+        };
+        SettingError { setting, rule, found }
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -351,6 +347,8 @@ mod tests {
                 "{error}"
             );
         }
+        let error = sqlite_path("database_url", "postgres://user:hunter2@host/db").unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 
     #[test]
