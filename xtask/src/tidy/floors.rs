@@ -9,7 +9,7 @@ const FLOORS: &[&[&str]] = &[
     &["clock", "ids", "problem", "config", "history"],
     &["telemetry", "resilience", "identity"],
     &["server", "client", "pages"],
-    &["sql"],
+    &["sql", "wide", "redis-engine", "nats"],
     &["streams", "leases"],
     &["cache", "limits", "idempotency"],
     &["load"],
