@@ -16,7 +16,7 @@ mod span;
 pub use attribute::AttributeValue;
 pub use context::{SpanId, TraceContext, TraceId};
 pub use error::TelemetryError;
-pub use metrics::{Cardinality, Counts, Durations, HttpMetrics, InFlight, OTHER};
+pub use metrics::{Cardinality, Counts, Durations, HttpMetrics, InFlight, OTHER, Operation, Operations};
 pub use redact::{MASK, is_secret_name, redacted};
 pub use request::{Finished, RequestEnd, RequestSpan, method_name};
 pub use role::Telemetry;

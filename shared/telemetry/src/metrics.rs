@@ -3,12 +3,14 @@
 mod cardinality;
 mod family;
 mod http;
+mod operations;
 mod process;
 mod scrape;
 
 pub use cardinality::{Cardinality, OTHER};
 pub use family::{Counts, Durations};
 pub use http::{HttpMetrics, InFlight};
+pub use operations::{Operation, Operations};
 
 pub(crate) use process::{register_export, register_process};
 pub(crate) use scrape::encode;
