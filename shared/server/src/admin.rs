@@ -73,7 +73,15 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     }
     let failures = admin.readiness.failures();
     if failures.is_empty() {
-        return plain("ok\n");
+        let losses = admin.readiness.losses();
+        let lines = losses
+            .into_iter()
+            .map(|(check, reason)| format!("degraded: {check}: {reason}\n"));
+        return uncached(
+            std::iter::once("ok\n".to_owned())
+                .chain(lines)
+                .collect::<String>(),
+        );
     }
     let mut problem = not_ready("not_ready", "a required engine cannot be used");
     for (check, reason) in failures {

@@ -25,7 +25,17 @@ struct Check {
     interval: Duration,
     timeout: Duration,
     probe: Probe,
+    need: Need,
     verdict: Mutex<Verdict>,
+}
+
+/// What a role can do without an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// Nothing worth sending requests for.
+    Required,
+    /// Most: to take the role out of its load balancer would make a smaller loss a larger one.
+    Degrades,
 }
 
 #[derive(Clone)]
@@ -46,8 +56,34 @@ impl Readiness {
     /// Adds a check. `probe` is run every `interval` and given `timeout`; its error is for the operator. Until it has
     /// answered once, the role is not ready.
     #[must_use]
-    pub fn check<F, Fut>(
+    pub fn check<F, Fut>(self, name: &'static str, interval: Duration, timeout: Duration, probe: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.watching(Need::Required, name, interval, timeout, probe)
+    }
+
+    /// Adds a check of something that the role can do without for a while: while it fails the role is ready all the same, and
+    /// `/readyz` says what is missing.
+    #[must_use]
+    pub fn degraded_by<F, Fut>(
+        self,
+        name: &'static str,
+        interval: Duration,
+        timeout: Duration,
+        probe: F,
+    ) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.watching(Need::Degrades, name, interval, timeout, probe)
+    }
+
+    fn watching<F, Fut>(
         mut self,
+        need: Need,
         name: &'static str,
         interval: Duration,
         timeout: Duration,
@@ -66,6 +102,7 @@ impl Readiness {
             interval,
             timeout,
             probe: Arc::new(move || Box::pin(probe())),
+            need,
             verdict: Mutex::new(verdict),
         }));
         self
@@ -82,11 +119,21 @@ impl Readiness {
         std::future::pending::<()>().await;
     }
 
-    /// The failing checks, each with its reason; empty when ready.
+    /// The failing checks without which it is not ready, each with its reason; empty when ready.
     pub(crate) fn failures(&self) -> Vec<(&'static str, String)> {
+        self.failing(Need::Required)
+    }
+
+    /// The failing checks that it is ready without, each with its reason.
+    pub(crate) fn losses(&self) -> Vec<(&'static str, String)> {
+        self.failing(Need::Degrades)
+    }
+
+    fn failing(&self, need: Need) -> Vec<(&'static str, String)> {
         let now = self.clock.monotonic();
         self.checks
             .iter()
+            .filter(|check| check.need == need)
             .filter_map(|check| Some((check.name, check.failure(now)?)))
             .collect()
     }
@@ -107,8 +154,10 @@ impl Check {
     fn note(&self, result: Result<(), String>, at: Duration) {
         let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
         match (&verdict.result, &result) {
-            (Ok(()), Err(reason)) => tracing::warn!(check = self.name, reason, "not ready"),
-            (Err(_), Ok(())) => tracing::info!(check = self.name, "ready"),
+            (Ok(()), Err(reason)) => {
+                tracing::warn!(check = self.name, reason, need = ?self.need, "a check fails")
+            }
+            (Err(_), Ok(())) => tracing::info!(check = self.name, "the check passes"),
             _ => {}
         }
         *verdict = Verdict { result, at };

@@ -24,17 +24,16 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 
 fn probed(engine: &watch::Receiver<Engine>) -> Readiness {
     let engine = engine.clone();
-    readiness().check("store", INTERVAL, TIMEOUT, move || {
-        let engine = engine.clone();
-        async move {
-            let now = *engine.borrow();
-            match now {
-                Engine::Good => Ok(()),
-                Engine::Cut => Err("cut off".to_owned()),
-                Engine::Stalled => std::future::pending().await,
-            }
-        }
-    })
+    readiness().check("store", INTERVAL, TIMEOUT, move || probe(engine.clone()))
+}
+
+async fn probe(engine: watch::Receiver<Engine>) -> Result<(), String> {
+    let now = *engine.borrow();
+    match now {
+        Engine::Good => Ok(()),
+        Engine::Cut => Err("cut off".to_owned()),
+        Engine::Stalled => std::future::pending().await,
+    }
 }
 
 #[test]
@@ -66,6 +65,26 @@ async fn readyz_follows_an_engine_that_is_cut_or_stalled_and_comes_back() {
         );
         engine.send_replace(Engine::Good);
         role.until_readyz(200).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_role_can_do_without_is_told_by_readyz_and_does_not_refuse() {
+    let (engine, seen) = watch::channel(Engine::Good);
+    let readiness = readiness().degraded_by("cache", INTERVAL, TIMEOUT, move || probe(seen.clone()));
+    let role = TestRole::with_readiness(Router::new(), settings(), readiness);
+    let says = async |text: &str| {
+        until(async || (role.until_readyz(200).await.text() == text).then_some(())).await;
+    };
+    says("ok\n").await;
+    for (loss, told) in [
+        (Engine::Cut, "cut off"),
+        (Engine::Stalled, "no answer within 500 ms"),
+    ] {
+        engine.send_replace(loss);
+        says(&format!("ok\ndegraded: cache: {told}\n")).await;
+        engine.send_replace(Engine::Good);
+        says("ok\n").await;
     }
 }
 
