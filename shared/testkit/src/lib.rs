@@ -1,7 +1,9 @@
-//! What tests need and nothing else may use: a platform process, an OTLP receiver, a browser.
+//! What tests need and nothing else may use: a platform process, engines and faults before them, an OTLP receiver, a browser.
 
 pub mod browser;
+pub mod engines;
 pub mod http;
 pub mod otlp;
 pub mod platform;
+pub mod proxy;
 pub mod skips;

@@ -7,11 +7,20 @@ use std::io::Write;
 /// # Panics
 /// When `ORRERY_REQUIRE_PROGRAMS=1` forbids skipping.
 pub fn skip(test: &str, why: &str) {
-    let required = std::env::var("ORRERY_REQUIRE_PROGRAMS").is_ok_and(|value| value == "1");
-    assert!(
-        !required,
-        "{test} may not be skipped under ORRERY_REQUIRE_PROGRAMS=1: {why}"
-    );
+    skip_unless_required("ORRERY_REQUIRE_PROGRAMS", test, why);
+}
+
+/// The same for a test that needs an engine.
+///
+/// # Panics
+/// When `ORRERY_REQUIRE_ENGINES=1` forbids skipping.
+pub fn skip_engine(test: &str, why: &str) {
+    skip_unless_required("ORRERY_REQUIRE_ENGINES", test, why);
+}
+
+fn skip_unless_required(switch: &str, test: &str, why: &str) {
+    let required = std::env::var(switch).is_ok_and(|value| value == "1");
+    assert!(!required, "{test} may not be skipped under {switch}=1: {why}");
     let line = format!("{test}: {why}");
     eprintln!("skipped {line}");
     if let Some(path) = std::env::var_os("ORRERY_SKIPS_FILE") {
