@@ -2,11 +2,11 @@ use crate::{Grant, LeaseError, LeaseStore, SLOTS};
 use async_trait::async_trait;
 use sql::{Migration, SqlError, Sqlite, SqliteConnection, scoped};
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "worker_lease",
-    sql: include_str!("../migrations/1_worker_lease.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[Migration::expand(
+    1,
+    "worker_lease",
+    include_str!("../migrations/1_worker_lease.sql"),
+)];
 
 /// The time never shrinks, not even when a slot is taken by a clock that stands behind its former holder's.
 const TAKE: &str = "

@@ -15,7 +15,7 @@ mod verify;
 mod write;
 
 pub use error::SqlError;
-pub use migrate::Migration;
+pub use migrate::{Kind, Migration};
 pub use numbers::{int, uint};
 pub use scoped::{Scoped, scoped};
 pub use settings::SqliteSettings;

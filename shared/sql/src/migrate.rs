@@ -5,15 +5,50 @@ use sqlx::migrate::{MigrateError, Migration as Step, MigrationType, Migrator};
 
 use crate::{SqlError, Sqlite, scoped};
 
-/// One step of a schema. Once released it is never edited: the file remembers its checksum.
+/// One step of a schema. Once released it is never edited: the database remembers its checksum.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration {
     /// Position, starting at 1, without gaps.
     pub version: i64,
-    /// A few words for whoever looks into the file.
+    /// A few words for whoever looks into the database.
     pub name: &'static str,
     /// The statements; usually an `include_str!`.
     pub sql: &'static str,
+    /// What it does to programs that are older than it.
+    pub kind: Kind,
+}
+
+/// What a step does to programs that do not know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only adds: a program that does not know the step works on beside one that does.
+    Expand,
+    /// Takes something away, or asks for something that older programs do not give: they are refused from then on.
+    Contract,
+}
+
+impl Migration {
+    /// A step that only adds: tables, columns with a default, indexes.
+    pub const fn expand(version: i64, name: &'static str, sql: &'static str) -> Self {
+        let kind = Kind::Expand;
+        Self {
+            version,
+            name,
+            sql,
+            kind,
+        }
+    }
+
+    /// A step that older programs cannot live with: a column dropped, a constraint added.
+    pub const fn contract(version: i64, name: &'static str, sql: &'static str) -> Self {
+        let kind = Kind::Contract;
+        Self {
+            version,
+            name,
+            sql,
+            kind,
+        }
+    }
 }
 
 impl Sqlite {

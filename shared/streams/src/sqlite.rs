@@ -26,11 +26,11 @@ use crate::{
 };
 
 /// The steps of `streams.db`.
-static MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "streams",
-    sql: include_str!("../migrations/sqlite/0001_streams.sql"),
-}];
+static MIGRATIONS: [Migration; 1] = [Migration::expand(
+    1,
+    "streams",
+    include_str!("../migrations/sqlite/0001_streams.sql"),
+)];
 
 /// [`StreamLog`] in one SQLite file. A publish is one transaction with one fsync.
 ///

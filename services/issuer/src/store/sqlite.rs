@@ -6,11 +6,11 @@ use sql::{Migration, SqlError, Sqlite};
 
 use super::{CodeHash, Grant, Identity, KeyRecord, Store, StoreError};
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "issuer",
-    sql: include_str!("../../migrations/sqlite/0001_issuer.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[Migration::expand(
+    1,
+    "issuer",
+    include_str!("../../migrations/sqlite/0001_issuer.sql"),
+)];
 
 impl From<SqlError> for StoreError {
     fn from(error: SqlError) -> Self {

@@ -16,11 +16,11 @@ use super::{ClickBatch, Created, LinkStore, NewRecord, Record, RecordScope, Stor
 use crate::link::{Code, CountedLink, Link};
 
 /// The schema, step by step.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "links",
-    sql: include_str!("../../migrations/sqlite/0001_links.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[Migration::expand(
+    1,
+    "links",
+    include_str!("../../migrations/sqlite/0001_links.sql"),
+)];
 
 /// [`LinkStore`] on SQLite. Linearizable because writes go one after another through one connection and each read
 /// begins its snapshot when it begins.

@@ -17,11 +17,7 @@ use tempfile::TempDir;
 
 static SCHEMA: [Migration; 1] = [CLAIMS];
 
-const CLAIMS: Migration = Migration {
-    version: 1,
-    name: "claims",
-    sql: include_str!("claims.sql"),
-};
+const CLAIMS: Migration = Migration::expand(1, "claims", include_str!("claims.sql"));
 
 struct Home {
     folder: TempDir,

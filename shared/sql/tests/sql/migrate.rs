@@ -5,30 +5,18 @@ use crate::{CLAIMS, Home, SCHEMA, claim, open, settings};
 
 static NEXT: [Migration; 2] = [
     CLAIMS,
-    Migration {
-        version: 2,
-        name: "notes",
-        sql: "CREATE TABLE note (id INTEGER PRIMARY KEY);",
-    },
+    Migration::expand(2, "notes", "CREATE TABLE note (id INTEGER PRIMARY KEY);"),
 ];
-static EDITED: [Migration; 1] = [Migration {
-    version: 1,
-    name: "claims",
-    sql: "CREATE TABLE other (id INTEGER);",
-}];
+static EDITED: [Migration; 1] = [Migration::expand(1, "claims", "CREATE TABLE other (id INTEGER);")];
 static BROKEN: [Migration; 2] = [
     CLAIMS,
-    Migration {
-        version: 2,
-        name: "broken",
-        sql: "CREATE TABLE half (id INTEGER); INSERT INTO nowhere VALUES (1);",
-    },
+    Migration::expand(
+        2,
+        "broken",
+        "CREATE TABLE half (id INTEGER); INSERT INTO nowhere VALUES (1);",
+    ),
 ];
-static GAP: [Migration; 1] = [Migration {
-    version: 2,
-    name: "gap",
-    sql: "SELECT 1",
-}];
+static GAP: [Migration; 1] = [Migration::expand(2, "gap", "SELECT 1")];
 
 #[tokio::test]
 async fn migrating_twice_changes_nothing_and_a_new_step_is_added() {
