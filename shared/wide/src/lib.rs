@@ -1,1 +1,32 @@
 #![doc = include_str!("../README.md")]
+
+mod batch;
+mod conditional;
+mod current_row;
+mod error;
+mod execute;
+mod keyspace;
+mod migrate;
+mod probe;
+mod retry;
+mod session;
+mod settings;
+mod split;
+mod statement;
+mod translate;
+mod url;
+
+pub use batch::{Batch, Part};
+pub use conditional::Applied;
+pub use current_row::{Cell, CurrentRow};
+pub use error::WideError;
+pub use execute::{Next, Page};
+pub use keyspace::Dialect;
+pub use migrate::{Change, Migration};
+/// How a row is read into a tuple or a struct of ours, and values are written from one; the derives of the same names go with them.
+pub use scylla::deserialize::row::DeserializeRow;
+pub use scylla::serialize::row::SerializeRow;
+pub use session::Wide;
+pub use settings::WideSettings;
+pub use statement::{Level, Serial, Statement};
+pub use url::{UrlError, WideUrl};

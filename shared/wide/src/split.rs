@@ -1,0 +1,1 @@
+//! Statements out of a file: the protocol takes one at a time.
