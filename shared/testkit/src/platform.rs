@@ -44,8 +44,10 @@ pub struct Options {
     pub port_base: Option<u16>,
     /// Environment added to the process, after every inherited `ORRERY_*` variable was taken away.
     pub env: Vec<(String, String)>,
-    /// Arguments put after `up --data DIR --port-base N`.
+    /// Arguments put after the command and its `--data DIR --port-base N`.
     pub args: Vec<String>,
+    /// What the binary is told to do: `up`, or `serve` and a role.
+    pub command: Vec<String>,
     /// The indexes of the roles that must be ready: 0 gateway, 1 issuer, 2 shortener.
     pub roles: Vec<u16>,
     /// How long the platform may take to become ready, and to exit when terminated.
@@ -59,6 +61,7 @@ impl Default for Options {
             port_base: None,
             env: Vec::new(),
             args: Vec::new(),
+            command: vec!["up".to_owned()],
             roles: vec![0, 1, 2],
             deadline: Duration::from_secs(30),
         }
@@ -73,7 +76,15 @@ impl Options {
         self
     }
 
-    /// Adds one argument of `orrery up`.
+    /// One role in this process instead of all: `serve` and its name; `index` is its place among the roles.
+    #[must_use]
+    pub fn serve(mut self, role: &str, index: u16) -> Self {
+        self.command = vec!["serve".to_owned(), role.to_owned()];
+        self.roles = vec![index];
+        self
+    }
+
+    /// Adds one argument of the command.
     #[must_use]
     pub fn arg(mut self, argument: &str) -> Self {
         self.args.push(argument.to_owned());
@@ -322,7 +333,8 @@ impl Platform {
         assert!(self.child.is_none(), "the platform already runs");
         let out = append(&self.log).expect("the output file can be opened");
         let err = out.try_clone().expect("the output file can be shared");
-        let mut command = self.command(&["up"]);
+        let words: Vec<&str> = self.options.command.iter().map(String::as_str).collect();
+        let mut command = self.command(&words);
         command
             .arg("--data")
             .arg(&self.data)

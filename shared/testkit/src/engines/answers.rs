@@ -38,13 +38,8 @@ pub async fn ask(kind: Kind, address: SocketAddr) -> io::Result<Answer> {
         }
         Kind::Cql => {
             // STARTUP of protocol 4 with CQL_VERSION 3.0.0; READY (2) or AUTHENTICATE (3) is the answer.
-            let mut frame = vec![4, 0, 0, 0, 1, 0, 0, 0, 22, 0, 1];
-            for word in ["CQL_VERSION", "3.0.0"] {
-                frame.push(0);
-                frame.push(u8::try_from(word.len()).expect("a short word"));
-                frame.extend_from_slice(word.as_bytes());
-            }
-            stream.write_all(&frame).await?;
+            let frame = b"\x04\0\0\0\x01\0\0\0\x16\0\x01\0\x0bCQL_VERSION\0\x053.0.0";
+            stream.write_all(frame).await?;
             matches!(first(&mut stream, 9).await?[..], [0x84, _, _, _, 2 | 3, ..])
         }
     };
@@ -53,12 +48,10 @@ pub async fn ask(kind: Kind, address: SocketAddr) -> io::Result<Answer> {
 
 /// Starts a session as `orrery`: only a server that takes it answers `R` (authentication), one that starts up says `E`.
 async fn postgres(stream: &mut TcpStream) -> io::Result<bool> {
-    let parameters = b"user\0orrery\0database\0orrery\0\0";
-    let length = u32::try_from(parameters.len() + 8).expect("a short message");
-    let mut message = length.to_be_bytes().to_vec();
-    message.extend_from_slice(&196_608_u32.to_be_bytes());
-    message.extend_from_slice(parameters);
-    stream.write_all(&message).await?;
+    // Its length, protocol 3.0, and the parameters.
+    stream
+        .write_all(b"\0\0\0\x25\0\x03\0\0user\0orrery\0database\0orrery\0\0")
+        .await?;
     let ready = first(stream, 1).await? == b"R";
     // Terminate: else its log speaks of a lost client.
     stream.write_all(b"X\0\0\0\x04").await?;

@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// One question may take this long.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// A JVM on a busy machine with two cores takes a while.
-const READY_WITHIN: Duration = Duration::from_secs(120);
+const READY_WITHIN: Duration = Duration::from_mins(2);
 /// Lines of its log shown when it does not start.
 const TAIL_LINES: usize = 20;
 /// `start.sh` ends with this status when the program is not installed.

@@ -67,7 +67,7 @@ pub(super) async fn serve(shared: Arc<Shared>, connection: usize, client: TcpStr
 /// Waits until `passes` holds; an error when the connection must end.
 async fn settled(fault: &mut watch::Receiver<Fault>, passes: impl Fn(&Fault) -> bool) -> Result<Fault, ()> {
     let now = fault
-        .wait_for(|now| passes(now) || ends(now))
+        .wait_for(|now| passes(now) || ends(now)) // marks it as seen
         .await
         .map_err(|_| ())?
         .clone();
@@ -106,18 +106,10 @@ async fn pass(
             let _ = settled(&mut fault, |fault| *fault != Fault::Stall).await;
             return;
         };
-        let Ok(now) = settled(&mut fault, |fault| *fault != Fault::Stall).await else {
-            return;
-        };
-        if now == Fault::HalfOpen && way == Way::Answer {
-            holed = true;
-            continue;
-        }
-        if deliver(way, &now, (&shared, connection), &piece[..length], &mut to)
-            .await
-            .is_err()
-        {
-            return;
+        match deliver(way, (&shared, connection), &piece[..length], &mut to).await {
+            Ok(Delivered::All) => {}
+            Ok(Delivered::Lost) => holed = true,
+            Err(()) => return,
         }
     }
 }
@@ -126,54 +118,70 @@ fn swallows(way: Way, fault: &Fault) -> bool {
     way == Way::Answer && *fault == Fault::HalfOpen
 }
 
-/// Writes one piece under the fault of the moment; an error ends the connection.
+/// What became of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivered {
+    All,
+    Lost,
+}
+
+/// Writes one piece under the fault of the moment, which may change half-way; an error ends the connection.
 async fn deliver(
     way: Way,
-    now: &Fault,
     (shared, connection): (&Shared, usize),
     piece: &[u8],
     to: &mut OwnedWriteHalf,
-) -> Result<(), ()> {
-    match now {
-        Fault::Slow(delay) => {
-            unless_ended(shared, *delay).await?;
-            write(shared, to, piece).await
-        }
-        Fault::Throttle(bytes_per_s) => {
-            let step = usize::try_from(bytes_per_s.div_ceil(THROTTLE_TICKS)).unwrap_or(PIECE);
-            for part in piece.chunks(step.max(1)) {
-                write(shared, to, part).await?;
-                let micros = 1_000_000 * part.len() as u64 / bytes_per_s;
-                unless_ended(shared, Duration::from_micros(micros)).await?;
+) -> Result<Delivered, ()> {
+    let mut fault = shared.fault.subscribe();
+    let mut rest = piece;
+    while !rest.is_empty() {
+        let now = settled(&mut fault, |fault| *fault != Fault::Stall).await?;
+        match now {
+            _ if swallows(way, &now) => return Ok(Delivered::Lost),
+            Fault::Slow(delay) => {
+                if waited(&mut fault, delay).await {
+                    write(shared, to, rest).await?;
+                    rest = &[];
+                }
             }
-            Ok(())
+            Fault::Throttle(bytes_per_s) => {
+                let step = usize::try_from(bytes_per_s.div_ceil(THROTTLE_TICKS)).unwrap_or(PIECE);
+                let (part, later) = rest.split_at(step.clamp(1, rest.len()));
+                write(shared, to, part).await?;
+                rest = later;
+                let micros = 1_000_000 * part.len() as u64 / bytes_per_s;
+                waited(&mut fault, Duration::from_micros(micros)).await;
+            }
+            Fault::CutBefore(bytes) if way == Way::Request && contains(rest, &bytes) => {
+                shared.fault.send_replace(Fault::Cut);
+                return Err(());
+            }
+            Fault::CutAtAnswer(whose) if way == Way::Answer && whose == connection => {
+                shared.fault.send_replace(Fault::Cut);
+                return Err(());
+            }
+            now => {
+                if let Fault::CutAfter(bytes) = now
+                    && way == Way::Request
+                    && contains(rest, &bytes)
+                {
+                    // First the fault, then the request: the answer cannot slip through between.
+                    shared.fault.send_replace(Fault::CutAtAnswer(connection));
+                }
+                write(shared, to, rest).await?;
+                rest = &[];
+            }
         }
-        Fault::CutBefore(bytes) if way == Way::Request && contains(piece, bytes) => {
-            shared.fault.send_replace(Fault::Cut);
-            Err(())
-        }
-        Fault::CutAfter(bytes) if way == Way::Request && contains(piece, bytes) => {
-            // First the fault, then the request: the answer cannot slip through between.
-            shared.fault.send_replace(Fault::CutAtAnswer(connection));
-            write(shared, to, piece).await
-        }
-        Fault::CutAtAnswer(whose) if way == Way::Answer && *whose == connection => {
-            shared.fault.send_replace(Fault::Cut);
-            Err(())
-        }
-        _ => write(shared, to, piece).await,
     }
+    Ok(Delivered::All)
 }
 
-/// Waits for `delay`, or fails at once when the connection must end. Any other fault, a healed one too, ends the wait.
-async fn unless_ended(shared: &Shared, delay: Duration) -> Result<(), ()> {
-    let mut fault = shared.fault.subscribe();
-    fault.mark_unchanged();
+/// Waits for `delay`; false when the fault changed meanwhile, and with it what is to be done.
+async fn waited(fault: &mut watch::Receiver<Fault>, delay: Duration) -> bool {
     tokio::select! {
-        () = tokio::time::sleep(delay) => {}
-        _ = fault.changed() => {}
+        () = tokio::time::sleep(delay) => true,
+        _ = fault.changed() => false,
     }
-    if ends(&fault.borrow()) { Err(()) } else { Ok(()) }
 }
 
 /// Writes all of it, unless the connection must end while the other side does not read.

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# start.sh DIR PORT: PostgreSQL on loopback in the foreground, its data below DIR, with everything durable.
+# It refuses to run as root: then it runs as the user `postgres`, and where that user cannot reach DIR
+# the data stands below /var/tmp and DIR/data points there.
+set -euo pipefail
+# shellcheck source=../find.sh
+. "$(dirname "$0")/../find.sh"
+dir=$(cd "$1" && pwd) port=$2
+
+# The server of every Debian release; the newest first.
+mapfile -t versions < <(printf '%s\n' /usr/lib/postgresql/*/bin "$tools"/debian/usr/lib/postgresql/*/bin | sort -rV)
+folders=("${versions[@]#"$tools/debian"}")
+# Debian's own folder before PATH: a wrapper on PATH may change the user or the arguments.
+program=
+for folder in "${versions[@]}"; do
+  case $folder in "$tools"/*) continue ;; esac
+  [ -n "$program" ] || [ ! -x "$folder/postgres" ] || program=$folder/postgres
+done
+[ -n "$program" ] || find_program postgres "${folders[@]}" || missing postgres "no postgres"
+bin=$(dirname "$(readlink -f "$program")")
+[ -x "$bin/initdb" ] || missing postgres "no initdb beside $program"
+
+run=()
+data=$dir/data
+if [ "$(id -u)" = 0 ]; then
+  id postgres >/dev/null 2>&1 || missing postgres "root needs a user named postgres"
+  run=(setpriv --reuid postgres --regid "$(id -g postgres)" --init-groups)
+  if ! "${run[@]}" test -x "$dir"; then
+    elsewhere=/var/tmp/orrery-$(printf %s "$dir" | cksum | cut -d' ' -f1)
+    echo "the user postgres cannot reach $dir: the data stands in $elsewhere"
+    mkdir -p "$elsewhere"
+    chown postgres: "$elsewhere"
+    chmod 0700 "$elsewhere"
+    ln -sfn "$elsewhere" "$data"
+    data=$elsewhere
+  fi
+  mkdir -p "$data"
+  chown postgres: "$data"
+  chmod 0700 "$data"
+  cd "$data"
+else
+  mkdir -p "$data"
+  chmod 0700 "$data"
+fi
+
+cluster=$data/cluster
+if [ ! -d "$cluster" ]; then
+  # Made aside and moved: a start that was killed half-way leaves nothing that looks finished.
+  rm -rf "$data/making"
+  "${run[@]}" "$bin/initdb" --pgdata="$data/making" --username=orrery --auth=trust --encoding=UTF8 --locale=C --no-instructions
+  echo 'CREATE DATABASE orrery' | "${run[@]}" "$bin/postgres" --single -D "$data/making" postgres
+  mv "$data/making" "$cluster"
+fi
+
+settings=()
+while IFS= read -r line; do
+  case $line in '' | '#'*) ;; *) settings+=(-c "$line") ;; esac
+done <"$(dirname "$0")/postgresql.settings"
+exec "${run[@]}" "$bin/postgres" -D "$cluster" -p "$port" -h 127.0.0.1 -c unix_socket_directories= "${settings[@]}"

@@ -1,0 +1,5 @@
+//! The test tools themselves.
+
+mod browser;
+mod engines;
+mod proxy;
