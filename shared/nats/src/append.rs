@@ -1,0 +1,122 @@
+//! Messages into streams.
+
+use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use bytes::Bytes;
+
+use crate::error::Effect;
+use crate::{Nats, NatsError};
+
+/// A message to append to the stream that takes its subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// Its subject, see [`Nats::subject`].
+    pub subject: String,
+    /// What it holds.
+    pub payload: Bytes,
+    /// Appended again under the same id within the stream's window, it is not stored again.
+    pub id: Option<String>,
+    /// What must be so for it to be stored; [`NatsError::Conflict`] else. An id that is known comes first.
+    pub expect: Expect,
+}
+
+/// What a write expects to find.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Expect {
+    /// Whatever is there.
+    #[default]
+    Anything,
+    /// The last message of the stream has this id.
+    LastId(String),
+    /// The last message of the stream has this sequence.
+    LastSequence(u64),
+    /// The last message of its subject has this sequence; 0 when there must be none.
+    LastOnSubject(u64),
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Its sequence in the stream; of the first time when it is a duplicate.
+    pub sequence: u64,
+    /// Whether its id was known.
+    pub duplicate: bool,
+}
+
+impl Nats {
+    /// Appends one message, durable on return as the server's `sync_interval` has it.
+    pub async fn append(&self, name: &'static str, message: Append) -> Result<Appended, NatsError> {
+        let append = async {
+            let sent = self.send(message).await?;
+            received(sent).await
+        };
+        self.run(name, Effect::Write, self.settings().request_timeout(), append)
+            .await
+    }
+
+    /// Appends messages in their order without waiting for one before the next is sent, and answers for each. One that is
+    /// refused does not hold back those after it; chain them with [`Expect::LastId`] where it must.
+    pub async fn append_all(
+        &self,
+        name: &'static str,
+        messages: Vec<Append>,
+    ) -> Result<Vec<Result<Appended, NatsError>>, NatsError> {
+        let append = async {
+            let mut sent = Vec::with_capacity(messages.len());
+            for message in messages {
+                sent.push(self.send(message).await);
+            }
+            let answers = sent.into_iter().map(|sent| async move { received(sent?).await });
+            Ok(futures::future::join_all(answers).await)
+        };
+        self.run(name, Effect::Write, self.settings().request_timeout(), append)
+            .await
+    }
+
+    async fn send(&self, message: Append) -> Result<PublishAckFuture, NatsError> {
+        // Sent while there is no connection it would be kept, and arrive when nobody expects it any more.
+        self.check_connected()?;
+        let mut publish = PublishMessage::build().payload(message.payload);
+        if let Some(id) = &message.id {
+            publish = publish.message_id(id);
+        }
+        publish = match &message.expect {
+            Expect::Anything => publish,
+            Expect::LastId(id) => publish.expected_last_message_id(id),
+            Expect::LastSequence(sequence) => publish.expected_last_sequence(*sequence),
+            Expect::LastOnSubject(sequence) => publish.expected_last_subject_sequence(*sequence),
+        };
+        let sent = self.jetstream().send_publish(message.subject, publish).await;
+        sent.map_err(|error| match error.kind() {
+            // It did not get as far as the connection.
+            PublishErrorKind::TimedOut | PublishErrorKind::MaxAckPending => NatsError::Overloaded,
+            _ => publish_error(&error),
+        })
+    }
+}
+
+async fn received(sent: PublishAckFuture) -> Result<Appended, NatsError> {
+    match sent.await {
+        Ok(ack) => Ok(Appended {
+            sequence: ack.sequence,
+            duplicate: ack.duplicate,
+        }),
+        Err(error) => Err(publish_error(&error)),
+    }
+}
+
+fn publish_error(error: &PublishError) -> NatsError {
+    let answer = std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>());
+    if let Some(answer) = answer {
+        return NatsError::answered(answer);
+    }
+    match error.kind() {
+        PublishErrorKind::WrongLastMessageId | PublishErrorKind::WrongLastSequence => NatsError::Conflict,
+        PublishErrorKind::StreamNotFound => NatsError::NotFound,
+        PublishErrorKind::MaxPayloadExceeded => NatsError::TooLarge,
+        PublishErrorKind::MaxAckPending => NatsError::Overloaded,
+        PublishErrorKind::TimedOut => NatsError::late(Effect::Write),
+        PublishErrorKind::BrokenPipe | PublishErrorKind::Other => NatsError::lost(Effect::Write, error),
+    }
+}
