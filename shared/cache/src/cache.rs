@@ -1,3 +1,4 @@
+use crate::far::{Far, Shared};
 use crate::flight::Flight;
 use crate::metrics::{CacheMetrics, Handles};
 use crate::shelf::Shelf;
@@ -7,7 +8,7 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -46,9 +47,13 @@ pub(crate) struct Inner<K, V, E> {
     pub(crate) settings: CacheSettings,
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Handles,
+    /// The shared level, where there is one.
+    pub(crate) far: Option<Far<K, V>>,
     pub(crate) turns: Arc<Semaphore>,
-    /// Loads that run or wait for their turn.
-    pub(crate) loads: AtomicUsize,
+    /// Places for loads that run or wait for their turn.
+    pub(crate) places: Arc<Semaphore>,
+    /// Places for flights that ask the shared level: an origin that hangs must not stand in the way of what is known there.
+    pub(crate) looks: Arc<Semaphore>,
     chance: Chance,
     hasher: RandomState,
     shards: Box<[RwLock<Shard<K, V, E>>]>,
@@ -66,6 +71,8 @@ pub(crate) struct Shard<K, V, E> {
 
 pub(crate) struct Entry<V> {
     pub(crate) value: Option<V>,
+    /// When asking for it began.
+    as_of: Duration,
     expires_at: Duration,
     /// How long the load took.
     delta: Duration,
@@ -113,6 +120,45 @@ where
         metrics: &CacheMetrics,
         chance: impl Fn() -> f64 + Send + Sync + 'static,
     ) -> Self {
+        Self::build(name, settings, None, clock, metrics, Box::new(chance))
+    }
+
+    /// An empty cache in front of a level that it shares with other processes. Values live here for `near_ttl_ms`, there for
+    /// `ttl_ms`; "not there" is remembered there only. Needs the runtime it is made in.
+    pub fn with_shared(
+        name: &'static str,
+        settings: &CacheSettings,
+        shared: Shared<K, V>,
+        clock: SharedClock,
+        metrics: &CacheMetrics,
+    ) -> Self {
+        let chance = || 1.0 - rand::random::<f64>();
+        Self::with_shared_and_chance(name, settings, shared, clock, metrics, chance)
+    }
+
+    /// The same, with its jitter and early refreshes following `chance`, which draws from (0, 1].
+    pub fn with_shared_and_chance(
+        name: &'static str,
+        settings: &CacheSettings,
+        shared: Shared<K, V>,
+        clock: SharedClock,
+        metrics: &CacheMetrics,
+        chance: impl Fn() -> f64 + Send + Sync + 'static,
+    ) -> Self {
+        let notices = shared.level.notices();
+        let cache = Self::build(name, settings, Some(shared), clock, metrics, Box::new(chance));
+        cache.listen(notices);
+        cache
+    }
+
+    fn build(
+        name: &'static str,
+        settings: &CacheSettings,
+        shared: Option<Shared<K, V>>,
+        clock: SharedClock,
+        metrics: &CacheMetrics,
+        chance: Chance,
+    ) -> Self {
         let capacity = settings.capacity.max(1);
         let shards = SHARDS_MAX.min(capacity);
         let shard = |_| {
@@ -123,15 +169,19 @@ where
                 removals: 0,
             })
         };
+        let places = settings.loads_max.saturating_add(settings.loads_waiting_max);
+        let places = || Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
         let inner = Inner {
             settings: *settings,
+            far: shared.map(|shared| Far::new(shared, clock.clone(), metrics.far.of(name))),
             clock,
             metrics: metrics.of(name),
             turns: Arc::new(Semaphore::new(
                 settings.loads_max.clamp(1, Semaphore::MAX_PERMITS),
             )),
-            loads: AtomicUsize::new(0),
-            chance: Box::new(chance),
+            places: places(),
+            looks: places(),
+            chance,
             hasher: RandomState::new(),
             shards: (0..shards).map(shard).collect(),
         };
@@ -293,10 +343,18 @@ impl<K: Hash + Eq + Clone, V: Clone, E> Inner<K, V, E> {
         as_of: Duration,
         delta: Duration,
     ) {
-        let expires_at = as_of + self.settings.ttl(value.is_some(), (self.chance)());
+        if value.is_none() && self.far.is_some() {
+            // Only the shared level remembers it, where whoever creates it can take that back from all processes.
+            return self.forget(shard, &key);
+        }
+        let ttl = match &self.far {
+            Some(far) => far.settings.near_ttl(),
+            None => self.settings.ttl(value.is_some()),
+        };
         let entry = Entry {
             value,
-            expires_at,
+            as_of,
+            expires_at: as_of + self.jittered(ttl),
             delta,
             chosen: AtomicBool::new(false),
         };
@@ -307,6 +365,18 @@ impl<K: Hash + Eq + Clone, V: Clone, E> Inner<K, V, E> {
         if shard.shelf.len() > before {
             self.metrics.entries.inc();
         }
+    }
+
+    pub(crate) fn jittered(&self, ttl: Duration) -> Duration {
+        self.settings.jittered(ttl, (self.chance)())
+    }
+
+    /// What was last known of a key, if it may be served although its time is over.
+    pub(crate) fn stale(&self, key: &K, age_max: Duration) -> Option<V> {
+        let shard = self.read(key);
+        let entry = shard.shelf.get(key)?;
+        let age = self.clock.monotonic().saturating_sub(entry.as_of);
+        entry.value.clone().filter(|_| age < age_max)
     }
 
     fn forget<Q>(&self, shard: &mut Shard<K, V, E>, key: &Q)

@@ -12,6 +12,9 @@ pub enum LoadError<E> {
     /// The load, or its wait for a turn, took too long.
     #[error("the origin did not answer in time")]
     TimedOut,
+    /// The shared level is away or was wiped, the origin is read as often as it bears, and nothing is known here.
+    #[error("the shared cache is away and the origin bears no more reads")]
+    Limited,
     /// The load ended without an answer: it panicked, or the process is stopping.
     #[error("the load ended without an answer")]
     Abandoned,
@@ -24,6 +27,7 @@ impl<E> LoadError<E> {
             Self::Origin(_) => "cache_origin_failed",
             Self::Busy => "cache_busy",
             Self::TimedOut => "cache_load_timed_out",
+            Self::Limited => "cache_origin_limited",
             Self::Abandoned => "cache_load_abandoned",
         }
     }
@@ -31,6 +35,11 @@ impl<E> LoadError<E> {
     /// Whether a later read may succeed. Of an origin's error, ask the error itself.
     pub fn retryable(&self) -> bool {
         !matches!(self, Self::Origin(_))
+    }
+
+    /// A read changes nothing, so nothing about it is in doubt.
+    pub fn is_unknown(&self) -> bool {
+        false
     }
 }
 
@@ -41,6 +50,7 @@ impl<E> Clone for LoadError<E> {
             Self::Origin(error) => Self::Origin(Arc::clone(error)),
             Self::Busy => Self::Busy,
             Self::TimedOut => Self::TimedOut,
+            Self::Limited => Self::Limited,
             Self::Abandoned => Self::Abandoned,
         }
     }

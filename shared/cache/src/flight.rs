@@ -1,10 +1,11 @@
 use crate::LoadError;
+use crate::bring::Brought;
 use crate::cache::{Cache, Inner, Look, Shard};
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 use telemetry::TraceContext;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
 type Answer<V, E> = Result<Option<V>, LoadError<E>>;
@@ -14,6 +15,7 @@ type Answered<V, E> = watch::Receiver<Option<Answer<V, E>>>;
 /// fill the entry.
 pub(crate) struct Flight<V, E> {
     answered: Answered<V, E>,
+    began_at: Duration,
 }
 
 impl<K, V, E> Cache<K, V, E>
@@ -27,26 +29,50 @@ where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Option<V>, E>> + Send + 'static,
     {
-        let mut answered = {
-            let mut shard = self.inner.write(&key);
-            // The entry may have come between the look and the lock.
-            if let Some(entry) = shard.shelf.get(&key)
-                && let Look::Fresh(lookup) | Look::Due(lookup) = self.inner.look(entry)
-            {
-                return Ok(lookup.into_value());
+        let mut load = Some(load);
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            let (mut answered, is_own) = {
+                let mut shard = self.inner.write(&key);
+                // The entry may have come between the look and the lock.
+                if let Some(entry) = shard.shelf.get(&key)
+                    && let Look::Fresh(lookup) | Look::Due(lookup) = self.inner.look(entry)
+                {
+                    return Ok(lookup.into_value());
+                }
+                match (
+                    shard.flights.get(&key).filter(|flight| self.may_join(flight)),
+                    load.take(),
+                ) {
+                    (None, Some(load)) => (self.take_off(&mut shard, key.clone(), load)?, true),
+                    (Some(flight), kept) => {
+                        load = kept;
+                        (flight.answered.clone(), false)
+                    }
+                    (None, None) => return Err(LoadError::Abandoned),
+                }
+            };
+            // The load has a deadline, so this wait has one. The channel closes without an answer when the load panicked.
+            let answer = answered
+                .wait_for(Option::is_some)
+                .await
+                .ok()
+                .and_then(|answer| answer.clone());
+            let answer = answer.unwrap_or(Err(LoadError::Abandoned));
+            // A load that began before this caller came may have missed what another process created meanwhile and
+            // acknowledged. The next load begins after it came.
+            if is_own || rounds > 1 || self.inner.far.is_none() || !matches!(answer, Ok(None)) {
+                return answer;
             }
-            match shard.flights.get(&key) {
-                Some(flight) => flight.answered.clone(),
-                None => self.take_off(&mut shard, key, load)?,
-            }
-        };
-        // The load has a deadline, so this wait has one. The channel closes without an answer when the load panicked.
-        let answer = answered
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|answer| answer.clone());
-        answer.unwrap_or(Err(LoadError::Abandoned))
+        }
+    }
+
+    /// A load that hangs may bring what another process changed long ago; the bound on staleness counts from its start.
+    fn may_join(&self, flight: &Flight<V, E>) -> bool {
+        self.inner.far.as_ref().is_none_or(|far| {
+            self.inner.clock.monotonic().saturating_sub(flight.began_at) < far.settings.near_ttl()
+        })
     }
 
     /// Begins a load that nobody waits for, unless one is under way or there are too many.
@@ -71,13 +97,14 @@ where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Option<V>, E>> + Send + 'static,
     {
-        let settings = &self.inner.settings;
-        let loads_max = settings.loads_max.saturating_add(settings.loads_waiting_max);
-        if self.inner.loads.fetch_add(1, Ordering::Relaxed) >= loads_max {
-            self.inner.loads.fetch_sub(1, Ordering::Relaxed);
+        let places = match &self.inner.far {
+            Some(_) => &self.inner.looks,
+            None => &self.inner.places,
+        };
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
             self.inner.metrics.busy.inc();
             return Err(LoadError::Busy);
-        }
+        };
         let (tell, answered) = watch::channel(None);
         let landing = Landing {
             inner: Arc::clone(&self.inner),
@@ -88,9 +115,10 @@ where
             key,
             Flight {
                 answered: answered.clone(),
+                began_at: self.inner.clock.monotonic(),
             },
         );
-        let work = fly(landing, load);
+        let work = fly(landing, place, load);
         match TraceContext::current() {
             Some(context) => tokio::spawn(context.scope(work)),
             None => tokio::spawn(work),
@@ -99,7 +127,7 @@ where
     }
 }
 
-async fn fly<K, V, E, F, Fut>(landing: Landing<K, V, E>, load: F)
+async fn fly<K, V, E, F, Fut>(landing: Landing<K, V, E>, mut place: OwnedSemaphorePermit, load: F)
 where
     K: Hash + Eq + Clone,
     V: Clone,
@@ -107,24 +135,20 @@ where
     Fut: Future<Output = Result<Option<V>, E>>,
 {
     let inner = Arc::clone(&landing.inner);
-    let in_turn = async {
-        // Never closed; were it, the load would merely go unbounded.
-        let _turn = inner.turns.acquire().await;
-        let began = inner.clock.monotonic();
-        let found = load().await;
-        (began, found)
-    };
-    match timeout(inner.settings.load_timeout(), in_turn).await {
-        Ok((began, Ok(found))) => landing.found(began, found),
-        Ok((_, Err(error))) => {
-            inner.metrics.origin_failed.inc();
-            landing.failed(LoadError::Origin(Arc::new(error)));
+    let bringing = inner.bring(&landing.key, &mut place, load);
+    match timeout(inner.settings.load_timeout(), bringing).await {
+        Ok(Ok(brought)) => {
+            landing.found(&brought);
+            // Behind the readers' backs, but still counted as a load under way.
+            inner.fill(brought).await;
         }
+        Ok(Err(error)) => landing.failed(error),
         Err(_) => {
             inner.metrics.timed_out.inc();
             landing.failed(LoadError::TimedOut);
         }
     }
+    drop(place);
 }
 
 /// Ends a flight however its task ends: found, failed, panicked or dropped with the runtime.
@@ -136,23 +160,19 @@ struct Landing<K: Hash + Eq + Clone, V: Clone, E> {
 }
 
 impl<K: Hash + Eq + Clone, V: Clone, E> Landing<K, V, E> {
-    fn found(mut self, began: std::time::Duration, found: Option<V>) {
-        let counter = if found.is_some() {
-            &self.inner.metrics.found
-        } else {
-            &self.inner.metrics.absent
-        };
-        counter.inc();
-        let delta = self.inner.clock.monotonic().saturating_sub(began);
+    fn found(mut self, brought: &Brought<V>) {
         let Some(tell) = self.tell.take() else { return };
+        let delta = self.inner.clock.monotonic().saturating_sub(brought.as_of);
         let mut shard = self.inner.write(&self.key);
         if is_listed(&shard, &self.key, &tell) {
             shard.flights.remove(&self.key);
-            self.inner
-                .keep(&mut shard, self.key.clone(), found.clone(), began, delta);
+            if !brought.is_stale() {
+                let (key, value) = (self.key.clone(), brought.value.clone());
+                self.inner.keep(&mut shard, key, value, brought.as_of, delta);
+            }
         }
         drop(shard);
-        tell.send_replace(Some(Ok(found)));
+        tell.send_replace(Some(Ok(brought.value.clone())));
     }
 
     fn failed(mut self, error: LoadError<E>) {
@@ -178,7 +198,6 @@ impl<K: Hash + Eq + Clone, V: Clone, E> Drop for Landing<K, V, E> {
             self.inner.metrics.abandoned.inc();
             self.leave(None);
         }
-        self.inner.loads.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

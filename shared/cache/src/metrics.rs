@@ -1,3 +1,4 @@
+use crate::far::FarMetrics;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -13,6 +14,7 @@ pub struct CacheMetrics {
     refreshes: Family<Labels<1>, Counter>,
     evictions: Family<Labels<1>, Counter>,
     entries: Family<Labels<1>, Gauge>,
+    pub(crate) far: FarMetrics,
 }
 
 impl CacheMetrics {
@@ -43,6 +45,7 @@ impl CacheMetrics {
             "Entries held, expired ones included",
             self.entries.clone(),
         );
+        self.far.register(registry);
     }
 
     /// Handles for one cache, found once: a lookup only adds to an atomic.

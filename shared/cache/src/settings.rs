@@ -8,11 +8,11 @@ use std::time::Duration;
 pub struct CacheSettings {
     /// The most entries kept.
     pub capacity: usize,
-    /// The longest time for which a value is served after its load began.
+    /// The longest time for which a value is served after its load began; with a shared level, for which it is kept there.
     pub ttl_ms: u64,
     /// The largest share of the time to live that is taken off by chance, from 0 to 1.
     pub ttl_jitter: f64,
-    /// The longest time for which "not there" is believed.
+    /// The longest time for which "not there" is believed, unless a shared level has its own.
     pub negative_ttl_ms: u64,
     /// How eagerly entries are refreshed before they expire; 0 never, 1 as the paper does, more is earlier.
     pub xfetch_beta: f64,
@@ -40,13 +40,17 @@ impl Default for CacheSettings {
 }
 
 impl CacheSettings {
-    /// How long a value, or an absence, is served; `chance` is from 0 to 1.
-    pub(crate) fn ttl(&self, present: bool, chance: f64) -> Duration {
-        let ttl = Duration::from_millis(if present {
+    /// How long a value, or an absence, is believed.
+    pub(crate) fn ttl(&self, present: bool) -> Duration {
+        Duration::from_millis(if present {
             self.ttl_ms
         } else {
             self.negative_ttl_ms
-        });
+        })
+    }
+
+    /// A time to live less its jitter; `chance` is from 0 to 1.
+    pub(crate) fn jittered(&self, ttl: Duration, chance: f64) -> Duration {
         // TOML can say `nan`; a time to live must not.
         let jitter = if self.ttl_jitter.is_finite() {
             self.ttl_jitter.clamp(0.0, 1.0)
