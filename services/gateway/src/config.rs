@@ -2,7 +2,8 @@
 
 use client::ClientSettings;
 use identity::VerifierSettings;
-use limits::LimitSettings;
+use limits::{LimitSettings, OnLoss};
+use redis_engine::RedisSettings;
 use resilience::{BudgetSettings, RetryPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,14 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// How fast each tenant may go.
     pub rate_limit: LimitSettings,
+    /// Where the tenants' buckets are: `memory:` (each gateway counts for itself) or `redis://[:password@]host:port/DB?prefix=NAME`
+    /// (all gateways count together). A password is better given by the environment than in a file.
+    pub rate_limit_url: String,
+    /// What happens to a tenant's requests while Redis cannot be asked: `local` lets each gateway count for itself, so that a tenant
+    /// may go as fast at each of them; `refuse` answers 503.
+    pub rate_limit_on_loss: OnLoss,
+    /// The connection to Redis, where `rate_limit_url` names one.
+    pub redis: RedisSettings,
     /// How a GET or HEAD that could not connect is tried again; `attempts_max = 1` turns that off.
     pub retry: RetryPolicy,
     /// How many such retries there may be in all.
@@ -52,6 +61,9 @@ impl Default for Settings {
             token_command: "orrery token --tenant acme --user ada".to_owned(),
             body_bytes_max: 16 * 1024 * 1024,
             rate_limit: LimitSettings::default(),
+            rate_limit_url: "memory:".to_owned(),
+            rate_limit_on_loss: OnLoss::default(),
+            redis: RedisSettings::default(),
             retry: RetryPolicy::default(),
             retry_budget: BudgetSettings::default(),
             start_page_probe_ms: 300,

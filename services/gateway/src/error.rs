@@ -7,6 +7,7 @@ use client::ClientError;
 use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use identity::VerifyError;
+use limits::LimitError;
 use problem::Problem;
 
 use crate::headers::ConnectionError;
@@ -43,6 +44,8 @@ pub(crate) enum Refusal {
     RateLimited(Duration),
     #[error("so many tenants are at work that no other can be reckoned with at the moment; nothing was done")]
     LimiterFull(Duration),
+    #[error("how fast this tenant may go cannot be told at the moment; nothing was done")]
+    Limiter(#[from] LimitError),
     #[error("the {} {}", .0.name(), told(.1))]
     Upstream(Upstream, ClientError),
 }
@@ -66,6 +69,7 @@ impl Refusal {
             Self::Csrf => "csrf",
             Self::RateLimited(_) => "too_many_requests",
             Self::LimiterFull(_) => "rate_limiter_full",
+            Self::Limiter(error) => error.code(),
             Self::Upstream(_, error) => error.code(),
         }
     }
@@ -74,6 +78,7 @@ impl Refusal {
     pub(crate) fn retryable(&self) -> bool {
         match self {
             Self::RateLimited(_) | Self::LimiterFull(_) => true,
+            Self::Limiter(error) => error.retryable(),
             Self::Token(error) => error.retryable(),
             Self::Upstream(_, error) => error.retryable(),
             _ => false,
@@ -91,7 +96,7 @@ impl Refusal {
             Self::Csrf => StatusCode::FORBIDDEN,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Upstream(_, ClientError::Timeout) => StatusCode::GATEWAY_TIMEOUT,
-            Self::LimiterFull(_) | Self::Upstream(..) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::LimiterFull(_) | Self::Limiter(_) | Self::Upstream(..) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -100,6 +105,7 @@ impl Refusal {
         match self {
             Self::Method(allowed) => problem.header(ALLOW, HeaderValue::from_static(allowed)),
             Self::RateLimited(after) | Self::LimiterFull(after) => problem.retry_after(*after),
+            Self::Limiter(cause) => problem.retry_after(RETRY_AFTER).cause(cause),
             Self::Upstream(_, ClientError::Timeout) => problem,
             Self::Upstream(_, cause) => problem.retry_after(RETRY_AFTER).cause(cause),
             Self::Token(VerifyError::KeysUnavailable) => problem.retry_after(RETRY_AFTER),

@@ -40,7 +40,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn new(role: &Role, settings: &Settings) -> Result<Self, SettingError> {
+    pub(crate) async fn new(role: &Role, settings: &Settings) -> Result<Self, SettingError> {
         let public = Origin::parse("public_url", &settings.public_url)?;
         let upstreams = PerUpstream::apis(&settings.upstreams)?;
         let clock = role.clock.clone();
@@ -55,7 +55,7 @@ impl Gateway {
         })?;
         Ok(Self {
             verifier: Verifier::new(settings.tokens.clone(), Arc::new(keys), clock.clone()),
-            limits: TenantLimits::new(&settings.rate_limit, clock.clone()),
+            limits: TenantLimits::open(role, settings).await?,
             retry: settings.retry.clone(),
             retry_budget: RetryBudget::new(settings.retry_budget.clone(), clock.clone()),
             metrics: Metrics::register(&role.telemetry, settings.tenant_labels_max),

@@ -50,14 +50,15 @@ pub fn check(settings: &Settings) -> Result<(), RunError> {
     config::Origin::parse("public_url", &settings.public_url)?;
     config::PerUpstream::apis(&settings.upstreams)?;
     config::PerUpstream::admins(&settings.admin)?;
+    rate_limit::Buckets::named(settings)?;
     Ok(())
 }
 
 /// Serves the gateway until the role is drained.
 pub async fn run(mut role: Role, settings: Settings) -> Result<(), RunError> {
-    let gateway = gateway::Gateway::new(&role, &settings)?;
+    let gateway = gateway::Gateway::new(&role, &settings).await?;
     role.settings.body_bytes_max = settings.body_bytes_max;
-    // No checks: what the gateway can do by itself it can do as long as it lives (see the README).
-    let readiness = Readiness::new(role.clock.clone());
+    // Nothing is required: what the gateway can do by itself it can do as long as it lives (see the README).
+    let readiness = gateway.limits.watched_by(Readiness::new(role.clock.clone()));
     Ok(role.serve(gateway::router(Arc::new(gateway)), readiness).await?)
 }

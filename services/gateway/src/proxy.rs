@@ -123,7 +123,7 @@ async fn admit(gateway: &Gateway, parts: &mut Parts, decision: &mut Option<Decis
     let authority = &public.authority;
     let principal =
         access::authenticate(&mut parts.headers, &parts.method, verifier, cookies, authority).await?;
-    let given = gateway.limits.check(&principal.tenant);
+    let given = gateway.limits.check(&principal.tenant).await?;
     if given.keys_full {
         // Nothing is known of this tenant's own bucket, so nothing is told of it.
         return Err(Refusal::LimiterFull(given.retry_after.unwrap_or_default()));

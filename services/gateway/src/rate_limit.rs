@@ -3,32 +3,97 @@
 //! The headers are those of draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy: "tenant";q=<quota>;w=<seconds>` and
 //! `RateLimit: "tenant";r=<remaining>;t=<seconds until full>`.
 
-use clock::SharedClock;
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use identity::Tenant;
-use limits::{Decision, KeyedLimiter, LimitSettings};
+use limits::{
+    Decision, KeyedLimiter, LimitError, LimitSettings, OnLoss, RateLimiter, RedisLimiter, SharedLimiter,
+};
+use redis_engine::{Redis, RedisUrl};
+use server::{Readiness, Role};
+
+use crate::config::{SettingError, Settings};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const PROBE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Where the buckets are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Buckets {
+    Memory,
+    Redis,
+}
+
+impl Buckets {
+    /// What `rate_limit_url` names. An error never repeats it: it may hold a password.
+    pub(crate) fn named(settings: &Settings) -> Result<Self, SettingError> {
+        let url = settings.rate_limit_url.as_str();
+        match url.split(':').next() {
+            Some("memory") if url == "memory:" => Ok(Self::Memory),
+            Some("redis") => RedisUrl::parse(url).map(|_| Self::Redis).map_err(refused),
+            _ => Err(refused(
+                "names no engine: use memory: or redis://host:port/DB?prefix=NAME",
+            )),
+        }
+    }
+}
+
+fn refused(detail: impl ToString) -> SettingError {
+    SettingError {
+        setting: "rate_limit_url",
+        detail: detail.to_string(),
+    }
+}
 
 /// The limiter of all tenants.
 #[derive(Debug)]
 pub(crate) struct TenantLimits {
-    limiter: KeyedLimiter<Tenant>,
+    limiter: Arc<dyn RateLimiter>,
+    /// Kept to ask how it does.
+    redis: Option<Redis>,
     policy: HeaderValue,
 }
 
 impl TenantLimits {
-    pub(crate) fn new(settings: &LimitSettings, clock: SharedClock) -> Self {
-        Self {
-            limiter: KeyedLimiter::new(settings, clock),
-            policy: policy(settings),
-        }
+    /// Opens the engine that the settings name. Without its Redis, a gateway starts all the same when it may count for itself.
+    pub(crate) async fn open(role: &Role, settings: &Settings) -> Result<Self, SettingError> {
+        let limit = &settings.rate_limit;
+        let own = KeyedLimiter::<String>::new(limit, role.clock.clone());
+        let (limiter, redis): (Arc<dyn RateLimiter>, _) = match Buckets::named(settings)? {
+            Buckets::Memory => (Arc::new(own), None),
+            Buckets::Redis => {
+                let redis = connect(role, settings).await?;
+                let shared = RedisLimiter::new(&redis, "rate_limit", limit.rate());
+                let on_loss = settings.rate_limit_on_loss;
+                let limiter = SharedLimiter::new(own, shared, on_loss, &role.telemetry);
+                (Arc::new(limiter), Some(redis))
+            }
+        };
+        Ok(Self {
+            limiter,
+            redis,
+            policy: policy(limit),
+        })
     }
 
     /// Takes a token of this tenant's, if there is one.
-    pub(crate) fn check(&self, tenant: &Tenant) -> Decision {
-        self.limiter.check(tenant)
+    pub(crate) async fn check(&self, tenant: &Tenant) -> Result<Decision, LimitError> {
+        self.limiter.check(tenant.as_str()).await
+    }
+
+    /// Redis away is worth an operator's look, and no reason to take the gateway out: redirects go on in any case.
+    pub(crate) fn watched_by(&self, readiness: Readiness) -> Readiness {
+        let Some(redis) = self.redis.clone() else {
+            return readiness;
+        };
+        let timeout = redis.settings().probe_timeout();
+        readiness.degraded_by("redis", PROBE_INTERVAL, timeout, move || {
+            let redis = redis.clone();
+            async move { redis.probe().await.map_err(|error| error.to_string()) }
+        })
     }
 
     /// Tells the client. An upstream's own limit headers give way: two would contradict each other.
@@ -43,6 +108,19 @@ impl TenantLimits {
     }
 }
 
+async fn connect(role: &Role, settings: &Settings) -> Result<Redis, SettingError> {
+    let (url, clock) = (&settings.rate_limit_url, role.clock.clone());
+    if settings.rate_limit_on_loss == OnLoss::Refuse {
+        let connected = Redis::connect(url, settings.redis.clone(), role.telemetry.clone(), clock).await;
+        return connected.map_err(refused);
+    }
+    let redis = Redis::connecting(url, settings.redis.clone(), &role.telemetry, clock).map_err(refused)?;
+    if let Err(error) = redis.probe().await {
+        tracing::warn!(%error, "starting without the shared rate limiter; this gateway counts for itself until it is there");
+    }
+    Ok(redis)
+}
+
 /// A bucket is not a window; the draft's window is the time in which the whole quota comes back.
 fn policy(settings: &LimitSettings) -> HeaderValue {
     let window_s = settings.burst.get().div_ceil(settings.refill_per_second.get());
@@ -52,14 +130,33 @@ fn policy(settings: &LimitSettings) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
-    use std::time::Duration;
 
     use clock::ManualClock;
 
     use super::*;
 
     #[test]
-    fn the_headers_are_those_of_the_draft() {
+    fn a_url_of_no_engine_is_refused_without_its_password() {
+        for bad in [
+            "",
+            "memory:x",
+            "memory",
+            "postgres://u:secret@h",
+            "redis://u:secret@h/x",
+            "redis:",
+        ] {
+            let settings = Settings {
+                rate_limit_url: bad.to_owned(),
+                ..Settings::default()
+            };
+            let error = Buckets::named(&settings).expect_err(bad).to_string();
+            assert!(error.starts_with("gateway.rate_limit_url: "), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_headers_are_those_of_the_draft() {
         let three = NonZeroU32::new(3).expect("not zero");
         let one = NonZeroU32::MIN;
         let settings = LimitSettings {
@@ -68,12 +165,16 @@ mod tests {
             ..LimitSettings::default()
         };
         let clock = ManualClock::at(0);
-        let limits = TenantLimits::new(&settings, clock.clone());
+        let limits = TenantLimits {
+            limiter: Arc::new(KeyedLimiter::<String>::new(&settings, clock.clone())),
+            redis: None,
+            policy: policy(&settings),
+        };
         let tenant = Tenant::parse("acme").expect("a tenant");
         let mut told = Vec::new();
         for _ in 0..4 {
             let mut headers = HeaderMap::new();
-            let decision = limits.check(&tenant);
+            let decision = limits.check(&tenant).await.expect("in memory");
             limits.tell(&mut headers, &decision);
             assert_eq!(headers[RATE_LIMIT_POLICY], "\"tenant\";q=3;w=3");
             told.push((

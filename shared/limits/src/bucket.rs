@@ -2,6 +2,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 const SECOND_NS: u64 = 1_000_000_000;
+/// A token an hour is the slowest rate.
+const PERIOD_NS_MAX: u64 = 3_600 * SECOND_NS;
 
 /// A burst and a refill rate, as the bucket reckons with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +22,27 @@ impl Rate {
         }
     }
 
+    /// At most `burst` at once, and one token back each `period` (a nanosecond to an hour).
+    pub fn one_each(burst: NonZeroU32, period: Duration) -> Self {
+        Self {
+            burst,
+            token_ns: nanos(period).clamp(1, PERIOD_NS_MAX),
+        }
+    }
+
     /// The most tokens that a bucket holds.
     pub fn burst(&self) -> NonZeroU32 {
         self.burst
     }
 
-    /// Time in which an empty bucket fills. Below 2^62 nanoseconds, so sums with a process's age do not overflow.
-    fn capacity_ns(&self) -> u64 {
-        u64::from(self.burst.get()) * self.token_ns
+    /// Time in which one token comes back.
+    pub(crate) fn token_ns(&self) -> u64 {
+        self.token_ns
+    }
+
+    /// Time in which an empty bucket fills.
+    pub(crate) fn capacity_ns(&self) -> u64 {
+        u64::from(self.burst.get()).saturating_mul(self.token_ns)
     }
 }
 
@@ -68,20 +83,28 @@ impl TokenBucket {
         let debt_after_ns = debt_ns.saturating_add(rate.token_ns);
         let over_ns = debt_after_ns.saturating_sub(rate.capacity_ns());
         if over_ns > 0 {
-            return Self::decision(rate, debt_ns, Some(Duration::from_nanos(over_ns)));
+            return Decision::of(rate, debt_ns, Some(Duration::from_nanos(over_ns)));
         }
         self.full_at_ns = now_ns.saturating_add(debt_after_ns);
-        Self::decision(rate, debt_after_ns, None)
+        Decision::of(rate, debt_after_ns, None)
+    }
+
+    /// Puts one token back: the request that took it was refused elsewhere.
+    pub(crate) fn give_back(&mut self, rate: &Rate) {
+        self.full_at_ns = self.full_at_ns.saturating_sub(rate.token_ns);
     }
 
     /// When the bucket is (or was) full again, in monotonic time.
     pub fn full_at(&self) -> Duration {
         Duration::from_nanos(self.full_at_ns)
     }
+}
 
-    fn decision(rate: &Rate, debt_ns: u64, retry_after: Option<Duration>) -> Decision {
+impl Decision {
+    /// Of a bucket that lacks `debt_ns` of being full, this request included; refused when it says how long to wait.
+    pub(crate) fn of(rate: &Rate, debt_ns: u64, retry_after: Option<Duration>) -> Self {
         let tokens = rate.capacity_ns().saturating_sub(debt_ns) / rate.token_ns;
-        Decision {
+        Self {
             allowed: retry_after.is_none(),
             limit: rate.burst.get(),
             remaining: u32::try_from(tokens).unwrap_or(u32::MAX),

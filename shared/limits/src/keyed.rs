@@ -1,8 +1,10 @@
-use crate::{Decision, LimitSettings, Rate, TokenBucket};
+use crate::{Decision, LimitError, LimitSettings, Rate, RateLimiter, TokenBucket};
+use async_trait::async_trait;
 use clock::SharedClock;
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,10 +32,15 @@ struct Buckets<K> {
 impl<K: Hash + Eq> KeyedLimiter<K> {
     /// A limiter that has seen no key yet.
     pub fn new(settings: &LimitSettings, clock: SharedClock) -> Self {
+        Self::at_rate(settings.rate(), settings.keys_max, clock)
+    }
+
+    /// The same at any rate.
+    pub fn at_rate(rate: Rate, keys_max: NonZeroUsize, clock: SharedClock) -> Self {
         Self {
             clock,
-            rate: Rate::new(settings.burst, settings.refill_per_second),
-            keys_max: settings.keys_max.get(),
+            rate,
+            keys_max: keys_max.get(),
             buckets: Mutex::new(Buckets {
                 by_key: HashMap::new(),
                 recovers_next: Duration::MAX,
@@ -53,6 +60,21 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
         match buckets.by_key.get_mut(key) {
             Some(bucket) => bucket.step(&self.rate, now),
             None => self.first_step(&mut buckets, key.to_owned(), now),
+        }
+    }
+
+    /// Puts back the token that a request of `key` took and did not use.
+    pub(crate) fn give_back<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let mut guard = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let buckets = &mut *guard;
+        if let Some(bucket) = buckets.by_key.get_mut(key) {
+            bucket.give_back(&self.rate);
+            // It may now be the first to recover.
+            buckets.recovers_next = buckets.recovers_next.min(bucket.full_at());
         }
     }
 
@@ -80,6 +102,13 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
         buckets.recovers_next = buckets.recovers_next.min(bucket.full_at());
         buckets.by_key.insert(key, bucket);
         decision
+    }
+}
+
+#[async_trait]
+impl RateLimiter for KeyedLimiter<String> {
+    async fn check(&self, key: &str) -> Result<Decision, LimitError> {
+        Ok(self.check(key))
     }
 }
 

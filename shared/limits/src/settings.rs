@@ -1,3 +1,4 @@
+use crate::Rate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -22,4 +23,22 @@ impl Default for LimitSettings {
             keys_max: const { NonZeroUsize::new(10_000).expect("not zero") },
         }
     }
+}
+
+impl LimitSettings {
+    /// As the bucket reckons with it.
+    pub fn rate(&self) -> Rate {
+        Rate::new(self.burst, self.refill_per_second)
+    }
+}
+
+/// What happens to a request while the buckets that several processes share cannot be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLoss {
+    /// This process's own bucket of the key decides.
+    #[default]
+    Local,
+    /// It is refused.
+    Refuse,
 }

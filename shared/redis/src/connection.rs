@@ -92,6 +92,11 @@ impl Redis {
         }
     }
 
+    /// The settings it was made with.
+    pub fn settings(&self) -> &RedisSettings {
+        &self.inner.settings
+    }
+
     /// The key `prefix:{tag}:rest`. Keys with one tag may be used by one script, in a cluster too.
     pub fn key(&self, tag: &str, rest: &str) -> Key {
         Key::new(self.inner.url.prefix(), tag, rest)

@@ -60,7 +60,8 @@ impl RedisSettings {
         Duration::from_millis(self.quick_deadline_ms)
     }
 
-    pub(crate) fn probe_timeout(&self) -> Duration {
+    /// How long a probe may take.
+    pub fn probe_timeout(&self) -> Duration {
         Duration::from_millis(self.probe_timeout_ms)
     }
 
