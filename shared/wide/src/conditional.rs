@@ -77,7 +77,10 @@ fn sorted(mut names: Vec<String>, rows: Vec<Vec<Option<CqlValue>>>) -> Option<Ap
     let at = names.iter().position(|name| name == APPLIED)?;
     names.remove(at);
     let names: Arc<[String]> = names.into();
-    let mut applied = !rows.is_empty();
+    if rows.is_empty() {
+        return None;
+    }
+    let mut applied = true;
     let mut told = Vec::new();
     for mut values in rows {
         if at >= values.len() {
@@ -100,4 +103,92 @@ fn sorted(mut names: Vec<String>, rows: Vec<Vec<Option<CqlValue>>>) -> Option<Ap
     // What stood there before is told by one server only: nobody shall come to rely on it.
     let rows = if applied { Vec::new() } else { told };
     Some(Applied { applied, rows })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn yes() -> Option<CqlValue> {
+        Some(CqlValue::Boolean(true))
+    }
+
+    fn no() -> Option<CqlValue> {
+        Some(CqlValue::Boolean(false))
+    }
+
+    fn text(text: &str) -> Option<CqlValue> {
+        Some(CqlValue::Text(text.to_owned()))
+    }
+
+    #[test]
+    fn a_write_that_was_done_tells_nothing_of_the_row_on_either_server() {
+        let cassandra = sorted(names(&["[applied]"]), vec![vec![yes()]]).unwrap();
+        let scylla_insert = vec![vec![yes(), None, None]];
+        let scylla_insert = sorted(names(&["[applied]", "code", "id"]), scylla_insert).unwrap();
+        let scylla_update = vec![vec![yes(), text("a"), Some(CqlValue::BigInt(1))]];
+        let scylla_update = sorted(names(&["[applied]", "code", "id"]), scylla_update).unwrap();
+        for answer in [cassandra, scylla_insert, scylla_update] {
+            assert!(answer.applied && answer.rows.is_empty(), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_write_tells_its_row_wherever_the_columns_stand() {
+        let cassandra = vec![vec![no(), text("a"), Some(CqlValue::BigInt(7)), None]];
+        let cassandra = sorted(names(&["[applied]", "code", "id", "url"]), cassandra).unwrap();
+        let elsewhere = vec![vec![text("a"), Some(CqlValue::BigInt(7)), no(), None]];
+        let elsewhere = sorted(names(&["code", "id", "[applied]", "url"]), elsewhere).unwrap();
+        for answer in [cassandra, elsewhere] {
+            assert!(!answer.applied);
+            let row = answer.row().unwrap();
+            assert_eq!(row.get::<String>("code").unwrap().as_deref(), Some("a"));
+            assert_eq!(row.get::<i64>("id").unwrap(), Some(7));
+            assert_eq!(row.get::<String>("url").unwrap(), None);
+            assert!(row.tells("url") && !row.tells("gone") && !row.tells("[applied]"));
+            assert_eq!(row.get::<i64>("gone").unwrap(), None);
+            assert!(matches!(row.get::<i64>("code"), Err(WideError::Corrupt(_))));
+        }
+    }
+
+    #[test]
+    fn a_refused_update_of_nothing_tells_no_row() {
+        let cassandra = sorted(names(&["[applied]"]), vec![vec![no()]]).unwrap();
+        let scylla = sorted(names(&["[applied]", "id"]), vec![vec![no(), None]]).unwrap();
+        for answer in [cassandra, scylla] {
+            assert!(!answer.applied && answer.rows.is_empty(), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_done_only_if_every_row_says_so() {
+        let row = |done: Option<CqlValue>, id: Option<i64>| vec![done, id.map(CqlValue::BigInt)];
+        let columns = || names(&["[applied]", "id"]);
+        // Cassandra tells the rows in the way, ScyllaDB one row for each statement.
+        let cassandra = sorted(columns(), vec![row(no(), Some(2))]).unwrap();
+        let scylla = sorted(columns(), vec![row(no(), None), row(no(), Some(2))]).unwrap();
+        for answer in [cassandra, scylla] {
+            assert!(!answer.applied);
+            assert_eq!(answer.rows.len(), 1);
+            assert_eq!(answer.rows[0].get::<i64>("id").unwrap(), Some(2));
+        }
+        let done = sorted(columns(), vec![row(yes(), None), row(yes(), Some(1))]).unwrap();
+        assert!(done.applied);
+        let mixed = sorted(columns(), vec![row(yes(), None), row(no(), None)]).unwrap();
+        assert!(!mixed.applied);
+    }
+
+    #[test]
+    fn an_answer_that_does_not_say_whether_it_was_done_is_none() {
+        assert_eq!(
+            sorted(names(&["id"]), vec![vec![Some(CqlValue::BigInt(1))]]),
+            None
+        );
+        assert_eq!(sorted(names(&["[applied]"]), vec![vec![None]]), None);
+        assert_eq!(sorted(names(&["[applied]"]), Vec::new()), None);
+    }
 }

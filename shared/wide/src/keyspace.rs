@@ -1,8 +1,11 @@
 //! The keyspace: making it, and dropping one that a test made.
 
 use scylla::client::session::Session;
+use scylla::errors::{DbError, ExecutionError, RequestAttemptError};
+use tokio::time::timeout;
 
 use crate::error::Effect;
+use crate::migrate::CREATE_STATE;
 use crate::session::Inner;
 use crate::{Wide, WideError};
 
@@ -62,16 +65,69 @@ impl Wide {
 }
 
 impl Inner {
-    /// Changes the schema, and waits until all nodes agree on it.
+    /// Whether the keyspace holds `table`, as far as the node that is asked knows.
+    pub(crate) async fn has_table(&self, table: &str) -> Result<bool, WideError> {
+        let query = format!(
+            "SELECT table_name FROM system_schema.tables WHERE keyspace_name = '{}' AND table_name = '{table}'",
+            self.url.keyspace
+        );
+        let session = self.session()?;
+        let answer = match timeout(self.settings.read_deadline(), session.query_unpaged(query, ())).await {
+            Ok(answer) => answer.map_err(|error| Effect::Read.sorted(error))?,
+            Err(_) => return Err(WideError::Deadline),
+        };
+        let rows = answer
+            .into_rows_result()
+            .map_err(|error| WideError::Unexpected(error.to_string()))?;
+        Ok(rows.rows_num() > 0)
+    }
+
+    /// Makes the keyspace, and in it the table that remembers what was done to it.
+    pub(crate) async fn make_keyspace(&self) -> Result<(), WideError> {
+        let mut outcome = Ok(());
+        for cql in self
+            .dialect
+            .create_keyspace(&self.url.keyspace, self.url.replication)
+        {
+            outcome = self.change(&cql).await;
+            if !matches!(outcome, Err(WideError::Unexpected(_))) {
+                break;
+            }
+        }
+        outcome?;
+        self.change(&self.text(CREATE_STATE)).await
+    }
+
+    /// Changes the schema, and waits until all nodes agree on it. What is there already is fine.
     pub(crate) async fn change(&self, cql: &str) -> Result<(), WideError> {
         let session = self.session()?;
-        let changing = session.query_unpaged(cql, ());
-        match tokio::time::timeout(self.settings.migrate_deadline(), changing).await {
+        match timeout(self.settings.change_deadline(), session.query_unpaged(cql, ())).await {
             Ok(Ok(_)) => Ok(()),
+            Ok(Err(ExecutionError::SchemaAgreementError(error))) => Err(WideError::Unknown(format!(
+                "the nodes do not agree on the schema: {error}"
+            ))),
+            Ok(Err(error)) if is_there_already(&error) => {
+                tracing::warn!(keyspace = self.url.keyspace, %error, "a schema change had been made before");
+                Ok(())
+            }
             Ok(Err(error)) => Err(Effect::Write.sorted(error)),
             Err(_) => Err(WideError::Unknown(
                 "the schema change was not answered".to_owned(),
             )),
         }
+    }
+}
+
+/// A step that was cut short is repeated from its first statement, and not every server has `IF NOT EXISTS` for a column.
+fn is_there_already(error: &ExecutionError) -> bool {
+    let ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, message)) = error else {
+        return false;
+    };
+    match error {
+        DbError::AlreadyExists { .. } => true,
+        DbError::Invalid => {
+            message.contains("already exists") || message.contains("conflicts with an existing column")
+        }
+        _ => false,
     }
 }

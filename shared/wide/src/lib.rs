@@ -6,6 +6,7 @@ mod current_row;
 mod error;
 mod execute;
 mod keyspace;
+mod lock;
 mod migrate;
 mod probe;
 mod retry;
@@ -22,7 +23,7 @@ pub use current_row::{Cell, CurrentRow};
 pub use error::WideError;
 pub use execute::{Next, Page};
 pub use keyspace::Dialect;
-pub use migrate::{Change, Migration};
+pub use migrate::{Kind, Migration};
 /// How a row is read into a tuple or a struct of ours, and values are written from one; the derives of the same names go with them.
 pub use scylla::deserialize::row::DeserializeRow;
 pub use scylla::serialize::row::SerializeRow;

@@ -219,7 +219,7 @@ async fn build(url: &WideUrl, settings: &WideSettings) -> Result<Session, WideEr
         .connection_timeout(settings.connect_timeout() / 2)
         .keepalive_interval(settings.keepalive())
         .keepalive_timeout(settings.keepalive())
-        .schema_agreement_timeout(settings.migrate_deadline())
+        .schema_agreement_timeout(settings.change_deadline())
         // Tables and columns are in the code; the driver needs the keyspace's replication only.
         .keyspaces_to_fetch([url.keyspace.clone()]);
     if !url.translate.is_empty() {

@@ -31,6 +31,8 @@ pub struct WideSettings {
     pub probe_timeout_ms: u64,
     /// How long migrating may take, waiting for another process that migrates included.
     pub migrate_deadline_ms: u64,
+    /// How long the right to migrate outlives a process that died with it, in seconds. One schema change may take as long.
+    pub migrate_lock_s: u32,
 }
 
 impl Default for WideSettings {
@@ -47,6 +49,7 @@ impl Default for WideSettings {
             keepalive_ms: 2_000,
             probe_timeout_ms: 500,
             migrate_deadline_ms: 120_000,
+            migrate_lock_s: 60,
         }
     }
 }
@@ -70,6 +73,11 @@ impl WideSettings {
 
     pub(crate) fn probe_timeout(&self) -> Duration {
         Duration::from_millis(self.probe_timeout_ms)
+    }
+
+    /// One schema change ends before the lock it is made under does.
+    pub(crate) fn change_deadline(&self) -> Duration {
+        Duration::from_secs(u64::from(self.migrate_lock_s.max(1))) * 3 / 4
     }
 
     pub(crate) fn migrate_deadline(&self) -> Duration {
