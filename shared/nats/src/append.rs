@@ -16,7 +16,7 @@ pub struct Append {
     pub payload: Bytes,
     /// Appended again under the same id within the stream's window, it is not stored again.
     pub id: Option<String>,
-    /// What must be so for it to be stored; [`NatsError::Conflict`] else. An id that is known comes first.
+    /// What must be so for it to be stored; [`NatsError::Conflict`] else.
     pub expect: Expect,
 }
 
@@ -26,11 +26,11 @@ pub enum Expect {
     /// Whatever is there.
     #[default]
     Anything,
-    /// The last message of the stream has this id.
+    /// The last message of the stream has this id. The server looks at this only once it knows that the message is no duplicate.
     LastId(String),
-    /// The last message of the stream has this sequence.
+    /// The last message of the stream has this sequence. Looked at before the message's own id.
     LastSequence(u64),
-    /// The last message of its subject has this sequence; 0 when there must be none.
+    /// The last message of its subject has this sequence; 0 when there must be none. Looked at before the message's own id.
     LastOnSubject(u64),
 }
 

@@ -85,7 +85,7 @@ impl Nats {
             }),
         };
         // A server without JetStream is no use to anybody here.
-        nats.api::<_, serde_json::Value>("account", Effect::Repeatable, "INFO", &())
+        nats.api::<_, serde_json::Value>("account", Effect::Repeatable, "INFO", &serde_json::json!({}))
             .await?;
         Ok(nats)
     }

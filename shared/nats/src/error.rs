@@ -30,8 +30,8 @@ pub enum NatsError {
     /// A limit of the stream, the account or the disk is reached. Nothing was written.
     #[error("nats has no room: {0}")]
     Full(String),
-    /// No such stream. Nothing was done.
-    #[error("there is no such stream")]
+    /// No such stream or message. Nothing was done.
+    #[error("there is no such stream or message")]
     NotFound,
     /// The message is larger than the server takes. Nothing was written.
     #[error("the message is larger than nats takes")]
@@ -100,7 +100,7 @@ impl NatsError {
             ErrorCode::STREAM_WRONG_LAST_SEQUENCE
             | ErrorCode::STREAM_WRONG_LAST_MESSAGE_ID
             | ErrorCode(WRONG_LAST_SEQUENCE_CONSTANT) => Self::Conflict,
-            ErrorCode::STREAM_NOT_FOUND => Self::NotFound,
+            ErrorCode::STREAM_NOT_FOUND | ErrorCode::SEQUENCE_NOT_FOUND => Self::NotFound,
             ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM => Self::TooLarge,
             ErrorCode::STREAM_STORE_FAILED
             | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED

@@ -118,7 +118,7 @@ impl Nats {
     /// What a stream holds; [`NatsError::NotFound`] when there is none.
     pub async fn stream_state(&self, name: &str) -> Result<StreamState, NatsError> {
         let info: Info = self
-            .admin("stream_info", &format!("STREAM.INFO.{name}"), &())
+            .admin("stream_info", &format!("STREAM.INFO.{name}"), &json!({}))
             .await?;
         Ok(StreamState::from(&info))
     }
@@ -172,7 +172,7 @@ impl Nats {
     /// Deletes a stream with all it holds, for tests and for data that is wanted no more. One that is not there is no error.
     pub async fn delete_stream(&self, name: &str) -> Result<(), NatsError> {
         match self
-            .admin::<_, serde_json::Value>("stream_delete", &format!("STREAM.DELETE.{name}"), &())
+            .admin::<_, serde_json::Value>("stream_delete", &format!("STREAM.DELETE.{name}"), &json!({}))
             .await
         {
             Ok(_) | Err(NatsError::NotFound) => Ok(()),
