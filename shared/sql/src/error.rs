@@ -1,15 +1,27 @@
 //! What can go wrong with a database, sorted by what the caller can do about it.
 
+mod postgres;
+mod sqlite;
+
+pub(crate) use postgres::{Cause, did_not_commit};
+
 /// An error of the engine, never of a domain rule.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqlError {
-    /// Another connection held the lock for longer than this one was ready to wait. Nothing was written.
+    /// Other writers were in the way for longer than this one was ready to wait: a lock, a deadlock, an order of
+    /// transactions that could not be kept. Nothing was written.
     #[error("the database stayed locked by another writer")]
     Busy,
     /// No connection became free in time. Nothing was written.
     #[error("no database connection became free in time")]
     Overloaded,
+    /// The server is away, or hung up before the commit was asked for. Nothing was written.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
+    /// The server knows neither this user, nor this database, or does not allow what was asked.
+    #[error("the database refuses this user: {0}")]
+    Denied(String),
     /// The database was closed, as at the end of the process. Nothing was written.
     #[error("the database is closed")]
     Closed,
@@ -40,24 +52,31 @@ pub enum SqlError {
     Constraint {
         /// Whether it was a unique or primary key.
         unique: bool,
-        /// SQLite's words; names a table and columns, never a value.
+        /// The engine's words; names a table and columns, never a value.
         message: String,
     },
-    /// The file holds a schema that this program is too old for.
+    /// The database holds a schema that this program is too old for: a newer one took something away.
     #[error("the database was migrated to version {found} by a newer program; this one knows {known}")]
     SchemaNewer {
-        /// Newest version in the file.
+        /// Newest version in the database.
         found: i64,
         /// Newest version in the code.
         known: i64,
     },
-    /// A migration that was applied to the file reads differently in this program.
+    /// A step that this program needs stands behind one that takes something away from older programs. It is applied
+    /// by itself, once none of those runs any more.
+    #[error("migration {version} ends the support of older programs and is not applied yet")]
+    ContractPending {
+        /// The step to apply first.
+        version: i64,
+    },
+    /// A migration that was applied to the database reads differently in this program.
     #[error("migration {version} was changed after it had been applied")]
     MigrationEdited {
         /// Which one.
         version: i64,
     },
-    /// A migration failed, or the list of migrations is not in order. The file is as it was before it.
+    /// A migration failed, or the list of migrations is not in order. The database is as it was before it.
     #[error("migration {version} failed: {message}")]
     MigrationFailed {
         /// Which one; 0 when it is the list itself.
@@ -76,6 +95,8 @@ impl SqlError {
         match self {
             Self::Busy => "sql_busy",
             Self::Overloaded => "sql_overloaded",
+            Self::Unreachable(_) => "sql_unreachable",
+            Self::Denied(_) => "sql_denied",
             Self::Closed => "sql_closed",
             Self::Deadline => "sql_deadline",
             Self::Unknown(_) => "sql_outcome_unknown",
@@ -86,6 +107,7 @@ impl SqlError {
             Self::Corrupt(_) => "sql_corrupt",
             Self::Constraint { .. } => "sql_constraint",
             Self::SchemaNewer { .. } => "sql_schema_newer",
+            Self::ContractPending { .. } => "sql_contract_pending",
             Self::MigrationEdited { .. } => "sql_migration_edited",
             Self::MigrationFailed { .. } => "sql_migration_failed",
             Self::Unexpected(_) => "sql_unexpected",
@@ -99,6 +121,7 @@ impl SqlError {
             self,
             Self::Busy
                 | Self::Overloaded
+                | Self::Unreachable(_)
                 | Self::Closed
                 | Self::Deadline
                 | Self::Full
@@ -119,27 +142,11 @@ impl SqlError {
     }
 }
 
-/// SQLite's primary result codes (the low byte of the extended ones), <https://www.sqlite.org/rescode.html>.
-mod primary {
-    pub(super) const PERM: i32 = 3;
-    pub(super) const BUSY: i32 = 5;
-    pub(super) const LOCKED: i32 = 6;
-    pub(super) const READONLY: i32 = 8;
-    pub(super) const IOERR: i32 = 10;
-    pub(super) const CORRUPT: i32 = 11;
-    pub(super) const FULL: i32 = 13;
-    pub(super) const CANTOPEN: i32 = 14;
-    pub(super) const CONSTRAINT: i32 = 19;
-    pub(super) const NOTADB: i32 = 26;
-}
-
-/// The file under an open connection was moved or deleted: `SQLITE_READONLY_DBMOVED`.
-const READONLY_DBMOVED: i32 = 8 | (4 << 8);
-
 impl From<sqlx::Error> for SqlError {
     fn from(error: sqlx::Error) -> Self {
+        let cause = Cause::of(&error);
         let error = Self::sorted(error);
-        crate::noted::note(&error);
+        crate::noted::note(&error, cause);
         error
     }
 }
@@ -148,28 +155,15 @@ impl SqlError {
     fn sorted(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(database) => {
-                let extended = database
-                    .code()
-                    .and_then(|code| code.parse::<i32>().ok())
-                    .unwrap_or(0);
-                let message = database.message().to_owned();
-                match extended & 0xff {
-                    primary::BUSY | primary::LOCKED => Self::Busy,
-                    primary::FULL => Self::Full,
-                    primary::READONLY if extended == READONLY_DBMOVED => Self::FileLost,
-                    primary::READONLY | primary::PERM => Self::ReadOnly,
-                    primary::IOERR | primary::CANTOPEN => Self::Io(message),
-                    primary::CORRUPT | primary::NOTADB => Self::Corrupt(message),
-                    primary::CONSTRAINT => Self::Constraint {
-                        unique: database.is_unique_violation(),
-                        message,
-                    },
-                    _ => Self::Unexpected(message),
+                match database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+                    Some(answer) => postgres::sorted(answer),
+                    None => sqlite::sorted(&*database),
                 }
             }
             sqlx::Error::PoolTimedOut => Self::Overloaded,
             sqlx::Error::PoolClosed => Self::Closed,
-            sqlx::Error::Io(error) => Self::Io(error.to_string()),
+            // SQLite's own disk errors come as its codes, so this is a socket.
+            sqlx::Error::Io(error) => Self::Unreachable(error.to_string()),
             sqlx::Error::WorkerCrashed => Self::Io("the connection's thread ended".to_owned()),
             other => Self::Unexpected(other.to_string()),
         }

@@ -1,25 +1,24 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
-mod file;
-mod metrics;
 mod migrate;
 mod noted;
 mod numbers;
-mod probe;
+mod postgres;
 mod scoped;
 mod settings;
 mod sqlite;
 mod url;
-mod verify;
-mod write;
 
 pub use error::SqlError;
 pub use migrate::{Kind, Migration};
 pub use numbers::{int, uint};
+pub use postgres::Postgres;
 pub use scoped::{Scoped, scoped};
-pub use settings::SqliteSettings;
+pub use settings::{PostgresSettings, SqliteSettings};
 pub use sqlite::Sqlite;
+/// What a body of [`Postgres::read`] or [`Postgres::write`] runs its statements on.
+pub use sqlx::PgConnection;
 /// What a body of [`Sqlite::read`] or [`Sqlite::write`] runs its statements on.
 pub use sqlx::SqliteConnection;
-pub use url::{UrlError, sqlite_path};
+pub use url::{DatabaseUrl, PostgresUrl, UrlError, postgres_url, sqlite_path};

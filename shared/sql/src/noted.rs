@@ -5,22 +5,30 @@ use std::cell::Cell;
 use std::future::Future;
 
 use crate::SqlError;
+use crate::error::Cause;
 
 tokio::task_local! {
-    static NOTED: Cell<Option<&'static str>>;
+    static NOTED: Cell<Option<Noted>>;
+}
+
+/// The last error of the engine while a body ran.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Noted {
+    pub(crate) code: &'static str,
+    /// Whether the body is worth running again.
+    pub(crate) cause: Option<Cause>,
 }
 
 /// Notes an error of the engine for the body that is running. A constraint is what domains ask with, so it is none.
-pub(crate) fn note(error: &SqlError) {
+pub(crate) fn note(error: &SqlError, cause: Option<Cause>) {
     if !matches!(error, SqlError::Constraint { .. }) {
-        let _ = NOTED.try_with(|noted| noted.set(Some(error.code())));
+        let code = error.code();
+        let _ = NOTED.try_with(|noted| noted.set(Some(Noted { code, cause })));
     }
 }
 
-/// Runs a body; when it answers an error, the code of the last engine's error in it goes along.
-pub(crate) async fn run<T, E>(
-    body: impl Future<Output = Result<T, E>>,
-) -> Result<T, (E, Option<&'static str>)> {
+/// Runs a body; when it answers an error, the last engine's error in it goes along.
+pub(crate) async fn run<T, E>(body: impl Future<Output = Result<T, E>>) -> Result<T, (E, Option<Noted>)> {
     let noting = async { body.await.map_err(|error| (error, NOTED.with(Cell::take))) };
     NOTED.scope(Cell::new(None), noting).await
 }

@@ -1,5 +1,11 @@
 //! One open database file: a writer, some readers, a probe.
 
+mod file;
+mod migrate;
+mod probe;
+mod verify;
+mod write;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,12 +15,11 @@ use std::time::Duration;
 use clock::SharedClock;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
-use telemetry::Telemetry;
+use telemetry::{Operations, Telemetry};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::file::OpenedFile;
-use crate::metrics::{Measured, Metrics};
+use self::file::OpenedFile;
 use crate::{Scoped, SqlError, SqliteSettings, noted};
 
 /// Pause between two tries to open a file that another process has locked.
@@ -35,9 +40,7 @@ pub struct Sqlite {
 pub(crate) struct Inner {
     pub(crate) name: String,
     pub(crate) settings: SqliteSettings,
-    pub(crate) clock: SharedClock,
-    pub(crate) telemetry: Telemetry,
-    pub(crate) metrics: Metrics,
+    pub(crate) operations: Operations,
     pub(crate) connect: SqliteConnectOptions,
     pub(crate) file: OpenedFile,
     /// `None` after an error that may have spoilt the connection, until the next write opens another.
@@ -104,13 +107,11 @@ impl Sqlite {
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(connect.clone().create_if_missing(false).pragma("query_only", "1"));
-        let metrics = Metrics::of(&telemetry, &name);
+        let operations = Operations::of(&telemetry, clock, "sqlite", &name);
         let inner = Inner {
             name,
             settings,
-            clock,
-            telemetry,
-            metrics,
+            operations,
             connect: connect.create_if_missing(false),
             file,
             writer: Mutex::new(Some(writer)),
@@ -130,7 +131,7 @@ impl Sqlite {
         &self.inner.name
     }
 
-    /// Runs `body` on a connection that can only read, measured under `name`. Each statement sees what was committed
+    /// Runs `body` on a connection that can only read, operation under `name`. Each statement sees what was committed
     /// before it began; begin a transaction in `body` where several must see the same.
     ///
     /// ```no_run
@@ -161,33 +162,33 @@ impl Sqlite {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> Scoped<'env, 'c, Result<T, E>>,
         E: From<SqlError>,
     {
-        let mut measured = Measured::begin(&self.inner, name);
+        let mut operation = self.inner.operations.begin(name);
         let mut connection = self.inner.readers.acquire().await.map_err(|error| {
             let error = SqlError::from(error);
-            measured.failed(error.code());
+            operation.failed(error.code());
             error
         })?;
         let outcome = timeout(limit, noted::run(body(&mut connection)))
             .await
             .map_err(|_| {
-                measured.failed(SqlError::Deadline.code());
+                operation.failed(SqlError::Deadline.code());
                 SqlError::Deadline
             })?;
         match outcome {
             Ok(answer) => {
-                measured.ok();
+                operation.ok();
                 Ok(answer)
             }
-            Err((error, code)) => {
-                if let Some(code) = code {
-                    measured.failed(code);
+            Err((error, noted)) => {
+                if let Some(noted) = noted {
+                    operation.failed(noted.code);
                 }
                 Err(error)
             }
         }
     }
 
-    /// The readers themselves, for streaming reads; nothing is measured. They cannot write.
+    /// The readers themselves, for streaming reads; nothing is operation. They cannot write.
     pub fn readers(&self) -> &SqlitePool {
         &self.inner.readers
     }
@@ -225,7 +226,7 @@ async fn first_writer(
     let deadline = Instant::now() + patience;
     let open = async || {
         let mut writer = connect.connect().await?;
-        crate::probe::prepare(&mut writer).await?;
+        probe::prepare(&mut writer).await?;
         Ok(writer)
     };
     loop {

@@ -7,6 +7,10 @@ static NEXT: [Migration; 2] = [
     CLAIMS,
     Migration::expand(2, "notes", "CREATE TABLE note (id INTEGER PRIMARY KEY);"),
 ];
+static CONTRACTED: [Migration; 2] = [
+    CLAIMS,
+    Migration::contract(2, "no owners", "ALTER TABLE owner RENAME TO gone"),
+];
 static EDITED: [Migration; 1] = [Migration::expand(1, "claims", "CREATE TABLE other (id INTEGER);")];
 static BROKEN: [Migration; 2] = [
     CLAIMS,
@@ -30,9 +34,9 @@ async fn migrating_twice_changes_nothing_and_a_new_step_is_added() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_newer_program_is_refused() {
+async fn a_file_from_which_a_newer_program_took_something_is_refused() {
     let home = Home::new().await;
-    home.sql.migrate(&NEXT).await.unwrap();
+    home.sql.migrate_contract(&CONTRACTED).await.unwrap();
     home.sql.close().await;
     let older = open(&home.file(), settings()).await.unwrap();
     let error = older.migrate(&SCHEMA).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Named transactions: begun at once as writers, retried while busy, bounded, measured.
+//! Named transactions: begun at once as writers, retried while busy, bounded, operation.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use sqlx::{ConnectOptions, Connection, Sqlite as Engine, SqliteConnection, Transaction};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::metrics::Measured;
-use crate::sqlite::Inner;
-use crate::{Scoped, SqlError, Sqlite, noted};
+use super::Inner;
+use crate::noted::{self, Noted};
+use crate::{Scoped, SqlError, Sqlite};
 
 /// Pause before another try at a lock that another process holds; drawn anew each time so that two do not keep step.
 const BUSY_PAUSE_MS: std::ops::Range<u64> = 2..20;
@@ -43,17 +43,17 @@ impl Sqlite {
         E: From<SqlError>,
     {
         let inner = &*self.inner;
-        let mut measured = Measured::begin(inner, name);
+        let mut operation = inner.operations.begin(name);
         let deadline = Instant::now() + inner.settings.write_deadline();
         let outcome = inner.write(body, deadline).await;
         match &outcome {
             Ok(_) => {
                 inner.commits.fetch_add(1, Ordering::Relaxed);
-                measured.ok();
+                operation.ok();
             }
-            Err(Failure::Engine(error)) => measured.failed(error.code()),
+            Err(Failure::Engine(error)) => operation.failed(error.code()),
             Err(Failure::Body(_, None)) => {}
-            Err(Failure::Body(_, Some(code))) => measured.failed(code),
+            Err(Failure::Body(_, Some(noted))) => operation.failed(noted.code),
         }
         outcome.map_err(|failure| match failure {
             Failure::Engine(error) => E::from(error),
@@ -62,10 +62,10 @@ impl Sqlite {
     }
 }
 
-/// Who refused: the engine, or the body by its own rules, or for what the engine told it (the code).
+/// Who refused: the engine, or the body by its own rules, or for what the engine told it.
 enum Failure<E> {
     Engine(SqlError),
-    Body(E, Option<&'static str>),
+    Body(E, Option<Noted>),
 }
 
 impl<E> From<SqlError> for Failure<E> {
@@ -145,11 +145,11 @@ where
 {
     match timeout_at(deadline, noted::run(body(&mut tx))).await {
         Ok(Ok(answer)) => commit(tx, answer, deadline).await,
-        Ok(Err((refusal, code))) => {
+        Ok(Err((refusal, noted))) => {
             let rolled_back = timeout(ROLLBACK_PATIENCE, tx.rollback()).await;
             Settled {
                 reusable: matches!(rolled_back, Ok(Ok(()))),
-                outcome: Err(Failure::Body(refusal, code)),
+                outcome: Err(Failure::Body(refusal, noted)),
             }
         }
         Err(_) => Settled::spoilt(SqlError::Deadline),

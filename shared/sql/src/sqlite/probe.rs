@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::time::{Instant, timeout_at};
 
-use crate::sqlite::Inner;
+use super::Inner;
 use crate::{SqlError, Sqlite};
 
 /// Makes the one-row table that the probe writes to.
