@@ -9,7 +9,7 @@ use url::Url;
 /// PostgreSQL cuts longer names off, silently.
 const NAME_LENGTH_MAX: usize = 63;
 
-/// A URL that leads to no database of ours. The texts read on after a setting's name, and never repeat a URL: it may hold a password.
+/// A URL that leads to no file of ours. The texts read on after a setting's name, and never repeat a URL: it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// `sqlite:` and nothing more.
@@ -18,6 +18,14 @@ pub enum UrlError {
     /// Another engine's, where only a file will do.
     #[error("`{0}:` is not compiled in: use sqlite:PATH")]
     OtherEngine(String),
+}
+
+/// A URL that leads to no database of ours; as careful as [`UrlError`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseUrlError {
+    /// A `sqlite:` one.
+    #[error(transparent)]
+    Sqlite(#[from] UrlError),
     /// Of neither engine.
     #[error("`{0}:` is not compiled in: use sqlite:PATH or postgres://USER@HOST/DATABASE")]
     UnknownEngine(String),
@@ -37,11 +45,11 @@ pub enum DatabaseUrl {
 
 impl DatabaseUrl {
     /// Reads either.
-    pub fn parse(url: &str) -> Result<Self, UrlError> {
+    pub fn parse(url: &str) -> Result<Self, DatabaseUrlError> {
         match scheme(url) {
-            "sqlite" => sqlite_path(url).map(Self::Sqlite),
+            "sqlite" => Ok(Self::Sqlite(sqlite_path(url)?)),
             "postgres" | "postgresql" => postgres_url(url).map(Self::Postgres),
-            other => Err(UrlError::UnknownEngine(other.to_owned())),
+            other => Err(DatabaseUrlError::UnknownEngine(other.to_owned())),
         }
     }
 }
@@ -96,30 +104,30 @@ pub fn sqlite_path(url: &str) -> Result<PathBuf, UrlError> {
 }
 
 /// What `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=NAME` says; `postgresql:` is the same.
-pub fn postgres_url(url: &str) -> Result<PostgresUrl, UrlError> {
+pub fn postgres_url(url: &str) -> Result<PostgresUrl, DatabaseUrlError> {
     if !matches!(scheme(url), "postgres" | "postgresql") {
-        return Err(UrlError::Postgres("is no postgres: URL"));
+        return Err(DatabaseUrlError::Postgres("is no postgres: URL"));
     }
-    let url = Url::parse(url).map_err(|_| UrlError::Postgres("is no URL"))?;
+    let url = Url::parse(url).map_err(|_| DatabaseUrlError::Postgres("is no URL"))?;
     let host = match url.host_str() {
-        None | Some("") => return Err(UrlError::Postgres("names no host")),
+        None | Some("") => return Err(DatabaseUrlError::Postgres("names no host")),
         Some(host) => host.trim_start_matches('[').trim_end_matches(']').to_owned(),
     };
     let user = decoded(url.username())?;
     if user.is_empty() {
-        return Err(UrlError::Postgres("names no user"));
+        return Err(DatabaseUrlError::Postgres("names no user"));
     }
     let database = decoded(url.path().trim_start_matches('/'))?;
     if database.is_empty() || database.contains('/') {
-        return Err(UrlError::Postgres("names no database"));
+        return Err(DatabaseUrlError::Postgres("names no database"));
     }
     let mut schema = "public".to_owned();
     for (key, value) in url.query_pairs() {
         if key != "schema" {
-            return Err(UrlError::Postgres("has a parameter that is not known"));
+            return Err(DatabaseUrlError::Postgres("has a parameter that is not known"));
         }
         if !is_plain_name(&value) {
-            return Err(UrlError::Postgres(
+            return Err(DatabaseUrlError::Postgres(
                 "names a schema that is not of a-z, 0-9 and _, 63 at most, a letter first",
             ));
         }
@@ -139,11 +147,11 @@ fn scheme(url: &str) -> &str {
     url.split(':').next().unwrap_or_default()
 }
 
-fn decoded(part: &str) -> Result<String, UrlError> {
+fn decoded(part: &str) -> Result<String, DatabaseUrlError> {
     let decoded = percent_decode_str(part).decode_utf8();
     decoded
         .map(std::borrow::Cow::into_owned)
-        .map_err(|_| UrlError::Postgres("holds bytes that are no text"))
+        .map_err(|_| DatabaseUrlError::Postgres("holds bytes that are no text"))
 }
 
 /// A name that means the same with and without quotes.
@@ -183,7 +191,7 @@ mod tests {
         assert!(!format!("{url:?}").contains("crt"));
         assert_eq!(
             DatabaseUrl::parse("mysql://x:secret@y/z"),
-            Err(UrlError::UnknownEngine("mysql".to_owned()))
+            Err(DatabaseUrlError::UnknownEngine("mysql".to_owned()))
         );
     }
 
