@@ -49,8 +49,10 @@ impl Redis {
     }
 }
 
+/// Redis takes no time that its clock cannot reach; a hundred years is for ever to a cache.
 fn whole_ms(ttl: Duration) -> u64 {
+    const CENTURY_MS: u64 = 100 * 365 * 86_400_000;
     u64::try_from(ttl.as_millis())
-        .unwrap_or(u64::MAX >> 1)
-        .clamp(1, u64::MAX >> 1)
+        .unwrap_or(CENTURY_MS)
+        .clamp(1, CENTURY_MS)
 }

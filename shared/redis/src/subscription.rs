@@ -145,7 +145,7 @@ impl Notices {
     fn of(queue_max: usize) -> Self {
         Self {
             queue: Mutex::default(),
-            queue_max: queue_max.max(2),
+            queue_max: queue_max.max(3),
             told: Notify::new(),
         }
     }
@@ -158,8 +158,11 @@ impl Notices {
         } else {
             queue.clear();
             queue.push_back(Notice::Lost);
-            if notice != Notice::Lost {
+            if let Notice::Message(_) = &notice {
                 queue.push_back(Notice::Ready);
+            }
+            if notice != Notice::Lost {
+                queue.push_back(notice);
             }
         }
         drop(queue);
@@ -197,8 +200,8 @@ mod tests {
 
     #[test]
     fn a_lost_connection_is_told_though_the_buffer_is_full() {
-        let notices = Notices::of(2);
-        for notice in [message("a"), message("b"), Notice::Lost] {
+        let notices = Notices::of(3);
+        for notice in [message("a"), message("b"), message("c"), Notice::Lost] {
             notices.tell(notice);
         }
         assert_eq!(notices.queue().drain(..).collect::<Vec<_>>(), [Notice::Lost]);
