@@ -1,4 +1,5 @@
 use ids::IdError;
+use nats::NatsError;
 use sql::SqlError;
 
 /// Why a slot was not given, kept or released.
@@ -22,6 +23,12 @@ pub enum LeaseError {
     /// The store failed. Whatever it did, nobody issues ids on the strength of it.
     #[error("the lease store failed: {0}")]
     Store(#[from] SqlError),
+    /// The same of the other engine.
+    #[error("the lease store failed: {0}")]
+    Nats(#[from] NatsError),
+    /// What is stored is no table of slots.
+    #[error("the lease store holds what cannot be read: {0}")]
+    Damaged(String),
     /// The lease was given but no generator can be made of it.
     #[error(transparent)]
     Ids(#[from] IdError),
@@ -33,7 +40,8 @@ impl LeaseError {
         match self {
             Self::NoFreeSlot { .. } => "lease_no_free_slot",
             Self::Lost { .. } => "lease_lost",
-            Self::Store(_) => "lease_store_failed",
+            Self::Store(_) | Self::Nats(_) => "lease_store_failed",
+            Self::Damaged(_) => "lease_store_damaged",
             Self::Ids(error) => error.code(),
         }
     }
@@ -42,9 +50,10 @@ impl LeaseError {
     pub fn retryable(&self) -> bool {
         match self {
             Self::NoFreeSlot { .. } => true,
-            Self::Lost { .. } => false,
+            Self::Lost { .. } | Self::Damaged(_) => false,
             // An outcome that is not known is no danger here: a slot taken in vain comes free when its time is over.
             Self::Store(error) => error.retryable() || error.is_unknown(),
+            Self::Nats(error) => error.retryable() || error.is_unknown(),
             Self::Ids(error) => error.retryable(),
         }
     }

@@ -3,13 +3,16 @@
 mod error;
 mod ids;
 mod metrics;
+mod nats;
 mod settings;
+mod slots;
 mod sqlite;
 mod store;
 mod worker;
 
 pub use crate::error::LeaseError;
 pub use crate::ids::LeasedIds;
+pub use crate::nats::NatsLeaseStore;
 pub use crate::settings::LeaseSettings;
 pub use crate::sqlite::SqliteLeaseStore;
 pub use crate::store::{Grant, LeaseStore, SLOTS};

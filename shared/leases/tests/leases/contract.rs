@@ -1,6 +1,6 @@
 //! What every `LeaseStore` must do, written once; one line an engine at the end.
 
-use crate::{NOON, folder, open};
+use crate::NOON;
 use futures::future::join_all;
 use leases::{Grant, LeaseError, LeaseStore, SLOTS};
 use std::collections::HashSet;
@@ -144,43 +144,42 @@ async fn the_largest_times_are_kept(store: Store) {
     );
 }
 
-mod sqlite {
-    use super::{Arc, Store, folder, open};
+/// The suite for one engine: each case gets a store of its own, or two connections to one.
+macro_rules! suite {
+    ($engine:ident) => {
+        mod $engine {
+            use crate::engines::$engine as engine;
 
-    macro_rules! cases {
-        ($($case:ident),* $(,)?) => {$(
-            #[tokio::test]
-            async fn $case() {
-                let folder = folder();
-                let store: Store = Arc::new(open(folder.path()).await);
-                super::$case(store).await;
-            }
-        )*};
-    }
-
-    macro_rules! cases_of_two_processes {
-        ($($case:ident),* $(,)?) => {$(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                let folder = folder();
-                let first: Store = Arc::new(open(folder.path()).await);
-                let second: Store = Arc::new(open(folder.path()).await);
-                super::$case(first, second).await;
-            }
-        )*};
-    }
-
-    cases![
-        a_slot_is_free_only_when_its_time_is_over,
-        a_renewal_is_recorded_and_never_shrinks,
-        a_lease_that_ran_out_may_be_renewed_while_nobody_took_the_slot,
-        a_former_holder_can_neither_renew_nor_release,
-        a_released_slot_is_free_above_its_last_id,
-        when_all_slots_are_taken_the_refusal_says_how_long,
-        the_largest_times_are_kept,
-    ];
-    cases_of_two_processes![
-        racing_holders_never_share_a_slot,
-        racing_successors_of_one_slot_have_one_winner
-    ];
+            suite!(one engine:
+                a_slot_is_free_only_when_its_time_is_over,
+                a_renewal_is_recorded_and_never_shrinks,
+                a_lease_that_ran_out_may_be_renewed_while_nobody_took_the_slot,
+                a_former_holder_can_neither_renew_nor_release,
+                a_released_slot_is_free_above_its_last_id,
+                when_all_slots_are_taken_the_refusal_says_how_long,
+                the_largest_times_are_kept,
+            );
+            suite!(two engine:
+                racing_holders_never_share_a_slot,
+                racing_successors_of_one_slot_have_one_winner,
+            );
+        }
+    };
+    (one $engine:ident: $($case:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let Some(data) = $engine::Data::new(stringify!($case)) else { return };
+            super::$case(data.open().await).await;
+        }
+    )*};
+    (two $engine:ident: $($case:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let Some(data) = $engine::Data::new(stringify!($case)) else { return };
+            super::$case(data.open().await, data.open().await).await;
+        }
+    )*};
 }
+
+suite!(sqlite);
+suite!(nats);

@@ -1,6 +1,8 @@
 //! The lease's promises: on the store as a port, and end to end with generators, restarts and clock steps.
 
 mod contract;
+mod engines;
+mod faults;
 mod worker;
 
 use clock::{ManualClock, SharedClock, SystemClock};
