@@ -11,6 +11,11 @@ missing() {
   exit 69
 }
 
+# found FIRST_ARGUMENT PROGRAM: `start.sh --found` asks no more than whether the program is there.
+found() {
+  [ "$1" != --found ] || { echo "$2"; exit 0; }
+}
+
 # find_program NAME [FOLDER..]: sets $program, from PATH, the folders, or the unpacked packages (with their libraries).
 find_program() {
   local name=$1 folder libraries

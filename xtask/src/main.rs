@@ -1,8 +1,9 @@
-//! The project's own chores: `cargo xtask test|tidy|generate|bench`.
+//! The project's own chores: `cargo xtask test|engines|tidy|generate|bench`.
 //!
 //! It links no service; what it must know of the platform it asks the `orrery` binary.
 
 mod bench;
+mod engines;
 mod generate;
 mod programs;
 mod run;
@@ -28,6 +29,11 @@ enum Chore {
         #[arg(long)]
         nightly: bool,
     },
+    /// PostgreSQL, Redis, NATS and a CQL server for tests and development, on loopback
+    Engines {
+        #[command(subcommand)]
+        what: engines::Engines,
+    },
     /// Check the house: floors, sizes, names, failure tables, generated files
     Tidy,
     /// Write the generated files (settings table, OpenAPI documents) anew
@@ -42,6 +48,7 @@ enum Chore {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test { nightly } => test::test(nightly),
+        Chore::Engines { what } => engines::engines(what),
         Chore::Tidy => tidy::tidy(),
         Chore::Generate => generate::write(),
         Chore::Bench { what } => bench::bench(what),

@@ -176,7 +176,7 @@ fn report(rows: &[Row], missing: &[String], skipped: &str, nightly: bool) {
     clippy::disallowed_methods,
     reason = "a chore reports how long it took; it has no clock to inject"
 )]
-fn now() -> std::time::Instant {
+pub(crate) fn now() -> std::time::Instant {
     std::time::Instant::now()
 }
 

@@ -5,10 +5,6 @@ set -euo pipefail
 # shellcheck source=../find.sh
 . "$(dirname "$0")/../find.sh"
 settings=$(cd "$(dirname "$0")" && pwd)
-dir=$(cd "$1" && pwd) port=$2 ip=${3:-127.0.0.1}
-storage=${4:-$((port + 1))}
-seeds=${5:-$ip:$storage} token=${6:-}
-
 [ -e "$tools/cql/lib" ] || missing cql "no Cassandra in $tools/cql/lib"
 java=
 for candidate in "$(command -v java || true)" /usr/lib/jvm/java-17-*/bin/java "$tools"/debian/usr/lib/jvm/java-17-*/bin/java; do
@@ -16,6 +12,10 @@ for candidate in "$(command -v java || true)" /usr/lib/jvm/java-17-*/bin/java "$
   case $("$candidate" -version 2>&1) in *'version "17'*) java=$candidate ;; esac
 done
 [ -n "$java" ] || missing cql "no Java 17"
+found "$1" "$java"
+dir=$(cd "$1" && pwd) port=$2 ip=${3:-127.0.0.1}
+storage=${4:-$((port + 1))}
+seeds=${5:-$ip:$storage} token=${6:-}
 
 yaml=$(<"$settings/cassandra.yaml.in")
 yaml=${yaml//@DIR@/$dir}

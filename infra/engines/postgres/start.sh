@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source=../find.sh
 . "$(dirname "$0")/../find.sh"
-dir=$(cd "$1" && pwd) port=$2
+settings=$(cd "$(dirname "$0")" && pwd)/postgresql.conf
 
 # The server of every Debian release; the newest first.
 mapfile -t versions < <(printf '%s\n' /usr/lib/postgresql/*/bin "$tools"/debian/usr/lib/postgresql/*/bin | sort -rV)
@@ -19,15 +19,20 @@ done
 [ -n "$program" ] || find_program postgres "${folders[@]}" || missing postgres "no postgres"
 bin=$(dirname "$(readlink -f "$program")")
 [ -x "$bin/initdb" ] || missing postgres "no initdb beside $program"
+[ "$(id -u)" != 0 ] || id postgres >/dev/null 2>&1 || missing postgres "no user named postgres, and it refuses to run as root"
+
+found "$1" "$program"
+dir=$(cd "$1" && pwd) port=$2
 
 run=()
 data=$dir/data
 if [ "$(id -u)" = 0 ]; then
-  id postgres >/dev/null 2>&1 || missing postgres "root needs a user named postgres"
   run=(setpriv --reuid postgres --regid "$(id -g postgres)" --init-groups)
   if ! "${run[@]}" test -x "$dir"; then
     elsewhere=/var/tmp/orrery-$(printf %s "$dir" | cksum | cut -d' ' -f1)
     echo "the user postgres cannot reach $dir: the data stands in $elsewhere"
+    # Nobody else's link may stand where root is about to change owners.
+    [ ! -L "$elsewhere" ] || { echo "$elsewhere is a link" >&2; exit 1; }
     mkdir -p "$elsewhere"
     chown postgres: "$elsewhere"
     chmod 0700 "$elsewhere"
@@ -52,8 +57,8 @@ if [ ! -d "$cluster" ]; then
   mv "$data/making" "$cluster"
 fi
 
-settings=()
-while IFS= read -r line; do
-  case $line in '' | '#'*) ;; *) settings+=(-c "$line") ;; esac
-done <"$(dirname "$0")/postgresql.settings"
-exec "${run[@]}" "$bin/postgres" -D "$cluster" -p "$port" -h 127.0.0.1 -c unix_socket_directories= "${settings[@]}"
+# A copy, since the user postgres may not be able to read the checkout.
+cp "$settings" "$cluster/orrery.conf"
+chmod 0644 "$cluster/orrery.conf"
+exec "${run[@]}" "$bin/postgres" -D "$cluster" -c config_file="$cluster/orrery.conf" \
+  -c listen_addresses=127.0.0.1 -c port="$port" -c unix_socket_directories=

@@ -4,6 +4,7 @@ set -euo pipefail
 # shellcheck source=../find.sh
 . "$(dirname "$0")/../find.sh"
 settings=$(cd "$(dirname "$0")" && pwd)/redis.conf
-dir=$(cd "$1" && pwd) port=$2
 find_program redis-server || missing redis "no redis-server"
+found "$1" "$program"
+dir=$(cd "$1" && pwd) port=$2
 exec "$program" "$settings" --port "$port" --bind 127.0.0.1 --dir "$dir" --daemonize no

@@ -12,18 +12,15 @@
 //! }
 //! ```
 
-mod answers;
-mod folders;
 mod own;
-mod process;
 
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-pub use answers::{Answer, ask};
-pub use folders::{scripts, state, tools};
+pub use ::engines::{Answer, Kind};
+use ::engines::{Listed, state};
 pub use own::OwnEngine;
 
 use crate::skips;
@@ -32,44 +29,6 @@ use crate::skips;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Letters of the test's own word in a fresh name.
 const WORD: usize = 20;
-
-/// An engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// PostgreSQL.
-    Postgres,
-    /// Redis.
-    Redis,
-    /// NATS with JetStream.
-    Nats,
-    /// A CQL server: Cassandra, or ScyllaDB where containers run.
-    Cql,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Postgres, Self::Redis, Self::Nats, Self::Cql];
-
-    /// Its name: in `engines.json`, and its folder below `infra/engines`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres",
-            Self::Redis => "redis",
-            Self::Nats => "nats",
-            Self::Cql => "cql",
-        }
-    }
-
-    /// The base URL of one that listens on a loopback port.
-    pub fn url_at(self, address: SocketAddr) -> String {
-        match self {
-            Self::Postgres => format!("postgres://orrery@{address}/orrery"),
-            Self::Redis => format!("redis://{address}"),
-            Self::Nats => format!("nats://{address}"),
-            Self::Cql => format!("scylla://{address}"),
-        }
-    }
-}
 
 /// The base URL of the shared engine, without schema, keyspace or prefix; `None` after skipping `test` aloud.
 ///
@@ -114,23 +73,25 @@ fn shared(kind: Kind, test: &str) -> Option<(String, SocketAddr)> {
 
 fn find(kind: Kind, file: &Path) -> Result<(String, SocketAddr), String> {
     let name = kind.name();
-    let text = std::fs::read(file).map_err(|_| format!("no {name}: no file {}", file.display()))?;
-    let urls: serde_json::Value =
-        serde_json::from_slice(&text).map_err(|e| format!("{}: {e}", file.display()))?;
-    let url = urls[name]
-        .as_str()
+    let listed = Listed::read(file)?;
+    let url = listed
+        .url(kind)
         .ok_or_else(|| format!("no {name} in {}", file.display()))?;
-    let address = first_address(url).ok_or_else(|| format!("no address in {url}"))?;
+    let addresses = listed.addresses(kind);
+    let address = *addresses.first().ok_or_else(|| format!("no address in {url}"))?;
     TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)
         .map_err(|e| format!("no {name} at {address}: {e}"))?;
     Ok((url.to_owned(), address))
 }
 
-/// The first `host:port` of a URL, which may name several.
-fn first_address(url: &str) -> Option<SocketAddr> {
-    let authority = url.split_once("://")?.1.split(['/', '?']).next()?;
-    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
-    hosts.split(',').next()?.to_socket_addrs().ok()?.next()
+/// Asks an engine in its own protocol whether it answers; `within` bounds the connect and each read.
+///
+/// # Errors
+/// When nothing listens there, the connection is lost, or nothing is said in time.
+pub async fn ask(kind: Kind, address: SocketAddr, within: Duration) -> std::io::Result<Answer> {
+    tokio::task::spawn_blocking(move || ::engines::ask(kind, address, within))
+        .await
+        .unwrap_or_else(|e| Err(std::io::Error::other(e)))
 }
 
 #[cfg(test)]
@@ -144,20 +105,6 @@ mod tests {
         assert!(name.len() <= 40, "{name}");
         assert_ne!(name, fresh_name("9 Links of Ann's: a very long test name"));
         assert!(fresh_name("::").starts_with("t_"));
-    }
-
-    #[test]
-    fn the_first_node_of_a_url_is_its_address() {
-        let address = |url| first_address(url).map(|a| a.to_string());
-        assert_eq!(
-            address("scylla://127.0.0.1:9042,127.0.0.2:9042/ks?replication=3").as_deref(),
-            Some("127.0.0.1:9042")
-        );
-        assert_eq!(
-            address("postgres://a:b@127.0.0.1:5432/orrery").as_deref(),
-            Some("127.0.0.1:5432")
-        );
-        assert_eq!(address("127.0.0.1:5432"), None);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use ::engines::{NOT_INSTALLED, Process, scripts, signal_all, state, tools};
 use tokio::time::{sleep, timeout};
 
-use super::{Answer, Kind, ask, folders, process};
+use super::{Answer, Kind, ask};
 use crate::platform::PortBlock;
 use crate::skips;
 
@@ -21,8 +22,6 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 const READY_WITHIN: Duration = Duration::from_mins(2);
 /// Lines of its log shown when it does not start.
 const TAIL_LINES: usize = 20;
-/// `start.sh` ends with this status when the program is not installed.
-const NOT_INSTALLED: i32 = 69;
 
 /// A private engine with the same durable settings as the shared one. Dropping it kills it and removes its data.
 #[derive(Debug)]
@@ -41,9 +40,9 @@ impl OwnEngine {
     /// When it is installed and does not start, with the end of its log; when there is none and
     /// `ORRERY_REQUIRE_ENGINES=1` forbids skipping.
     pub async fn start(kind: Kind, test: &str) -> Option<Self> {
-        let own = folders::state().join("own");
+        let own = state().join("own");
         std::fs::create_dir_all(&own).expect("a folder for private engines");
-        sweep(&own);
+        ::engines::sweep(&own);
         let folder = own.join(super::fresh_name(kind.name()));
         std::fs::create_dir(&folder).expect("a fresh folder");
         let mut engine = Self {
@@ -64,7 +63,7 @@ impl OwnEngine {
 
     /// Its base URL, without schema, keyspace or prefix.
     pub fn url(&self) -> String {
-        self.kind.url_at(self.address())
+        self.kind.url_at(&[self.address()])
     }
 
     /// Where it listens; the same over all its lives.
@@ -77,11 +76,11 @@ impl OwnEngine {
         let Some(mut child) = self.child.take() else {
             return;
         };
-        let family = process::family(child.id());
-        process::signal("KILL", &family);
+        if let Some(process) = Process::of(child.id()) {
+            process.kill();
+        }
         // It cannot refuse SIGKILL.
         let _ = child.wait();
-        process::wait_gone(&family);
     }
 
     /// Starts it again on the same port and data, and waits until it answers; kills it first if it runs.
@@ -114,13 +113,13 @@ impl OwnEngine {
     }
 
     fn signal(&self, name: &str) {
-        if let Some(child) = &self.child {
-            process::signal(name, &process::family(child.id()));
+        if let Some(process) = self.child.as_ref().and_then(|child| Process::of(child.id())) {
+            signal_all(name, &process.family());
         }
     }
 
     async fn launch(&mut self) -> Result<(), Failure> {
-        let script = folders::scripts().join(self.kind.name()).join("start.sh");
+        let script = scripts().join(self.kind.name()).join("start.sh");
         let log = File::options()
             .append(true)
             .create(true)
@@ -130,7 +129,7 @@ impl OwnEngine {
             .arg(&script)
             .arg(&self.folder)
             .arg(self.ports.base().to_string())
-            .env("ORRERY_ENGINES_TOOLS", folders::tools())
+            .env("ORRERY_ENGINES_TOOLS", tools())
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a second handle"))
             .stdout(log)
@@ -138,15 +137,16 @@ impl OwnEngine {
             .process_group(0)
             .spawn()
             .expect("bash starts");
-        let note = format!("{} {}", child.id(), std::process::id());
-        std::fs::write(self.folder.join("pids"), note).expect("a pid file");
+        if let (Some(engine), Some(test)) = (Process::of(child.id()), Process::own()) {
+            std::fs::write(self.folder.join("pids"), format!("{engine} {test}")).expect("a pid file");
+        }
         let address = self.address();
         let ready = timeout(READY_WITHIN, async {
             loop {
                 if let Some(status) = child.try_wait().expect("the child can be asked") {
                     return Err(status.code());
                 }
-                if let Ok(Ok(Answer::Ready)) = timeout(ASK_TIMEOUT, ask(self.kind, address)).await {
+                if let Ok(Answer::Ready(_)) = ask(self.kind, address, ASK_TIMEOUT).await {
                     return Ok(());
                 }
                 sleep(POLL).await;
@@ -171,7 +171,7 @@ impl OwnEngine {
 impl Drop for OwnEngine {
     fn drop(&mut self) {
         self.kill();
-        remove(&self.folder);
+        ::engines::remove(&self.folder);
     }
 }
 
@@ -179,33 +179,4 @@ impl Drop for OwnEngine {
 struct Failure {
     status: Option<i32>,
     text: String,
-}
-
-/// Removes what test processes left that were killed before they could drop their engines.
-fn sweep(own: &Path) {
-    for entry in std::fs::read_dir(own).into_iter().flatten().flatten() {
-        let folder = entry.path();
-        let pids = std::fs::read_to_string(folder.join("pids")).unwrap_or_default();
-        let mut pids = pids.split(' ').filter_map(|pid| pid.parse::<u32>().ok());
-        let (Some(engine), Some(test)) = (pids.next(), pids.next()) else {
-            continue;
-        };
-        if process::runs(test) {
-            continue;
-        }
-        // A pid may have gone to somebody else meanwhile: an engine of ours names its folder.
-        if process::command_line(engine).contains(&*folder.to_string_lossy()) {
-            let family = process::family(engine);
-            process::signal("KILL", &family);
-        }
-        remove(&folder);
-    }
-}
-
-/// Removes the folder, and data that stands elsewhere because the engine's user cannot reach the checkout.
-fn remove(folder: &Path) {
-    if let Ok(elsewhere) = std::fs::read_link(folder.join("data")) {
-        let _ = std::fs::remove_dir_all(elsewhere);
-    }
-    let _ = std::fs::remove_dir_all(folder);
 }

@@ -14,9 +14,7 @@ const SOON: Duration = Duration::from_secs(20);
 const QUIET: Duration = Duration::from_millis(300);
 
 async fn answers(engine: &OwnEngine, kind: Kind) -> io::Result<Answer> {
-    timeout(QUIET, ask(kind, engine.address()))
-        .await
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    ask(kind, engine.address(), QUIET).await
 }
 
 #[tokio::test]
@@ -72,10 +70,11 @@ async fn a_paused_engine_keeps_its_connections_and_says_nothing_until_it_is_resu
         };
         engine.pause();
         let asked = answers(&engine, kind).await.expect_err("it is frozen");
-        assert_eq!(asked.kind(), io::ErrorKind::TimedOut, "{kind:?}");
+        // What a read that timed out says on Linux.
+        assert_eq!(asked.kind(), io::ErrorKind::WouldBlock, "{kind:?}");
         engine.resume();
-        let asked = timeout(SOON, ask(kind, engine.address())).await.expect("in time");
-        assert_eq!(asked.expect("an answer"), Answer::Ready, "{kind:?}");
+        let asked = ask(kind, engine.address(), SOON).await.expect("an answer");
+        assert!(matches!(asked, Answer::Ready(_)), "{kind:?}: {asked:?}");
     }
 }
 
@@ -88,7 +87,7 @@ async fn a_dropped_engine_is_gone() {
     let address = engine.address();
     assert_eq!(engine.url(), format!("redis://{address}"));
     drop(engine);
-    let asked = timeout(SOON, ask(Kind::Redis, address)).await.expect("in time");
+    let asked = ask(Kind::Redis, address, SOON).await;
     assert_eq!(
         asked.expect_err("nobody listens").kind(),
         io::ErrorKind::ConnectionRefused

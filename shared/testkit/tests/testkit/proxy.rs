@@ -157,7 +157,7 @@ async fn a_slow_network_holds_each_piece_back() {
     let mut stream = connect(&proxy).await;
     round_trip(&mut stream).await;
     // Longer than the test looks: what comes within it came too early.
-    proxy.slow(Duration::from_secs(60));
+    proxy.slow(Duration::from_mins(1));
     say(&mut stream, b"late").await.expect("sent");
     silent(&mut stream).await;
     proxy.slow(Duration::from_millis(1));

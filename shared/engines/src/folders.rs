@@ -14,19 +14,23 @@ pub fn tools() -> PathBuf {
 
 /// The engines' settings and start scripts.
 pub fn scripts() -> PathBuf {
-    root().join("infra/engines")
+    checkout().join("infra/engines")
+}
+
+/// The checkout this was built in.
+///
+/// # Panics
+/// Never: a crate stands two floors above the workspace's root.
+pub fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("a crate stands two floors above the workspace's root")
+        .to_path_buf()
 }
 
 fn home() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), PathBuf::from)
+        .map_or_else(|| checkout().join("target"), PathBuf::from)
         .join("engines")
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .expect("shared/testkit stands two floors above the workspace's root")
-        .to_path_buf()
 }
