@@ -16,17 +16,17 @@ const PRESENT: u8 = b'V';
 const ABSENT: u8 = b'A';
 
 /// `KEYS`: value, lease, writers. `ARGV`: token, milliseconds of the lease. Answers `{1, value}`, `{2, now}` when the lease
-/// was granted, else `{0}`.
+/// was granted, else `{0, ''}`.
 static LOOK: Script = Script::new(
     "cache_look",
     "local value = redis.call('GET', KEYS[1])
      if value then return {1, value} end
-     if redis.call('EXISTS', KEYS[2]) == 1 then return {0} end
+     if redis.call('EXISTS', KEYS[2]) == 1 then return {0, ''} end
      local time = redis.call('TIME')
      local now = time[1] * 1000 + math.floor(time[2] / 1000)
      if redis.call('EXISTS', KEYS[3]) == 1 then
        redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
-       if redis.call('EXISTS', KEYS[3]) == 1 then return {0} end
+       if redis.call('EXISTS', KEYS[3]) == 1 then return {0, ''} end
      end
      redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
      return {2, string.format('%d', now)}",
@@ -179,10 +179,10 @@ impl SharedCache for RedisSharedCache {
         let [value, lease, writers] = handle.keys(key);
         let token: u64 = rand::random();
         let call = handle.quick.script(&LOOK).key(&value).key(&lease).key(&writers);
-        let (kind, told): (u8, Option<Vec<u8>>) = call.arg(token).arg(whole_ms(lease_for)).run().await?;
+        let (kind, told): (u8, Vec<u8>) = call.arg(token).arg(whole_ms(lease_for)).run().await?;
         match (kind, told) {
-            (1, Some(stored)) => found(stored),
-            (2, Some(now)) => {
+            (1, stored) => found(stored),
+            (2, now) => {
                 handle.check_era(&handle.quick).await?;
                 let granted_at_ms = std::str::from_utf8(&now).ok().and_then(|now| now.parse().ok());
                 let granted_at_ms =

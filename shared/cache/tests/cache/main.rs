@@ -1,9 +1,13 @@
 //! The cache's promises. Time is a manual clock; interleavings are forced by channels.
 
+#[macro_use]
+mod contract;
 mod bounds;
 mod expiry;
 mod flights;
+mod memory;
 mod races;
+mod redis;
 mod refresh;
 
 use cache::{Cache, CacheMetrics, CacheSettings};
