@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Sqlite;
 use crate::migrate::{Applied, Plan, Scope, Step};
-use crate::{Migration, SqlError, scoped};
+use crate::{Migration, Scoped, SqlError, scoped};
 
 /// Pause before another try at a file that another process is changing.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
@@ -68,7 +68,7 @@ impl Sqlite {
         plan.pending(&before)?;
         if before.is_empty() || before.iter().any(|step| step.works_from.is_none()) {
             let known = plan.works_from();
-            self.patiently(deadline, async |connection| prepare(connection, &known).await)
+            self.patiently(deadline, |connection| scoped(prepare(connection, &known)))
                 .await?;
         }
         loop {
@@ -76,15 +76,15 @@ impl Sqlite {
             if steps.is_empty() {
                 return Ok(());
             }
-            self.patiently(deadline, async |connection| apply(connection, &steps).await)
+            self.patiently(deadline, |connection| scoped(apply(connection, &steps)))
                 .await?;
         }
     }
 
     /// One transaction on the writer, tried again while another process holds the lock.
-    async fn patiently<F>(&self, deadline: Instant, body: F) -> Result<(), SqlError>
+    async fn patiently<'env, F>(&self, deadline: Instant, body: F) -> Result<(), SqlError>
     where
-        F: AsyncFn(&mut SqliteConnection) -> Result<(), SqlError>,
+        F: for<'c> Fn(&'c mut SqliteConnection) -> Scoped<'env, 'c, Result<(), SqlError>>,
     {
         loop {
             let outcome = self
