@@ -222,3 +222,131 @@ pub(crate) fn prepare(error: PrepareError) -> WideError {
         other => WideError::Unexpected(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use scylla::errors::WriteType;
+
+    use super::*;
+
+    fn answered(effect: Effect, error: DbError, message: &str) -> WideError {
+        let attempt = RequestAttemptError::DbError(error, message.to_owned());
+        effect.sorted(ExecutionError::LastAttemptError(attempt))
+    }
+
+    fn too_few(consistency: Consistency) -> DbError {
+        DbError::Unavailable {
+            consistency,
+            required: 2,
+            alive: 1,
+        }
+    }
+
+    fn write_timeout(write_type: WriteType) -> DbError {
+        DbError::WriteTimeout {
+            consistency: Consistency::Quorum,
+            received: 1,
+            required: 2,
+            write_type,
+        }
+    }
+
+    #[test]
+    fn a_write_that_timed_out_or_failed_on_a_replica_is_unknown() {
+        let failed = DbError::WriteFailure {
+            consistency: Consistency::Quorum,
+            received: 1,
+            required: 2,
+            numfailures: 1,
+            write_type: WriteType::Simple,
+        };
+        // What Cassandra says in a newer protocol when it lost sight of a conditional write.
+        let cas_write_unknown = DbError::Other(0x1700);
+        for effect in [Effect::Write, Effect::Conditional] {
+            for error in [
+                write_timeout(WriteType::Simple),
+                write_timeout(WriteType::Cas),
+                failed.clone(),
+                cas_write_unknown.clone(),
+                DbError::ServerError,
+            ] {
+                let sorted = answered(effect, error, "");
+                assert!(sorted.is_unknown() && !sorted.retryable(), "{sorted:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lack_of_replicas_is_certain_until_a_condition_was_agreed_on() {
+        for (effect, level) in [
+            (Effect::Read, Consistency::Quorum),
+            (Effect::Write, Consistency::Quorum),
+            (Effect::Conditional, Consistency::Serial),
+            (Effect::Conditional, Consistency::LocalSerial),
+        ] {
+            let sorted = answered(effect, too_few(level), "");
+            assert!(
+                matches!(sorted, WideError::Unavailable(_)) && sorted.retryable(),
+                "{sorted:?}"
+            );
+        }
+        let committing = answered(Effect::Conditional, too_few(Consistency::Quorum), "");
+        assert!(committing.is_unknown(), "{committing:?}");
+    }
+
+    #[test]
+    fn a_coordinator_without_room_did_nothing_unless_it_was_sending_already() {
+        let early = answered(
+            Effect::Write,
+            DbError::Overloaded,
+            "Server is in overloaded state",
+        );
+        assert!(
+            matches!(early, WideError::Overloaded) && early.retryable(),
+            "{early:?}"
+        );
+        let late = answered(
+            Effect::Write,
+            DbError::Overloaded,
+            "Too many in flight hints: 1024",
+        );
+        assert!(late.is_unknown(), "{late:?}");
+        let read = answered(
+            Effect::Read,
+            DbError::Overloaded,
+            "Too many in flight hints: 1024",
+        );
+        assert!(matches!(read, WideError::Overloaded), "{read:?}");
+    }
+
+    #[test]
+    fn a_read_is_never_unknown() {
+        let read_timeout = DbError::ReadTimeout {
+            consistency: Consistency::Quorum,
+            received: 1,
+            required: 2,
+            data_present: false,
+        };
+        for error in [
+            read_timeout,
+            write_timeout(WriteType::Cas),
+            DbError::ServerError,
+            DbError::Other(0x1700),
+            too_few(Consistency::Serial),
+        ] {
+            let sorted = answered(Effect::Read, error, "");
+            assert!(sorted.retryable() && !sorted.is_unknown(), "{sorted:?}");
+        }
+        assert!(matches!(Effect::Read.unseen(String::new()), WideError::Deadline));
+        assert!(Effect::Conditional.unseen(String::new()).is_unknown());
+    }
+
+    #[test]
+    fn a_statement_that_the_server_refuses_is_a_defect_and_nothing_was_done() {
+        for error in [DbError::SyntaxError, DbError::Invalid, DbError::Unauthorized] {
+            let sorted = answered(Effect::Conditional, error, "no such column");
+            assert!(matches!(sorted, WideError::Unexpected(_)), "{sorted:?}");
+            assert!(!sorted.retryable() && !sorted.is_unknown());
+        }
+    }
+}

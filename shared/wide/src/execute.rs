@@ -235,6 +235,16 @@ impl Inner {
         deadline: Instant,
     ) -> Result<QueryResult, WideError> {
         let _room = self.admitted(deadline).await?;
+        self.sent(bound, effect, deadline).await
+    }
+
+    /// One try, whatever else is under way.
+    pub(crate) async fn sent(
+        &self,
+        bound: &BoundStatement,
+        effect: Effect,
+        deadline: Instant,
+    ) -> Result<QueryResult, WideError> {
         let session = self.session()?;
         match timeout_at(deadline, session.execute_bound_unpaged(bound)).await {
             Ok(answer) => answer.map_err(|error| effect.sorted(error)),

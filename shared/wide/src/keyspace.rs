@@ -1,5 +1,7 @@
 //! The keyspace: making it, and dropping one that a test made.
 
+use std::collections::HashMap;
+
 use scylla::client::session::Session;
 use scylla::errors::{DbError, ExecutionError, RequestAttemptError};
 use tokio::time::timeout;
@@ -7,7 +9,7 @@ use tokio::time::timeout;
 use crate::error::Effect;
 use crate::migrate::CREATE_STATE;
 use crate::session::Inner;
-use crate::{Wide, WideError};
+use crate::{Level, Statement, Wide, WideError};
 
 /// Which server speaks CQL here. They differ in how a keyspace is made and in what they tell of a conditional write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,31 @@ pub(crate) async fn dialect(session: &Session) -> Result<Dialect, WideError> {
 }
 
 impl Wide {
+    /// Says it aloud when the keyspace was made with other copies than the URL asks for: changing them is the operator's work,
+    /// since data must be copied before the levels are true again.
+    pub(crate) async fn warn_of_copies(&self) -> Result<(), WideError> {
+        const COPIES: Statement = Statement::read(
+            "keyspace_copies",
+            "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?",
+            Level::One,
+        );
+        let row: Option<(HashMap<String, String>,)> = self.row(&COPIES, (self.keyspace(),)).await?;
+        let wanted = self.inner.url.replication;
+        for (datacenter, copies) in row.into_iter().flat_map(|(map,)| map) {
+            if copies.parse().is_ok_and(|copies: u8| copies != wanted) {
+                let keyspace = self.keyspace();
+                tracing::warn!(
+                    keyspace,
+                    datacenter,
+                    copies,
+                    wanted,
+                    "the keyspace keeps other copies than asked for"
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Drops the keyspace with all it holds. For tests: `name` must be [`Wide::keyspace`] once more, so that nobody drops one
     /// by a slip.
     pub async fn drop_keyspace(&self, name: &str) -> Result<(), WideError> {

@@ -159,7 +159,7 @@ impl Wide {
     async fn migrate_once(&self, migrations: &'static [Migration], until: Until) -> Result<(), WideError> {
         if self.inner.has_table(STATE_TABLE).await? {
             if self.pending_steps(migrations, until).await?.is_empty() {
-                return Ok(());
+                return self.warn_of_copies().await;
             }
         } else {
             in_order(migrations)?;

@@ -222,6 +222,9 @@ async fn build(url: &WideUrl, settings: &WideSettings) -> Result<Session, WideEr
         .schema_agreement_timeout(settings.change_deadline())
         // Tables and columns are in the code; the driver needs the keyspace's replication only.
         .keyspaces_to_fetch([url.keyspace.clone()]);
+    if let Some(datacenter) = &url.datacenter {
+        builder = builder.prefer_datacenter(datacenter.clone());
+    }
     if !url.translate.is_empty() {
         builder = builder.address_translator(Arc::new(Translations(url.translate.clone())));
     }

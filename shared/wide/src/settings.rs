@@ -46,7 +46,7 @@ impl Default for WideSettings {
             speculate_after_ms: 0,
             rows_max: 10_000,
             batch_parts_max: 200,
-            keepalive_ms: 2_000,
+            keepalive_ms: 5_000,
             probe_timeout_ms: 500,
             migrate_deadline_ms: 120_000,
             migrate_lock_s: 60,

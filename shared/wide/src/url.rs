@@ -23,6 +23,9 @@ pub enum UrlError {
     /// Not a number from 1 to 9.
     #[error("has a `replication` that is no number from 1 to 9")]
     Replication,
+    /// Not a name of letters, digits, `_`, `-` and `.`.
+    #[error("has a `datacenter` that is no name")]
+    Datacenter,
     /// Not two addresses.
     #[error("has a `translate` that is not ADDRESS:PORT=ADDRESS:PORT")]
     Translate,
@@ -31,7 +34,7 @@ pub enum UrlError {
     Unknown(String),
 }
 
-/// `scylla://host:port,host2:port/KEYSPACE?replication=3&translate=FROM=TO`, read.
+/// `scylla://host:port,host2:port/KEYSPACE?replication=3&datacenter=NAME&translate=FROM=TO`, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WideUrl {
     /// Nodes to ask first, each with its port.
@@ -40,6 +43,8 @@ pub struct WideUrl {
     pub keyspace: String,
     /// Copies that [`crate::Wide::migrate`] makes the keyspace with, in each datacenter.
     pub replication: u8,
+    /// The datacenter that requests go to first, and that the local levels mean; with one datacenter it need not be named.
+    pub datacenter: Option<String>,
     /// Addresses that nodes give, and where they are reached instead: through a router or a proxy.
     pub translate: Vec<(SocketAddr, SocketAddr)>,
 }
@@ -75,6 +80,7 @@ impl WideUrl {
             hosts,
             keyspace: keyspace.to_owned(),
             replication: 1,
+            datacenter: None,
             translate: Vec::new(),
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -92,6 +98,12 @@ impl WideUrl {
                     .ok()
                     .filter(|copies| (1..=9).contains(copies))
                     .ok_or(UrlError::Replication)?;
+            }
+            "datacenter" => {
+                if !is_datacenter(value) {
+                    return Err(UrlError::Datacenter);
+                }
+                self.datacenter = Some(value.to_owned());
             }
             "translate" => {
                 let (from, to) = value.split_once('=').ok_or(UrlError::Translate)?;
@@ -121,6 +133,11 @@ fn host(text: &str) -> Result<String, UrlError> {
     Ok(format!("{name}:{port}"))
 }
 
+fn is_datacenter(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    !name.is_empty() && name.bytes().all(plain)
+}
+
 fn is_keyspace(name: &str) -> bool {
     name.len() <= KEYSPACE_LEN_MAX
         && name.starts_with(|first: char| first.is_ascii_lowercase())
@@ -135,11 +152,13 @@ mod tests {
 
     #[test]
     fn a_url_names_hosts_a_keyspace_its_copies_and_translations() {
-        let url =
-            WideUrl::parse("scylla://a:1,[::1],c/ks_1?replication=3&translate=10.0.0.1:9042=127.0.0.1:5");
+        let url = WideUrl::parse(
+            "scylla://a:1,[::1],c/ks_1?replication=3&datacenter=eu-1&translate=10.0.0.1:9042=127.0.0.1:5",
+        );
         let url = url.unwrap();
         assert_eq!(url.hosts, ["a:1", "[::1]:9042", "c:9042"]);
         assert_eq!((url.keyspace.as_str(), url.replication), ("ks_1", 3));
+        assert_eq!(url.datacenter.as_deref(), Some("eu-1"));
         let translate = ("10.0.0.1:9042".parse().unwrap(), "127.0.0.1:5".parse().unwrap());
         assert_eq!(url.translate, [translate]);
 
@@ -158,6 +177,7 @@ mod tests {
             ("scylla://a/Upper", UrlError::Keyspace),
             ("scylla://a/k-s", UrlError::Keyspace),
             ("scylla://a/k?replication=0", UrlError::Replication),
+            ("scylla://a/k?datacenter='x'", UrlError::Datacenter),
             ("scylla://a/k?translate=1.1.1.1:1", UrlError::Translate),
             ("scylla://a/k?speed=fast", UrlError::Unknown("speed".to_owned())),
             (

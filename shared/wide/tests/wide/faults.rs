@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::engines::{self, Kind};
+use testkit::engines::{self, Kind, OwnEngine};
 use testkit::proxy::FaultProxy;
 use tokio::net::TcpListener;
 use wide::{Level, Serial, Statement, Wide, WideError, WideSettings};
@@ -267,4 +267,100 @@ async fn an_address_that_a_node_gives_is_translated() {
         matches!(read, Ok(Err(_)))
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_slow_or_narrow_way_is_still_a_way() {
+    let test = "a_slow_or_narrow_way";
+    let Some((proxy, wide, _)) = through_a_proxy(test, crate::settings()).await else {
+        return;
+    };
+    proxy.slow(Duration::from_millis(100));
+    wide.execute(&PUT, ("slow", 1_i64, "x")).await.unwrap();
+    proxy.throttle(2_000);
+    let long = "y".repeat(4_000);
+    wide.execute(&PUT, ("slow", 2_i64, long.as_str())).await.unwrap();
+    proxy.heal();
+    assert_eq!(note(&wide, "slow", 2).await, Some(long));
+}
+
+#[tokio::test]
+async fn requests_under_way_are_bounded_and_the_next_one_is_refused_at_its_deadline() {
+    let test = "requests_under_way_are_bounded";
+    let settings = WideSettings {
+        requests_max: 1,
+        read_deadline_ms: 500,
+        write_deadline_ms: 30_000,
+        ..crate::settings()
+    };
+    let Some((proxy, wide, _)) = through_a_proxy(test, settings).await else {
+        return;
+    };
+    proxy.stall();
+    let holder = wide.clone();
+    let held = tokio::spawn(async move { holder.execute(&PUT, ("room", 1_i64, "x")).await });
+    eventually("the one place is taken", || async {
+        let read = wide.row::<(Option<String>,)>(&NOW, ("room", 1_i64)).await;
+        matches!(read, Err(WideError::Overloaded))
+    })
+    .await;
+    proxy.heal();
+    held.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_gone_after_the_server_was_killed_and_it_is_found_again() {
+    let test = "nothing_acknowledged_is_gone";
+    let Some(mut engine) = OwnEngine::start(Kind::Cql, test).await else {
+        return;
+    };
+    let settings = WideSettings {
+        write_deadline_ms: 2_000,
+        ..crate::settings()
+    };
+    let wide = connect(&format!("{}/kill", engine.url()), settings)
+        .await
+        .unwrap();
+    wide.migrate(crate::MIGRATIONS).await.unwrap();
+    let writers = (0..4_i64).map(|writer| tokio::spawn(claim_until_refused(wide.clone(), writer)));
+    let writers: Vec<_> = writers.collect();
+    eventually("some claims are acknowledged", || async {
+        note(&wide, "kill-3", 20).await.is_some()
+    })
+    .await;
+    engine.kill();
+    let mut acknowledged = Vec::new();
+    for (writer, claims) in (0..).zip(writers) {
+        acknowledged.push((writer, claims.await.unwrap()));
+    }
+    engine.restart().await;
+    eventually("the server is found again", || async {
+        wide.probe().await.is_ok()
+    })
+    .await;
+    for (writer, claims) in acknowledged {
+        for item in claims {
+            let kept = note(&wide, &format!("kill-{writer}"), item).await;
+            assert_eq!(kept.as_deref(), Some("mine"), "claim {item} of writer {writer}");
+        }
+    }
+}
+
+/// Claims one item after another until the server is gone; those that were acknowledged.
+async fn claim_until_refused(wide: Wide, writer: i64) -> Vec<i64> {
+    let part = format!("kill-{writer}");
+    let mut acknowledged = Vec::new();
+    for item in 0.. {
+        match wide.conditional(&CLAIM, (part.as_str(), item, "mine")).await {
+            Ok(answer) => {
+                assert!(answer.applied);
+                acknowledged.push(item);
+            }
+            Err(error) => {
+                assert!(error.is_unknown() || error.retryable(), "{error:?}");
+                break;
+            }
+        }
+    }
+    acknowledged
 }
