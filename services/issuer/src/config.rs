@@ -1,18 +1,19 @@
 //! The issuer's settings, and what they come to once checked.
 
-use std::path::PathBuf;
-
+use config::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sql::DatabaseUrl;
 use url::{Host, Url};
 
 use crate::error::IssuerError;
 
 /// The settings of the issuer (`[issuer]`). What is `None` the binary fills in from the port base and the data folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Where keys and codes are kept: `sqlite:PATH`. By default `issuer.db` in the data folder.
+    /// Where keys, codes and clients are kept: `sqlite:PATH`, by default `issuer.db` in the data folder, or
+    /// `postgres://user:password@host:port/database?schema=NAME`.
     pub database_url: Option<String>,
     /// The URL that clients reach the issuer by, which is the `iss` of its tokens: `http://host:port`. By default the gateway's,
     /// made from the port base.
@@ -35,8 +36,42 @@ pub struct Settings {
     pub sign_in_form_ms: u64,
     /// How often keys are rotated if due, and expired codes and retired keys deleted.
     pub housekeeping_interval_ms: u64,
+    /// What API keys are hashed with, 64 hexadecimal digits; unset, it is read from `api_key_secret_file`. Every process of an
+    /// issuer needs the same, and with another one no API key is known again.
+    pub api_key_secret: Secret,
+    /// The file of the secret that API keys are hashed with, made at first start.
+    pub api_key_secret_file: String,
+    /// How many tenants, clients and API keys there may be.
+    pub clients: ClientLimits,
     /// Limits of the database file.
     pub sqlite: sql::SqliteSettings,
+    /// Limits of the PostgreSQL connections.
+    pub postgres: sql::PostgresSettings,
+}
+
+/// How much an operator may make, and how long what is dead stays visible.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientLimits {
+    /// The most tenants with machine clients.
+    pub tenants_max: u32,
+    /// The most clients of a tenant.
+    pub clients_max: u32,
+    /// The most API keys of a client that are neither revoked nor expired.
+    pub api_keys_max: u32,
+    /// How long a revoked or expired key stays in the list, in days.
+    pub dead_keys_kept_days: u32,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            tenants_max: 10_000,
+            clients_max: 1_000,
+            api_keys_max: 32,
+            dead_keys_kept_days: 90,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -53,7 +88,11 @@ impl Default for Settings {
             codes_max: 10_000,
             sign_in_form_ms: 600_000,
             housekeeping_interval_ms: 10_000,
+            api_key_secret: Secret::default(),
+            api_key_secret_file: ".orrery/issuer.key".to_owned(),
+            clients: ClientLimits::default(),
             sqlite: sql::SqliteSettings::default(),
+            postgres: sql::PostgresSettings::default(),
         }
     }
 }
@@ -73,6 +112,7 @@ pub(crate) struct Rules {
     pub(crate) code_lifetime_ms: u64,
     pub(crate) codes_max: u32,
     pub(crate) form_lifetime_ms: u64,
+    pub(crate) dead_keys_kept_ms: u64,
 }
 
 fn wrong(setting: &'static str, detail: impl Into<String>) -> IssuerError {
@@ -83,13 +123,13 @@ fn wrong(setting: &'static str, detail: impl Into<String>) -> IssuerError {
 }
 
 impl Settings {
-    /// The file behind `database_url`.
-    pub(crate) fn database(&self) -> Result<PathBuf, IssuerError> {
+    /// The engine behind `database_url`.
+    pub(crate) fn database(&self) -> Result<DatabaseUrl, IssuerError> {
         let url = self
             .database_url
             .as_deref()
             .ok_or_else(|| wrong("database_url", "is not set"))?;
-        sql::sqlite_path(url).map_err(|error| wrong("database_url", error.to_string()))
+        DatabaseUrl::parse(url).map_err(|error| wrong("database_url", error.to_string()))
     }
 
     /// Checks everything else.
@@ -126,6 +166,7 @@ impl Settings {
             code_lifetime_ms: self.code_lifetime_ms,
             codes_max: self.codes_max,
             form_lifetime_ms: self.sign_in_form_ms,
+            dead_keys_kept_ms: u64::from(self.clients.dead_keys_kept_days) * 24 * 3_600_000,
         })
     }
 }
@@ -229,11 +270,12 @@ mod tests {
             };
             settings.database().unwrap_err().to_string()
         };
-        let text = error("postgres://user:secret@host/db");
+        let text = error("mysql://user:secret@host/db");
         assert!(
-            text.contains("database_url") && text.contains("postgres") && !text.contains("secret"),
+            text.contains("database_url") && text.contains("`mysql:`") && !text.contains("secret"),
             "{text}"
         );
         assert!(error("sqlite:").contains("names no file"));
+        assert!(!error("postgres://user:secret@host").contains("secret"));
     }
 }

@@ -1,4 +1,4 @@
-//! Proof that a sign-in form was drawn by this process, for this very request, not long ago: the guard against forms that
+//! Proof that a sign-in form was drawn by this issuer, for this very request, not long ago: the guard against forms that
 //! another site sends in a visitor's name.
 
 use base64::Engine as _;
@@ -8,15 +8,15 @@ use sha2::Sha256;
 
 use crate::operations::authorize::AuthorizeRequest;
 
-/// Signs forms with a key that lives as long as the process: after a restart people begin again.
+/// Signs forms with a key that every process of an issuer has: whichever of them drew a form, any of them takes it.
 #[derive(Clone)]
 pub(crate) struct FormTokens {
     key: [u8; 32],
 }
 
 impl FormTokens {
-    pub(crate) fn new() -> Self {
-        Self { key: rand::random() }
+    pub(crate) fn keyed(key: [u8; 32]) -> Self {
+        Self { key }
     }
 
     /// The token of a form for `request`, good until `expires_ms`.
@@ -66,12 +66,15 @@ mod tests {
             state: Some("ab".into()),
             nonce: Some("c".into()),
         };
-        let tokens = FormTokens::new();
+        let tokens = FormTokens::keyed([1; 32]);
         let token = tokens.make(&request, 100);
         assert!(tokens.check(&token, &request, 99));
         assert!(!tokens.check(&token, &request, 100));
         assert!(!tokens.check(&token.replace("100.", "900."), &request, 99));
-        assert!(!FormTokens::new().check(&token, &request, 99), "another process");
+        assert!(
+            !FormTokens::keyed([2; 32]).check(&token, &request, 99),
+            "another issuer"
+        );
         let shifted = AuthorizeRequest {
             state: Some("a".into()),
             nonce: Some("bc".into()),

@@ -13,6 +13,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api_keys::HashSecret;
 use crate::config::Rules;
 use crate::form_token::FormTokens;
 use crate::metrics::Metrics;
@@ -24,6 +25,7 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) rules: Arc<Rules>,
     pub(crate) clock: SharedClock,
+    pub(crate) secret: HashSecret,
     pub(crate) forms: FormTokens,
     pub(crate) metrics: Metrics,
 }

@@ -1,8 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod api_keys;
 mod config;
+mod credentials;
 mod error;
 mod form_token;
+mod hash_secret;
 mod http;
 mod metrics;
 mod mint;
@@ -18,17 +21,20 @@ use std::time::Duration;
 
 use clock::SharedClock;
 use server::ServeError;
-use sql::Sqlite;
+use sql::{DatabaseUrl, Postgres, Sqlite};
 use telemetry::Telemetry;
 use tokio::task::JoinHandle;
 
-pub use config::Settings;
+pub use config::{ClientLimits, Settings};
+pub use credentials::{Credentials, LISTED_MAX};
 pub use error::IssuerError;
+pub use hash_secret::SecretError;
 pub use http::openapi;
 pub use mint::{TokenRequest, migrate, mint, rotate};
 pub use operations::authorize::CLIENT_ID;
+pub use operations::manage_keys::{KeyRequest, NewKey};
 
-use store::{Identity, SqliteStore, Store};
+use store::{Identity, PostgresStore, SqliteStore, Store};
 
 /// The role's name: in URLs of its assets, metrics and traces.
 const ROLE: &str = "issuer";
@@ -40,11 +46,12 @@ const PROBE_EVERY: Duration = Duration::from_millis(500);
 pub fn check(settings: &Settings) -> Result<(), IssuerError> {
     settings.rules()?;
     settings.database()?;
+    hash_secret::check(settings)?;
     Ok(())
 }
 
-/// Serves until the role is asked to drain. `settings.database_url` and `settings.public_url` must be set; the folder of the
-/// file must exist. Refuses to start on a listener that is not loopback.
+/// Serves until the role is asked to drain. `settings.database_url` and `settings.public_url` must be set; the folders of the
+/// files must exist. Refuses to start on a listener that is not loopback.
 pub async fn run(role: server::Role, settings: Settings) -> Result<(), IssuerError> {
     let rules = settings.rules()?;
     let address = role
@@ -53,7 +60,8 @@ pub async fn run(role: server::Role, settings: Settings) -> Result<(), IssuerErr
     if !address.ip().is_loopback() {
         return Err(IssuerError::NotLoopback(address.to_string()));
     }
-    let store: Arc<SqliteStore> = Arc::new(open(&settings, &role.telemetry, &role.clock).await?);
+    let store = open(&settings, &role.telemetry, &role.clock).await?;
+    let secret = hash_secret::open(&settings, &*store, role.clock.unix_ms()).await?;
     store
         .set_identity(&Identity {
             issuer: rules.issuer.clone(),
@@ -64,7 +72,8 @@ pub async fn run(role: server::Role, settings: Settings) -> Result<(), IssuerErr
         store: store.clone(),
         rules: Arc::new(rules),
         clock: role.clock.clone(),
-        forms: form_token::FormTokens::new(),
+        forms: form_token::FormTokens::keyed(secret.for_forms()),
+        secret,
         metrics: metrics::Metrics::of(&role.telemetry),
     };
     // Before the first answer: a key set without keys would be refused by every verifier.
@@ -101,11 +110,21 @@ async fn open(
     settings: &Settings,
     telemetry: &Telemetry,
     clock: &SharedClock,
-) -> Result<SqliteStore, IssuerError> {
-    let path = settings.database()?;
-    let sql = Sqlite::open(&path, settings.sqlite.clone(), telemetry.clone(), clock.clone());
-    let sql = sql.await.map_err(store::StoreError::from)?;
-    Ok(SqliteStore::new(sql).await?)
+) -> Result<Arc<dyn Store>, IssuerError> {
+    let (telemetry, clock) = (telemetry.clone(), clock.clone());
+    Ok(match settings.database()? {
+        DatabaseUrl::Sqlite(path) => {
+            let sql = Sqlite::open(&path, settings.sqlite.clone(), telemetry, clock);
+            let sql = sql.await.map_err(store::StoreError::from)?;
+            Arc::new(SqliteStore::new(sql).await?)
+        }
+        DatabaseUrl::Postgres(_) => {
+            let url = settings.database_url.as_deref().unwrap_or_default();
+            let sql = Postgres::connect(url, settings.postgres.clone(), telemetry, clock);
+            let sql = sql.await.map_err(store::StoreError::from)?;
+            Arc::new(PostgresStore::new(sql).await?)
+        }
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use telemetry::Telemetry;
 
-/// Why a token request was refused: one of RFC 6749's five words.
+use crate::operations::token_request::GrantType;
+
+/// Why a token request was refused: one of RFC 6749's words.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusedLabels {
     error: &'static str,
@@ -19,6 +21,8 @@ pub(crate) struct Metrics {
     codes: Counter,
     /// Tokens issued for a code.
     tokens: Counter,
+    /// Tokens issued to a client for its API key.
+    client_tokens: Counter,
     /// Token requests refused, by OAuth error.
     refused: Family<RefusedLabels, Counter>,
     /// Keys made.
@@ -40,6 +44,11 @@ impl Metrics {
                 "issuer_tokens_issued",
                 "Tokens issued for a code",
                 metrics.tokens.clone(),
+            );
+            registry.register(
+                "issuer_client_tokens_issued",
+                "Tokens issued to a machine client for its API key",
+                metrics.client_tokens.clone(),
             );
             registry.register(
                 "issuer_tokens_refused",
@@ -64,8 +73,11 @@ impl Metrics {
         self.codes.inc();
     }
 
-    pub(crate) fn token_issued(&self) {
-        self.tokens.inc();
+    pub(crate) fn token_issued(&self, grant_type: GrantType) {
+        match grant_type {
+            GrantType::AuthorizationCode => self.tokens.inc(),
+            GrantType::ClientCredentials => self.client_tokens.inc(),
+        };
     }
 
     pub(crate) fn token_refused(&self, error: &'static str) {

@@ -7,8 +7,8 @@ use telemetry::Telemetry;
 use crate::config::Settings;
 use crate::error::IssuerError;
 use crate::open;
+use crate::operations::manage_keys::known;
 use crate::operations::{rotate_keys, sign_token};
-use crate::store::Store as _;
 
 /// Whose token.
 #[derive(Debug, Clone)]
@@ -47,25 +47,9 @@ pub async fn mint(
         rules.audience = identity.audience;
     }
     let lifetime_s = request.lifetime_s.unwrap_or(rules.token_lifetime_s);
-    let token = sign_token::access_token(&store, &rules, &principal, lifetime_s, clock.unix_ms()).await;
+    let token = sign_token::access_token(&*store, &rules, &principal, lifetime_s, clock.unix_ms()).await;
     store.close().await;
     token
-}
-
-/// A scope that nothing asks for is a slip of the pen, and better told here than by a 403 later.
-fn known(scopes: Scopes) -> Result<Scopes, IssuerError> {
-    let known = [identity::LINKS_READ, identity::LINKS_WRITE];
-    let unknown = scopes
-        .iter()
-        .find(|scope| !known.contains(scope))
-        .map(str::to_owned);
-    match unknown {
-        Some(scope) => Err(IssuerError::UnknownScope {
-            scope,
-            known: known.join(", "),
-        }),
-        None => Ok(scopes),
-    }
 }
 
 /// Makes the next signing key now, due or not: it is published at once and signs after `key_notice_s`. `false` if one
@@ -77,12 +61,12 @@ pub async fn rotate(
 ) -> Result<bool, IssuerError> {
     let rules = settings.rules()?;
     let store = open(settings, telemetry, clock).await?;
-    let made = rotate_keys::rotate_now(&store, &rules, clock.unix_ms()).await;
+    let made = rotate_keys::rotate_now(&*store, &rules, clock.unix_ms()).await;
     store.close().await;
     made
 }
 
-/// Makes the database file and brings it to this program's schema.
+/// Makes the database and brings it to this program's schema.
 pub async fn migrate(
     settings: &Settings,
     telemetry: &Telemetry,

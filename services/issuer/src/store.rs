@@ -1,11 +1,17 @@
-//! What the issuer must remember: signing keys, authorization codes, and who it is.
+//! What the issuer must remember: signing keys, authorization codes, who it is, and (in [`Registry`]) who its clients are.
 
+mod postgres;
+mod registry;
+mod rows;
 mod sqlite;
+mod statements;
 
 use async_trait::async_trait;
 use identity::{Scopes, Tenant, User};
 
 pub use crate::signing_keys::KeyRecord;
+pub use postgres::PostgresStore;
+pub use registry::{ApiKeyRecord, ClientRecord, Put, Registry, TenantRecord};
 pub use sqlite::SqliteStore;
 
 /// Why the store did not do it.
@@ -41,12 +47,38 @@ impl StoreError {
 
     /// Whether waiting may help, even if it is not certain that nothing was done.
     pub(crate) fn may_pass(&self) -> bool {
-        self.retryable() || matches!(self, Self::Unknown(_))
+        self.retryable() || self.is_unknown()
+    }
+
+    /// Whether the write may or may not stand.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown(_))
     }
 
     /// Whether the same call may succeed later and certainly did nothing so far.
     pub fn retryable(&self) -> bool {
         matches!(self, Self::Unavailable { retryable: true, .. })
+    }
+}
+
+impl From<sql::SqlError> for StoreError {
+    fn from(error: sql::SqlError) -> Self {
+        let (code, retryable, detail) = (error.code(), error.retryable(), error.to_string());
+        if error.is_unknown() {
+            Self::Unknown(detail)
+        } else {
+            Self::Unavailable {
+                code,
+                detail,
+                retryable,
+            }
+        }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        sql::SqlError::from(error).into()
     }
 }
 
@@ -87,7 +119,7 @@ pub struct Identity {
 /// `Ok` outlives a crash. After [`StoreError::Unknown`] the step may or may not have happened; every method may be repeated then,
 /// except that a repeated [`Store::take_code`] can find the code gone.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Registry {
     /// All keys, ordered by `use_from_ms`.
     async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
 
@@ -115,4 +147,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether it can be written right now; the error is for the operator.
     async fn probe(&self) -> Result<(), StoreError>;
+
+    /// Gives its connections back; what is asked later is refused.
+    async fn close(&self);
 }

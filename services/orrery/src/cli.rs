@@ -65,6 +65,18 @@ pub(crate) enum Command {
         #[arg(long = "scope")]
         scopes: Vec<String>,
     },
+    /// Make, list and revoke the API keys that programs get tokens with
+    Key {
+        /// What to do with them
+        #[command(subcommand)]
+        action: KeyAction,
+    },
+    /// Look at the events that were given up, and publish them again
+    Dlq {
+        /// What to do with them
+        #[command(subcommand)]
+        action: DlqAction,
+    },
     /// Show the effective settings and where each came from, secrets masked
     Config {
         /// Print the JSON Schema of the settings file instead
@@ -73,7 +85,7 @@ pub(crate) enum Command {
     },
     /// Check settings, data folder, ports and engines without starting anything
     Check,
-    /// Bring every embedded store to this version's schema
+    /// Bring every store to this version's schema
     Migrate,
     /// Write the files that are generated from the code (settings table, OpenAPI documents)
     #[command(hide = true)]
@@ -81,5 +93,97 @@ pub(crate) enum Command {
         /// Folder that stands for the root of the checkout
         #[arg(long)]
         into: PathBuf,
+    },
+}
+
+/// What can be done with API keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyAction {
+    /// Make a key and print it, once: `client_id=...` and `client_secret=...`, a line each
+    Create {
+        /// Tenant that the client acts for; made if it is not there
+        #[arg(long)]
+        tenant: String,
+        /// What people call a tenant that is made [default: as --tenant]
+        #[arg(long, value_name = "TEXT")]
+        tenant_name: Option<String>,
+        /// Name of the client within the tenant; made if it is not there
+        #[arg(long, default_value = "default", value_name = "NAME")]
+        client: String,
+        /// What a new client may do, as often as needed [default: every scope]
+        #[arg(long = "scope", visible_alias = "scopes", value_delimiter = ',')]
+        scopes: Vec<String>,
+        /// Days after which the key is not valid any more [default: never]
+        #[arg(long, value_name = "DAYS")]
+        expires_days: Option<u32>,
+    },
+    /// Show a tenant's keys, newest first; never their secrets
+    List {
+        /// Whose
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Make a key worthless for good
+    Revoke {
+        /// Whose
+        #[arg(long)]
+        tenant: String,
+        /// The key's id: what stands between `ork_` and the next `_`
+        key: String,
+    },
+    /// Give a client no more tokens, whatever its keys
+    Disable {
+        /// Whose
+        #[arg(long)]
+        tenant: String,
+        /// The client's name
+        #[arg(long, value_name = "NAME")]
+        client: String,
+    },
+    /// Take back a `disable`
+    Enable {
+        /// Whose
+        #[arg(long)]
+        tenant: String,
+        /// The client's name
+        #[arg(long, value_name = "NAME")]
+        client: String,
+    },
+}
+
+/// What can be done with dead letters.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqAction {
+    /// One line a dead letter, oldest first
+    List {
+        /// The stream they fell out of
+        #[arg(long, default_value = "clicks")]
+        stream: String,
+        /// Those that were replayed too
+        #[arg(long)]
+        all: bool,
+        /// At most this many
+        #[arg(long, default_value_t = 100, value_name = "N")]
+        limit: usize,
+    },
+    /// One dead letter whole, as JSON: the reason, and the event as it was (CloudEvents 1.0)
+    Show {
+        /// Its id, as `list` prints it
+        id: u64,
+        /// The stream it fell out of
+        #[arg(long, default_value = "clicks")]
+        stream: String,
+    },
+    /// Publish dead letters again: every consumer sees the event once more, at the end of its partition
+    Replay {
+        /// Their ids, as `list` prints them
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        ids: Vec<u64>,
+        /// Every one that waits
+        #[arg(long)]
+        all: bool,
+        /// The stream they fell out of
+        #[arg(long, default_value = "clicks")]
+        stream: String,
     },
 }

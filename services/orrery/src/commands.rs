@@ -2,7 +2,9 @@
 
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod dlq;
 pub(crate) mod generate;
+pub(crate) mod key;
 pub(crate) mod migrate;
 pub(crate) mod token;
 

@@ -52,6 +52,8 @@ fn run(cli: Cli) -> Outcome {
         Command::Token { tenant, user, scopes } => {
             commands::token::token(&loaded.settings, &tenant, &user, &scopes)
         }
+        Command::Key { action } => commands::key::key(&loaded.settings, &action),
+        Command::Dlq { action } => commands::dlq::dlq(&loaded.settings, &action),
         Command::Config { .. } => {
             commands::config::effective(&loaded);
             Ok(())

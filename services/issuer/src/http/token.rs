@@ -3,22 +3,27 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use problem::Problem;
 use serde::Serialize;
 
 use super::App;
-use crate::operations::exchange_code::{self, Refusal, TokenAnswer};
+use crate::operations::token_request::{self, Refusal, TokenAnswer};
 use crate::params::Params;
 
 /// Tokens stay out of every cache (RFC 6749, section 5.1).
 const NO_STORE: [(http::HeaderName, &str); 2] = [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")];
 
+/// Demanded of every 401 (RFC 6749, section 5.2).
+const CHALLENGE: [(http::HeaderName, &str); 1] = [(WWW_AUTHENTICATE, "Basic realm=\"orrery\"")];
+
+const INVALID_CLIENT: &str = "invalid_client";
+
 /// Why there is no token (RFC 6749, section 5.2).
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct OauthError {
-    /// `invalid_request`, `invalid_client`, `invalid_grant` or `unsupported_grant_type`.
+    /// `invalid_request`, `invalid_client`, `invalid_grant`, `invalid_scope` or `unsupported_grant_type`.
     error: &'static str,
     /// For whoever writes the client.
     error_description: &'static str,
@@ -26,11 +31,25 @@ pub(crate) struct OauthError {
 
 /// The form of a token request.
 #[derive(utoipa::ToSchema)]
+#[serde(untagged)]
 #[expect(
     dead_code,
     reason = "describes the form, which is read by hand so that repeated names are seen"
 )]
-pub(crate) struct TokenForm {
+pub(crate) enum TokenForm {
+    /// After a sign-in.
+    Code(CodeForm),
+    /// Of a machine client.
+    Client(ClientForm),
+}
+
+/// A code from a sign-in, to be exchanged.
+#[derive(utoipa::ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the form, which is read by hand so that repeated names are seen"
+)]
+pub(crate) struct CodeForm {
     #[schema(pattern = "^authorization_code$")]
     /// `authorization_code`.
     grant_type: String,
@@ -48,12 +67,34 @@ pub(crate) struct TokenForm {
     code_verifier: String,
 }
 
-/// Exchanges an authorization code for a token. Each code works once.
+/// A machine client that asks for a token of its own.
+#[derive(utoipa::ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the form, which is read by hand so that repeated names are seen"
+)]
+pub(crate) struct ClientForm {
+    #[schema(pattern = "^client_credentials$")]
+    /// `client_credentials`.
+    grant_type: String,
+    /// The client, unless the `Authorization: Basic` header names it.
+    client_id: Option<String>,
+    /// The client's API key, unless it stands in the header.
+    client_secret: Option<String>,
+    /// Some of the client's scopes, separated by spaces; without it, all of them.
+    scope: Option<String>,
+}
+
+/// Exchanges an authorization code for a token (each code works once), or gives a machine client a token for its API key.
 #[utoipa::path(post, path = "/oauth2/token",
+    params(("authorization" = Option<String>, Header,
+        description = "`Basic` with a client id and its API key, for `client_credentials`")),
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenAnswer),
         (status = 400, description = "Refused", body = OauthError),
+        (status = 401, description = "The client or its API key is not valid (any more)", body = OauthError,
+            headers(("www-authenticate" = String, description = "`Basic`"))),
         (status = 415, description = "Not a form", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database is out of reach", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -72,28 +113,62 @@ pub(super) async fn exchange(
             "application/x-www-form-urlencoded",
         ));
     }
+    // An unreadable header is a header: it must not be taken for a client that proves itself in the form.
+    let authorization = headers
+        .get(AUTHORIZATION)
+        .map(|value| value.to_str().unwrap_or_default().to_owned());
     let params = Params::parse(&body);
-    let exchanging = app.clone();
     // Owned: a code that is taken gets its token made and counted, even if the client has gone.
-    let answer = server::owned(async move {
-        let now_ms = exchanging.clock.unix_ms();
-        let answer = exchange_code::exchange(&*exchanging.store, &exchanging.rules, &params, now_ms).await;
-        match &answer {
-            Ok(_) => exchanging.metrics.token_issued(),
-            Err(Refusal::Oauth { error, .. }) => exchanging.metrics.token_refused(error),
-            Err(Refusal::Internal(_)) => {}
-        }
-        answer
-    });
-    match answer.await {
+    match server::owned(answer(app, params, authorization)).await {
         Ok(answer) => Ok((NO_STORE, server::Json(answer)).into_response()),
         Err(Refusal::Oauth { error, description }) => {
-            let body = OauthError {
-                error,
-                error_description: description,
-            };
-            Ok((StatusCode::BAD_REQUEST, NO_STORE, server::Json(body)).into_response())
+            let body = refused(error, description);
+            Ok((StatusCode::BAD_REQUEST, NO_STORE, body).into_response())
+        }
+        Err(Refusal::Unauthenticated(description)) => {
+            let body = refused(INVALID_CLIENT, description);
+            Ok((StatusCode::UNAUTHORIZED, CHALLENGE, NO_STORE, body).into_response())
         }
         Err(Refusal::Internal(error)) => Err(error.into()),
+    }
+}
+
+fn refused(error: &'static str, description: &'static str) -> server::Json<OauthError> {
+    server::Json(OauthError {
+        error,
+        error_description: description,
+    })
+}
+
+async fn answer(app: App, params: Params, authorization: Option<String>) -> Result<TokenAnswer, Refusal> {
+    let grant_type = token_request::grant_type(&params).inspect_err(|refusal| count(&app, refusal))?;
+    let (store, now_ms) = (&*app.store, app.clock.unix_ms());
+    let header = authorization.as_deref();
+    let answer = token_request::answer(
+        grant_type,
+        store,
+        &app.rules,
+        &app.secret,
+        &params,
+        header,
+        now_ms,
+    );
+    match answer.await {
+        Ok(answer) => {
+            app.metrics.token_issued(grant_type);
+            Ok(answer)
+        }
+        Err(refusal) => {
+            count(&app, &refusal);
+            Err(refusal)
+        }
+    }
+}
+
+fn count(app: &App, refusal: &Refusal) {
+    match refusal {
+        Refusal::Oauth { error, .. } => app.metrics.token_refused(error),
+        Refusal::Unauthenticated(_) => app.metrics.token_refused(INVALID_CLIENT),
+        Refusal::Internal(_) => {}
     }
 }

@@ -10,47 +10,9 @@ use crate::config::Rules;
 use crate::error::IssuerError;
 use crate::operations::authorize::{CLIENT_ID, OPENID, code_hash};
 use crate::operations::sign_token;
+use crate::operations::token_request::{Refusal, TokenAnswer, oauth};
 use crate::params::Params;
 use crate::store::{Grant, Store};
-
-/// What a client gets.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub(crate) struct TokenAnswer {
-    /// The access token: a signed JWT.
-    pub(crate) access_token: String,
-    /// Always `Bearer`.
-    pub(crate) token_type: &'static str,
-    /// How long it lives, in seconds.
-    pub(crate) expires_in: u64,
-    /// What it allows, separated by spaces.
-    #[schema(value_type = String)]
-    pub(crate) scope: Scopes,
-    /// Who signed in, for the client; only if `openid` was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) id_token: Option<String>,
-}
-
-/// Why there is no token.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// The client's fault: `error` and `error_description` of RFC 6749, section 5.2.
-    Oauth {
-        error: &'static str,
-        description: &'static str,
-    },
-    /// Ours.
-    Internal(IssuerError),
-}
-
-impl<E: Into<IssuerError>> From<E> for Refusal {
-    fn from(error: E) -> Self {
-        Self::Internal(error.into())
-    }
-}
-
-fn oauth(error: &'static str, description: &'static str) -> Refusal {
-    Refusal::Oauth { error, description }
-}
 
 /// Exchanges a code. It is gone with the first attempt, right or wrong: whoever guesses, guesses once.
 pub(crate) async fn exchange(
@@ -59,19 +21,6 @@ pub(crate) async fn exchange(
     params: &Params,
     now_ms: u64,
 ) -> Result<TokenAnswer, Refusal> {
-    if params.is_repeated() {
-        return Err(oauth("invalid_request", "a parameter is repeated"));
-    }
-    match params.get("grant_type") {
-        Some("authorization_code") => {}
-        None => return Err(oauth("invalid_request", "grant_type is missing")),
-        Some(_) => {
-            return Err(oauth(
-                "unsupported_grant_type",
-                "only authorization_code is answered",
-            ));
-        }
-    }
     if params.get("client_id") != Some(CLIENT_ID) {
         return Err(oauth("invalid_client", "the client is not known here"));
     }

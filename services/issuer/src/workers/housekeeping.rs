@@ -1,4 +1,4 @@
-//! Rotates keys when due, deletes retired keys and expired codes.
+//! Rotates keys when due, deletes retired keys, expired codes and API keys that are long dead.
 
 use std::time::Duration;
 
@@ -30,5 +30,7 @@ pub(crate) async fn look_after(app: &App, now_ms: u64) -> Result<(), IssuerError
         tracing::info!(retired = rotation.retired, "signing keys are retired");
     }
     app.store.forget_codes(now_ms).await?;
+    let dead_ms = now_ms.saturating_sub(app.rules.dead_keys_kept_ms);
+    app.store.forget_api_keys(dead_ms).await?;
     Ok(())
 }

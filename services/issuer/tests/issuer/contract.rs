@@ -1,188 +1,164 @@
 //! What [`issuer::store::Store`] promises, written once; a line an engine at the end.
 
+#[path = "contract/clients.rs"]
+mod clients;
+#[path = "contract/sign_ins.rs"]
+mod sign_ins;
+
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use clock::SharedClock;
-use identity::{Scopes, Tenant, User};
-use issuer::store::{Grant, Identity, KeyRecord, SqliteStore, Store};
+use issuer::store::{PostgresStore, SqliteStore, Store};
+use testkit::engines::{self, Kind};
 
 use crate::service::{NOW_MS, telemetry};
 
-fn key(kid: &str, use_from_ms: u64) -> KeyRecord {
-    KeyRecord {
-        kid: kid.to_owned(),
-        pkcs8: vec![7; 48],
-        use_from_ms,
-    }
+/// A database of one case's own.
+#[async_trait]
+pub(crate) trait Engine: Send + Sync {
+    /// A handle as another process would have it: the first makes the schema.
+    async fn open(&self) -> Arc<dyn Store>;
+    /// Leaves nothing behind.
+    async fn remove(&self);
 }
 
-fn grant(expires_ms: u64) -> Grant {
-    Grant {
-        client_id: "client".into(),
-        redirect_uri: "http://127.0.0.1/cb".into(),
-        challenge: "c".repeat(43),
-        tenant: Tenant::parse("acme").unwrap(),
-        user: User::parse("ada").unwrap(),
-        scopes: Scopes::parse("links:read openid").unwrap(),
-        nonce: None,
-        expires_ms,
-    }
-}
-
-async fn keys_are_kept_in_order_of_use(store: Arc<dyn Store>) {
-    assert!(store.keys().await.unwrap().is_empty());
-    assert!(store.append_key(None, &key("a", 10)).await.unwrap());
-    assert!(
-        !store.append_key(None, &key("b", 20)).await.unwrap(),
-        "there is a key"
-    );
-    assert!(
-        !store.append_key(Some("x"), &key("b", 20)).await.unwrap(),
-        "x is not the newest"
-    );
-    assert!(
-        !store.append_key(Some("a"), &key("b", 10)).await.unwrap(),
-        "not later than the newest"
-    );
-    assert!(store.append_key(Some("a"), &key("b", 20)).await.unwrap());
-    assert!(
-        !store.append_key(Some("a"), &key("c", 30)).await.unwrap(),
-        "a is not the newest any more"
-    );
-    assert_eq!(store.keys().await.unwrap(), [key("a", 10), key("b", 20)]);
-    store.remove_key("b").await.unwrap();
-    assert_eq!(store.keys().await.unwrap().len(), 2, "the newest stays");
-    store.remove_key("a").await.unwrap();
-    store.remove_key("a").await.unwrap();
-    assert_eq!(store.keys().await.unwrap(), [key("b", 20)]);
-}
-
-async fn racing_appends_have_one_winner(store: Arc<dyn Store>) {
-    let racers: Vec<_> = (0..20)
-        .map(|i| {
-            let store = store.clone();
-            tokio::spawn(async move {
-                store
-                    .append_key(None, &key(&format!("k{i}"), 10 + i))
-                    .await
-                    .unwrap()
-            })
-        })
+/// Lets many do the same at the same time, on two handles in turn, and gives what each came to.
+async fn race<T, F>(engine: &dyn Engine, many: u64, work: impl Fn(Arc<dyn Store>, u64) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let handles = [engine.open().await, engine.open().await];
+    let racers: Vec<_> = (0..many)
+        .map(|i| tokio::spawn(work(handles[usize::from(i % 2 == 0)].clone(), i)))
         .collect();
-    let mut winners = 0;
+    let mut outcomes = Vec::new();
     for racer in racers {
-        winners += usize::from(racer.await.unwrap());
+        outcomes.push(racer.await.unwrap());
     }
-    assert_eq!((winners, store.keys().await.unwrap().len()), (1, 1));
+    outcomes
 }
 
-async fn a_code_is_taken_once_by_one(store: Arc<dyn Store>) {
-    let code = [9; 32];
-    assert!(store.put_code(&code, &grant(100), 10).await.unwrap());
-    let racers: Vec<_> = (0..20)
-        .map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move { store.take_code(&code).await.unwrap() })
+pub(crate) struct OnSqlite(tempfile::TempDir);
+
+impl OnSqlite {
+    fn new(_case: &str) -> Option<Self> {
+        Some(Self(tempfile::tempdir().unwrap()))
+    }
+}
+
+#[async_trait]
+impl Engine for OnSqlite {
+    async fn open(&self) -> Arc<dyn Store> {
+        let clock = clock::ManualClock::at(NOW_MS);
+        let shared: SharedClock = clock.clone();
+        let settings = sql::SqliteSettings::default();
+        let file = self.0.path().join("issuer.db");
+        let sql = sql::Sqlite::open(file, settings, telemetry(&clock), shared);
+        Arc::new(SqliteStore::new(sql.await.unwrap()).await.unwrap())
+    }
+
+    async fn remove(&self) {}
+}
+
+pub(crate) struct OnPostgres {
+    base: String,
+    schema: String,
+}
+
+impl OnPostgres {
+    /// A schema of the case's own on the shared server; `None` after skipping aloud.
+    pub(crate) fn new(case: &str) -> Option<Self> {
+        Some(Self {
+            base: engines::url(Kind::Postgres, case)?,
+            schema: engines::fresh_name("issuer"),
         })
-        .collect();
-    let mut taken = Vec::new();
-    for racer in racers {
-        taken.extend(racer.await.unwrap());
     }
-    assert_eq!(taken, [grant(100)]);
-    assert_eq!(store.take_code(&[8; 32]).await.unwrap(), None);
-}
 
-async fn codes_are_bounded_and_forgotten(store: Arc<dyn Store>) {
-    for i in 0..3 {
-        assert!(
-            store
-                .put_code(&[i; 32], &grant(100 + u64::from(i)), 3)
-                .await
-                .unwrap()
-        );
+    pub(crate) fn url(&self) -> String {
+        format!("{}?schema={}", self.base, self.schema)
     }
-    assert!(!store.put_code(&[3; 32], &grant(200), 3).await.unwrap(), "full");
-    assert_eq!(store.forget_codes(99).await.unwrap(), 0);
-    assert_eq!(store.forget_codes(101).await.unwrap(), 2);
-    assert!(store.put_code(&[3; 32], &grant(200), 3).await.unwrap());
-    assert_eq!(store.take_code(&[0; 32]).await.unwrap(), None);
-    assert_eq!(store.take_code(&[2; 32]).await.unwrap(), Some(grant(102)));
-}
 
-async fn the_largest_values_come_back(store: Arc<dyn Store>) {
-    let largest = Grant {
-        client_id: "x".repeat(1_000),
-        redirect_uri: "ü".repeat(2_000),
-        tenant: Tenant::parse(&"t".repeat(64)).unwrap(),
-        user: User::parse(&"u".repeat(64)).unwrap(),
-        scopes: Scopes::of((0..32).map(|i| format!("{i:064}"))).unwrap(),
-        nonce: Some("\u{0}'\";--\u{10ffff}".repeat(64)),
-        expires_ms: u64::try_from(i64::MAX).unwrap(),
-        ..grant(0)
-    };
-    assert!(store.put_code(&[255; 32], &largest, u32::MAX).await.unwrap());
-    assert_eq!(store.take_code(&[255; 32]).await.unwrap(), Some(largest));
-}
-
-async fn the_identity_is_replaced_whole(store: Arc<dyn Store>) {
-    assert_eq!(store.identity().await.unwrap(), None);
-    for (issuer, audience) in [("http://127.0.0.1:1", "a"), ("http://127.0.0.1:2", "b")] {
-        let identity = Identity {
-            issuer: issuer.into(),
-            audience: audience.into(),
-        };
-        store.set_identity(&identity).await.unwrap();
-        assert_eq!(store.identity().await.unwrap(), Some(identity));
+    /// The same, by way of another address.
+    pub(crate) fn url_through(&self, address: std::net::SocketAddr) -> String {
+        format!("{}?schema={}", Kind::Postgres.url_at(&[address]), self.schema)
     }
-    store.probe().await.unwrap();
-}
 
-async fn open(folder: &std::path::Path) -> SqliteStore {
-    let clock = clock::ManualClock::at(NOW_MS);
-    let shared: SharedClock = clock.clone();
-    let settings = sql::SqliteSettings::default();
-    SqliteStore::new(
-        sql::Sqlite::open(folder.join("issuer.db"), settings, telemetry(&clock), shared)
+    /// Runs statements behind the service's back.
+    pub(crate) async fn sql(&self, statements: &str) {
+        use sqlx::Connection as _;
+        let mut connection = sqlx::PgConnection::connect(&self.base).await.unwrap();
+        let within = format!("SET search_path TO {}; {statements}", self.schema);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(within))
+            .execute(&mut connection)
             .await
-            .unwrap(),
-    )
-    .await
-    .unwrap()
+            .unwrap();
+        connection.close().await.unwrap();
+    }
 }
 
-macro_rules! on_sqlite {
-    ($($case:ident),* $(,)?) => {
-        mod sqlite {
-            use super::*;
-            $(
-                #[tokio::test]
-                async fn $case() {
-                    let folder = tempfile::tempdir().unwrap();
-                    super::$case(Arc::new(open(folder.path()).await)).await;
-                }
-            )*
-        }
+#[async_trait]
+impl Engine for OnPostgres {
+    async fn open(&self) -> Arc<dyn Store> {
+        let clock = clock::ManualClock::at(NOW_MS);
+        let shared: SharedClock = clock.clone();
+        let settings = sql::PostgresSettings {
+            readers_max: 2,
+            writers_max: 4,
+            ..sql::PostgresSettings::default()
+        };
+        let url = self.url();
+        let sql = sql::Postgres::connect(&url, settings, telemetry(&clock), shared);
+        Arc::new(PostgresStore::new(sql.await.unwrap()).await.unwrap())
+    }
+
+    async fn remove(&self) {
+        self.sql(&format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema))
+            .await;
+    }
+}
+
+/// A test a case and engine.
+macro_rules! contract_suite {
+    ($($engine:ident: $fixture:ty),* $(,)?) => {
+        $(
+            mod $engine {
+                contract_suite!(cases $fixture;
+                    sign_ins::keys_are_kept_in_order_of_use,
+                    sign_ins::racing_appends_have_one_winner,
+                    sign_ins::a_code_is_taken_once_by_one,
+                    sign_ins::racing_codes_stay_within_their_bound,
+                    sign_ins::codes_are_bounded_and_forgotten,
+                    sign_ins::the_largest_values_come_back,
+                    sign_ins::the_identity_is_replaced_whole,
+                    sign_ins::what_was_written_is_there_after_reopening,
+                    clients::a_tenant_is_made_once_and_found_again,
+                    clients::a_client_belongs_to_a_tenant_and_its_name_is_the_tenants_own,
+                    clients::a_disabled_client_keeps_its_time_until_it_is_enabled,
+                    clients::a_key_is_found_with_its_client,
+                    clients::a_key_is_revoked_by_its_own_tenant_alone_and_once,
+                    clients::keys_are_listed_newest_first_and_by_their_own_tenant_alone,
+                    clients::only_live_keys_count_against_the_limit,
+                    clients::racing_for_the_last_place_fills_it_once,
+                    clients::dead_keys_are_forgotten_and_live_ones_are_not,
+                    clients::live_keys_of_another_secret_are_counted,
+                    clients::the_largest_names_and_times_come_back,
+                );
+            }
+        )*
+    };
+    (cases $fixture:ty; $($group:ident :: $case:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                use super::Engine as _;
+                let Some(engine) = <$fixture>::new(stringify!($case)) else { return };
+                super::$group::$case(&engine).await;
+                engine.remove().await;
+            }
+        )*
     };
 }
 
-on_sqlite!(
-    keys_are_kept_in_order_of_use,
-    racing_appends_have_one_winner,
-    a_code_is_taken_once_by_one,
-    codes_are_bounded_and_forgotten,
-    the_largest_values_come_back,
-    the_identity_is_replaced_whole,
-);
-
-#[tokio::test]
-async fn what_was_written_is_there_after_reopening() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
-    assert!(store.append_key(None, &key("a", 10)).await.unwrap());
-    assert!(store.put_code(&[1; 32], &grant(100), 10).await.unwrap());
-    store.close().await;
-    let store = open(folder.path()).await;
-    assert_eq!(store.keys().await.unwrap(), [key("a", 10)]);
-    assert_eq!(store.take_code(&[1; 32]).await.unwrap(), Some(grant(100)));
-}
+contract_suite!(sqlite: super::OnSqlite, postgres: super::OnPostgres);

@@ -41,6 +41,7 @@ pub(crate) fn settings(folder: &std::path::Path) -> Settings {
         database_url: Some(format!("sqlite:{}", folder.join("issuer.db").display())),
         public_url: Some(PUBLIC.to_owned()),
         housekeeping_interval_ms: 100,
+        api_key_secret_file: folder.join("issuer.key").display().to_string(),
         ..Settings::default()
     }
 }
@@ -126,6 +127,14 @@ impl Service {
         })
         .await
         .unwrap();
+    }
+
+    /// The registry, as `orrery key` opens it beside the running service.
+    pub(crate) async fn credentials(&self) -> issuer::Credentials {
+        let clock: clock::SharedClock = self.clock.clone();
+        issuer::Credentials::open(&self.settings, &self.telemetry, &clock)
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Answer, String> {
@@ -244,14 +253,20 @@ impl Service {
     }
 
     pub(crate) async fn exchange(&self, fields: &[(&str, &str)]) -> Answer {
+        self.exchange_as(None, fields).await
+    }
+
+    /// A token request with an `Authorization` header.
+    pub(crate) async fn exchange_as(&self, authorization: Option<&str>, fields: &[(&str, &str)]) -> Answer {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
-        call(Method::POST, format!("{}/oauth2/token", self.url))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .bytes(body)
-            .send()
-            .await
+        let mut request = call(Method::POST, format!("{}/oauth2/token", self.url))
+            .header("content-type", "application/x-www-form-urlencoded");
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        request.bytes(body).send().await
     }
 
     pub(crate) async fn exchange_code(&self, code: &str) -> Answer {

@@ -84,7 +84,7 @@ async fn malformed_requests_get_oauth_errors() {
     let mut doubled = Service::exchange_fields("c").to_vec();
     doubled.push(("code", "d"));
     refused_with(&service.exchange(&doubled).await, "invalid_request");
-    for grant in ["password", "client_credentials", "refresh_token"] {
+    for grant in ["password", "refresh_token", "CLIENT_CREDENTIALS"] {
         let mut fields = without("grant_type");
         fields.push(("grant_type", grant));
         refused_with(&service.exchange(&fields).await, "unsupported_grant_type");
