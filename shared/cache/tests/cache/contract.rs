@@ -33,10 +33,26 @@ pub(crate) trait Engine: Send + Sync {
     async fn pass(&self, time: Duration);
 }
 
-/// A test a case. The engine is made by an async expression of the case's name.
+/// A test a case of a module of cases, on the engine that an async function of the case's name starts.
+macro_rules! engine_suite {
+    ($cases:ident, $start:expr; $($case:ident),* $(,)?) => {
+        mod $cases {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    if let Some(engine) = $start(stringify!($case)).await {
+                        crate::$cases::$case(&engine).await;
+                    }
+                }
+            )*
+        }
+    };
+}
+
 macro_rules! contract_suite {
     ($start:expr) => {
-        contract_suite!($start;
+        engine_suite!(contract, $start;
             what_was_filled_in_is_found,
             absence_is_remembered_and_is_not_an_empty_value,
             the_oddest_and_the_largest_keys_and_values_are_kept_apart,
@@ -65,19 +81,6 @@ macro_rules! contract_suite {
             of_racing_lookers_one_may_fill,
             racing_writers_and_fillers_never_leave_an_acknowledged_write_unseen,
         );
-    };
-    ($start:expr; $($case:ident),* $(,)?) => {
-        mod suite {
-            use super::*;
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $case() {
-                    if let Some(engine) = $start(stringify!($case)).await {
-                        crate::contract::$case(&engine).await;
-                    }
-                }
-            )*
-        }
     };
 }
 

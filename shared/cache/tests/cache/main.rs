@@ -2,10 +2,13 @@
 
 #[macro_use]
 mod contract;
+#[macro_use]
+mod two_levels;
 mod bounds;
 mod expiry;
 mod flights;
 mod memory;
+mod processes;
 mod races;
 mod redis;
 mod refresh;
@@ -83,13 +86,17 @@ impl World {
 
     /// The value of one line of the metrics, 0 where there is none.
     fn metric(&self, line: &str) -> u64 {
-        let mut registry = Registry::default();
-        self.metrics.register(&mut registry);
-        let mut text = String::new();
-        encode(&mut text, &registry).expect("the metrics encode");
-        let value = text.lines().find_map(|found| found.strip_prefix(line));
-        value.map_or(0, |value| value.trim().parse().expect("a count"))
+        metric_of(&self.metrics, line)
     }
+}
+
+fn metric_of(metrics: &CacheMetrics, line: &str) -> u64 {
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    let mut text = String::new();
+    encode(&mut text, &registry).expect("the metrics encode");
+    let value = text.lines().find_map(|found| found.strip_prefix(line));
+    value.map_or(0, |value| value.trim().parse().expect("a count"))
 }
 
 fn url(text: &str) -> Arc<str> {

@@ -41,6 +41,7 @@ async fn start(_case: &str) -> Option<MemoryEngine> {
 }
 
 contract_suite!(start);
+two_level_suite!(start);
 
 #[tokio::test]
 async fn no_more_keys_than_its_capacity_are_kept_and_the_loads_go_on() {

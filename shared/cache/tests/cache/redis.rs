@@ -88,3 +88,4 @@ impl Engine for RedisEngine {
 }
 
 contract_suite!(RedisEngine::start);
+two_level_suite!(RedisEngine::start);
