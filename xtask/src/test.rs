@@ -3,8 +3,10 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use ::engines::Kind;
+
 use crate::run::{Outcome, cargo, passes, target};
-use crate::{programs, tidy};
+use crate::{engines, programs, tidy};
 
 /// Tests append a line here for each part they skip; the report shows it.
 const SKIPS: &str = "xtask/skips.txt";
@@ -24,9 +26,12 @@ pub(crate) fn test(nightly: bool) -> Outcome {
         std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     }
     std::fs::write(&skips, "").map_err(|e| format!("{}: {e}", skips.display()))?;
-    let missing = programs::ensure();
+    let mut missing = programs::ensure();
 
     let mut rows = Vec::new();
+    let required = engines_required(|name| std::env::var(name).ok());
+    let (row, started) = engines_up(required, &mut missing);
+    rows.push(row);
     rows.push(step("format", || {
         passes(cargo().args(["fmt", "--all", "--check"]))
     }));
@@ -43,7 +48,12 @@ pub(crate) fn test(nightly: bool) -> Outcome {
         ]))
     }));
     rows.push(step("tidy", tidy::tidy));
-    rows.push(tests(nightly, &skips));
+    rows.push(tests(nightly, required, &skips));
+    if let Err(why) = engines::stop(&started) {
+        missing.push(format!(
+            "the engines that were started for the tests still run: {why}"
+        ));
+    }
 
     let skipped = std::fs::read_to_string(&skips).unwrap_or_default();
     report(&rows, &missing, &skipped, nightly);
@@ -74,8 +84,47 @@ fn step(what: &'static str, run: impl FnOnce() -> Outcome) -> Row {
     }
 }
 
+/// Whether a missing engine is a failure: where it is asked for, and in CI unless that says otherwise.
+fn engines_required(variable: impl Fn(&str) -> Option<String>) -> bool {
+    variable("ORRERY_REQUIRE_ENGINES").map_or_else(
+        || variable("CI").is_some_and(|value| value == "true"),
+        |value| value == "1",
+    )
+}
+
+/// Starts the engines that do not run yet; returns those, which are stopped again after the tests.
+fn engines_up(required: bool, missing: &mut Vec<String>) -> (Row, Vec<Kind>) {
+    let mut up = engines::Up::default();
+    let mut failed = String::new();
+    let mut row = step("engines", || {
+        match engines::up(None, false) {
+            Ok(done) => {
+                failed = engines::failures(&done.failed);
+                up = done;
+            }
+            Err(why) => failed = why,
+        }
+        if required && !failed.is_empty() {
+            return Err(failed.clone());
+        }
+        if !failed.is_empty() {
+            eprintln!("{failed}");
+        }
+        Ok(())
+    });
+    let names: Vec<&str> = up.started.iter().map(|kind| kind.name()).collect();
+    row.counted = match names.as_slice() {
+        [] => "none started: they ran already, or are missing".to_owned(),
+        names => format!("started {}", names.join(", ")),
+    };
+    if let Some(why) = failed.lines().next() {
+        missing.push(format!("engines: {why} (its log is above)"));
+    }
+    (row, up.started)
+}
+
 /// Unit, contract, API and process tests are all cargo's; the lines it prints are counted while they pass by.
-fn tests(nightly: bool, skips: &std::path::Path) -> Row {
+fn tests(nightly: bool, engines_required: bool, skips: &std::path::Path) -> Row {
     use std::io::BufRead;
 
     println!("== tests");
@@ -85,6 +134,9 @@ fn tests(nightly: bool, skips: &std::path::Path) -> Row {
     command
         .env("ORRERY_SKIPS_FILE", skips)
         .env("ORRERY_SCHEMATHESIS", programs::schemathesis());
+    if engines_required {
+        command.env("ORRERY_REQUIRE_ENGINES", "1");
+    }
     if nightly {
         // The long forms are about rates and counts that unoptimised code on two cores does not reach.
         command.arg("--release").env("ORRERY_NIGHTLY", "1");
@@ -182,7 +234,21 @@ pub(crate) fn now() -> std::time::Instant {
 
 #[cfg(test)]
 mod tests {
-    use super::Counts;
+    use super::{Counts, engines_required};
+
+    #[test]
+    fn a_missing_engine_is_a_failure_in_ci_and_where_it_is_asked_for() {
+        let required = |set: &[(&str, &str)]| {
+            engines_required(|name| {
+                let found = set.iter().find(|(variable, _)| *variable == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert!(!required(&[]));
+        assert!(required(&[("CI", "true")]));
+        assert!(required(&[("ORRERY_REQUIRE_ENGINES", "1")]));
+        assert!(!required(&[("CI", "true"), ("ORRERY_REQUIRE_ENGINES", "0")]));
+    }
 
     #[test]
     fn counts_are_summed_over_test_binaries() {

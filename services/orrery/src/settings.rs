@@ -19,9 +19,12 @@ pub(crate) const DATA_DEFAULT: &str = ".orrery";
 const FILE_DEFAULT: &str = "orrery.toml";
 
 /// `ORRERY_` variables that are no settings: switches of this process and of its tests.
-const SWITCHES: [&str; 5] = [
+const SWITCHES: [&str; 8] = [
     "ORRERY_CONFIG",
+    "ORRERY_ENGINES_DIR",
+    "ORRERY_ENGINE_PORT_BASE",
     "ORRERY_NIGHTLY",
+    "ORRERY_REQUIRE_ENGINES",
     "ORRERY_REQUIRE_PROGRAMS",
     "ORRERY_SCHEMATHESIS",
     "ORRERY_SKIPS_FILE",
