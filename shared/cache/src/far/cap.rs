@@ -27,7 +27,7 @@ impl Cap {
             at: now,
             watched_s: 0.0,
             good: true,
-            tokens: 1.0,
+            tokens: (f64::from(per_s_min) * BURST_S).max(1.0),
             refilled_at: now,
         }
     }

@@ -9,7 +9,7 @@ use cache::{
 use clock::ManualClock;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
@@ -17,6 +17,13 @@ use tokio::task::JoinHandle;
 use crate::{CALM, Links, Loaded, metric_of};
 
 pub(crate) type Answer = Result<Option<Arc<str>>, LoadError<&'static str>>;
+
+/// The suite races with all others on two cores: only tests of deadlines have short ones.
+pub(crate) static PATIENT: LazyLock<SharedCacheSettings> = LazyLock::new(|| SharedCacheSettings {
+    read_timeout_ms: 10_000,
+    write_timeout_ms: 10_000,
+    ..SharedCacheSettings::default()
+});
 
 /// Where the truth is.
 #[derive(Default)]
@@ -56,7 +63,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(level: Arc<dyn SharedCache>, origin: &Arc<Origin>) -> Self {
-        Self::with(level, origin, CALM, SharedCacheSettings::default())
+        Self::with(level, origin, CALM, PATIENT.clone())
     }
 
     pub(crate) fn with(

@@ -2,8 +2,8 @@
 
 use crate::contract::{Engine, LONG, MS};
 use crate::processes::{Faulty, Origin, Process};
-use crate::{CALM, url};
-use cache::{CacheSettings, Look, SharedCacheSettings, WriteMark};
+use crate::url;
+use cache::{Look, WriteMark};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -346,15 +346,9 @@ pub(crate) async fn a_write_whose_outcome_is_unknown_keeps_the_key_out_of_the_sh
 pub(crate) async fn a_thousand_cold_readers_of_two_processes_make_two_calls_at_most(engine: &dyn Engine) {
     let origin = Arc::new(Origin::default());
     origin.set("k", "a");
-    let patient = SharedCacheSettings {
-        read_timeout_ms: 10_000,
-        ..SharedCacheSettings::default()
-    };
     let mut processes = Vec::new();
     for _ in 0..2 {
-        let level = engine.handle().await;
-        let process = Process::with(level, &origin, CacheSettings { ..CALM }, patient.clone());
-        processes.push(Arc::new(process));
+        processes.push(Arc::new(Process::new(engine.handle().await, &origin)));
     }
     let readers: Vec<_> = processes
         .iter()
