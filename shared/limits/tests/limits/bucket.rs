@@ -1,4 +1,4 @@
-//! The limiter's promises, on a clock that is moved by hand.
+//! The bucket and the map of buckets, on a clock that is moved by hand.
 
 use clock::ManualClock;
 use limits::{KeyedLimiter, LimitSettings, Rate, TokenBucket};

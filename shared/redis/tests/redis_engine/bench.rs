@@ -99,7 +99,7 @@ pub(crate) fn telemetry(clock: Arc<ManualClock>) -> Telemetry {
     Telemetry::new("test", "test", &TelemetrySettings::default(), clock).expect("default settings")
 }
 
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
