@@ -5,29 +5,23 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache::{Cache, CacheMetrics};
+use cache::{Cache, CacheMetrics, Shared};
 use client::{Client, HttpKeys};
 use idempotency::InFlight;
 use identity::{FetchKeys, Verifier};
-use leases::{LeasedIds, SqliteLeaseStore, WorkerLease};
-use server::{Drain, Readiness, Role};
-use sql::Sqlite;
-use streams::{Consumer, Group, SqliteStreamLog, StreamLog};
+use server::{Drain, Role};
+use streams::{Consumer, Group};
 use tokio::task::JoinHandle;
 
 use crate::clicks::{ClickQueue, GROUP, STREAM};
 use crate::codes::CodeAllocator;
-use crate::config::{SettingError, Settings, sqlite_path};
+use crate::config::{SettingError, Settings};
+use crate::engines::{self, EngineError, Engines};
 use crate::http::{App, AppParts};
 use crate::key::{self, KeyError};
 use crate::metrics::Metrics;
-use crate::operations::Links;
-use crate::store::LinkStore;
-use crate::store::sqlite::SqliteLinkStore;
+use crate::operations::{self, Links};
 use crate::workers::{ClickFlusher, CountClicks, GarbageCollector, WorkerWatch};
-
-/// How often an engine is probed, and how long it may take: together well within the 2 s in which `/readyz` must tell.
-const PROBE: Duration = Duration::from_millis(500);
 
 /// Why the service did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -38,17 +32,18 @@ pub enum RunError {
     /// The code key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// A database file.
-    #[error("shortener.{what}: {source}")]
-    Database {
-        /// Which one, by its setting.
-        what: &'static str,
-        /// Why.
-        source: sql::SqlError,
+    /// An engine that cannot be used.
+    #[error("shortener.{setting}: {cause}")]
+    Engine {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The engine's own code.
+        code: &'static str,
+        /// Whether waiting may help.
+        retryable: bool,
+        /// For the operator.
+        cause: String,
     },
-    /// The streams' file.
-    #[error("shortener.streams_url: {0}")]
-    Streams(#[from] streams::StreamError),
     /// No worker number could be leased.
     #[error(transparent)]
     Lease(#[from] leases::LeaseError),
@@ -67,13 +62,22 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// The engine that `setting` names cannot be used.
+    pub(crate) fn engine(setting: &'static str, error: &impl EngineError) -> Self {
+        Self::Engine {
+            setting,
+            code: error.code(),
+            retryable: error.retryable(),
+            cause: error.to_string(),
+        }
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Setting(error) => error.code(),
             Self::Key(error) => error.code(),
-            Self::Database { source, .. } => source.code(),
-            Self::Streams(error) => error.code(),
+            Self::Engine { code, .. } => code,
             Self::Lease(error) => error.code(),
             Self::Keys(error) => error.code(),
             Self::Serve(error) => error.code(),
@@ -86,8 +90,7 @@ impl RunError {
         match self {
             Self::Setting(_) | Self::Keys(_) => false,
             Self::Key(error) => error.retryable(),
-            Self::Database { source, .. } => source.retryable(),
-            Self::Streams(error) => error.retryable(),
+            Self::Engine { retryable, .. } => *retryable,
             Self::Lease(error) => error.retryable(),
             Self::Serve(error) => error.retryable(),
             Self::WorkerLost { .. } => true,
@@ -100,13 +103,7 @@ pub fn check(settings: &Settings) -> Result<(), RunError> {
     settings.limits()?;
     settings.own_hosts()?;
     key::check(settings.code_key.expose())?;
-    for (setting, url) in [
-        ("database_url", &settings.database_url),
-        ("streams_url", &settings.streams_url),
-        ("leases_url", &settings.leases_url),
-    ] {
-        sqlite_path(setting, url)?;
-    }
+    engines::check_urls(settings)?;
     Ok(())
 }
 
@@ -173,106 +170,6 @@ async fn while_all_work(
     Err(RunError::WorkerLost { worker })
 }
 
-struct Engines {
-    clock: clock::SharedClock,
-    database: Sqlite,
-    streams_file: Sqlite,
-    leases_file: Sqlite,
-    store: Arc<dyn LinkStore>,
-    log: Arc<dyn StreamLog>,
-    ids: LeasedIds,
-    lease_kept: JoinHandle<()>,
-    lease_over: Drain,
-    watch: WorkerWatch,
-}
-
-impl Engines {
-    async fn open(role: &Role, settings: &Settings) -> Result<Self, RunError> {
-        let open = async |setting, url: &str| {
-            let path = sqlite_path(setting, url)?;
-            let (telemetry, clock) = (role.telemetry.clone(), role.clock.clone());
-            Sqlite::open(path, settings.sqlite.clone(), telemetry, clock)
-                .await
-                .map_err(|source| RunError::Database {
-                    what: setting,
-                    source,
-                })
-        };
-        let database = open("database_url", &settings.database_url).await?;
-        let leases_file = open("leases_url", &settings.leases_url).await?;
-        let store = SqliteLinkStore::open(database.clone())
-            .await
-            .map_err(|source| RunError::Database {
-                what: "database_url",
-                source,
-            })?;
-        let log = SqliteStreamLog::open(
-            sqlite_path("streams_url", &settings.streams_url)?,
-            settings.sqlite.clone(),
-            settings.streams.clone(),
-            role.telemetry.clone(),
-            role.clock.clone(),
-        )
-        .await?;
-        let lease_store = SqliteLeaseStore::open(leases_file.clone()).await?;
-        let holder = role.telemetry.instance_id().to_owned();
-        let lease = WorkerLease::acquire(
-            Arc::new(lease_store),
-            role.clock.clone(),
-            settings.lease,
-            holder,
-            &role.telemetry,
-        )
-        .await?;
-        let (ids, lease_over) = (lease.ids(), Drain::new());
-        let over = lease_over.clone();
-        let watch = WorkerWatch::new();
-        let keep = async move { lease.keep(over.begun()).await };
-        let lease_kept = watch.spawn("lease keeper", &lease_over, keep);
-        Ok(Self {
-            clock: role.clock.clone(),
-            database,
-            streams_file: log.sql().clone(),
-            leases_file,
-            store: Arc::new(store),
-            log: Arc::new(log),
-            ids,
-            lease_kept,
-            lease_over,
-            watch,
-        })
-    }
-
-    /// Making links needs the store and the lease; counting clicks needs the stream. Redirects that are remembered need none of
-    /// them, and go on.
-    fn readiness(&self) -> Readiness {
-        let (database, log) = (self.database.clone(), Arc::clone(&self.log));
-        let leases_file = self.leases_file.clone();
-        Readiness::new(self.clock.clone())
-            .check("store", PROBE, PROBE, move || {
-                let database = database.clone();
-                async move { database.probe().await.map_err(|error| error.to_string()) }
-            })
-            .check("streams", PROBE, PROBE, move || {
-                let log = Arc::clone(&log);
-                async move { log.probe().await.map_err(|error| error.to_string()) }
-            })
-            .check("leases", PROBE, PROBE, move || {
-                let leases_file = leases_file.clone();
-                async move { leases_file.probe().await.map_err(|error| error.to_string()) }
-            })
-    }
-
-    /// The lease goes last: whatever ran before may have needed ids.
-    async fn close(self) {
-        self.lease_over.begin();
-        ended("lease keeper", self.lease_kept).await;
-        for file in [self.database, self.streams_file, self.leases_file] {
-            file.close().await;
-        }
-    }
-}
-
 async fn links(role: &Role, settings: &Settings, engines: &Engines) -> Result<Links, RunError> {
     let file = std::path::Path::new(&settings.code_key_file);
     let key = key::open(settings.code_key.expose(), file, &*engines.store).await?;
@@ -283,14 +180,21 @@ async fn links(role: &Role, settings: &Settings, engines: &Engines) -> Result<Li
     let cache_metrics = CacheMetrics::default();
     role.telemetry
         .registry(|registry| cache_metrics.register(registry));
+    let clock = role.clock.clone();
+    let destinations = match &engines.shared_cache {
+        None => Cache::new("destinations", &settings.cache, clock, &cache_metrics),
+        Some(level) => {
+            let shared = Shared {
+                level: Arc::clone(level),
+                settings: settings.shared_cache.clone(),
+                codec: operations::codec(),
+            };
+            Cache::with_shared("destinations", &settings.cache, shared, clock, &cache_metrics)
+        }
+    };
     Ok(Links {
         store: Arc::clone(&engines.store),
-        destinations: Cache::new(
-            "destinations",
-            &settings.cache,
-            role.clock.clone(),
-            &cache_metrics,
-        ),
+        destinations,
         codes: CodeAllocator::new(Arc::clone(&engines.store), &key, settings.code_range_size),
         ids: engines.ids.clone(),
         clock: role.clock.clone(),
@@ -320,6 +224,7 @@ impl Workers {
         let flusher = ClickFlusher {
             queue: Arc::clone(clicks),
             log: Arc::clone(&engines.log),
+            spool: engines.spool.clone(),
             telemetry: role.telemetry.clone(),
             metrics: metrics.clone(),
             settings: settings.clicks.clone(),
@@ -351,7 +256,11 @@ impl Workers {
         let collect = collector.run(others_stop.clone());
         let collect = watch.spawn("garbage collector", &others_stop, collect);
         let flush = flusher.run(flusher_stop.clone());
-        let others = vec![("click counter", count), ("garbage collector", collect)];
+        let mut others = vec![("click counter", count), ("garbage collector", collect)];
+        if let Some(spool) = engines.spool.clone() {
+            let relay = spool.relay(Arc::clone(&engines.log), metrics.clone(), others_stop.clone());
+            others.push(("click relay", watch.spawn("click relay", &others_stop, relay)));
+        }
         Self {
             flusher: watch.spawn("click flusher", &flusher_stop, flush),
             flusher_stop,
@@ -370,7 +279,7 @@ impl Workers {
     }
 }
 
-async fn ended(name: &'static str, task: JoinHandle<()>) {
+pub(crate) async fn ended(name: &'static str, task: JoinHandle<()>) {
     if let Err(error) = task.await {
         tracing::error!(worker = name, %error, "a worker ended badly");
     }

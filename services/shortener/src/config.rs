@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cache::CacheSettings;
+use cache::{CacheSettings, SharedCacheSettings};
 use client::ClientSettings;
 use config::Secret;
 use idempotency::IdempotencySettings;
 use identity::VerifierSettings;
 use leases::LeaseSettings;
+use nats::NatsSettings;
+use redis_engine::RedisSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sql::{SqliteSettings, UrlError};
 use streams::{ConsumerSettings, StreamSettings};
 use url::Url;
+use wide::WideSettings;
 
 use crate::clicks::EventBounds;
 use crate::link::{OwnHosts, TAG_CHARS_MAX, TAGS_MAX, URL_BYTES_MAX};
@@ -26,12 +29,15 @@ const APPEND_CLICKS_MAX: usize = 65_536;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Where links are kept: `sqlite:PATH`.
+    /// Where links are kept: `sqlite:PATH` or `scylla://HOST:PORT,HOST:PORT/KEYSPACE?replication=3` (ScyllaDB or Cassandra).
     pub database_url: String,
-    /// Where click events wait to be counted: `sqlite:PATH`.
+    /// Where click events wait to be counted: `sqlite:PATH` or `nats://HOST:PORT?prefix=NAME` (JetStream).
     pub streams_url: String,
-    /// Where worker ids are leased: `sqlite:PATH`.
+    /// Where worker ids are leased: `sqlite:PATH` or `nats://HOST:PORT?prefix=NAME`.
     pub leases_url: String,
+    /// What processes share of where codes lead: nothing (`memory:`), or `redis://HOST:PORT/DB?prefix=NAME`. Without it only one
+    /// process may serve the links.
+    pub cache_url: String,
     /// The key of generated codes, 64 hexadecimal digits; unset, it is read from `code_key_file`. It can never change.
     pub code_key: Secret,
     /// The file of the code key, made at first start.
@@ -60,8 +66,10 @@ pub struct Settings {
     pub idempotency_keep_ms: u64,
     /// Requests that repeat an `Idempotency-Key` while the first is being worked on.
     pub idempotency: IdempotencySettings,
-    /// Where codes lead, remembered in process: bounds how stale a redirect may be when several processes serve it.
+    /// Where codes lead, remembered in process.
     pub cache: CacheSettings,
+    /// How that works together with what processes share; `cache_url` chooses the engine.
+    pub shared_cache: SharedCacheSettings,
     /// Click events.
     pub clicks: ClickSettings,
     /// The stream of click events.
@@ -74,6 +82,12 @@ pub struct Settings {
     pub garbage_interval_ms: u64,
     /// The SQLite files.
     pub sqlite: SqliteSettings,
+    /// Sessions with ScyllaDB or Cassandra.
+    pub cql: WideSettings,
+    /// Connections to NATS.
+    pub nats: NatsSettings,
+    /// Connections to Redis.
+    pub redis: RedisSettings,
     /// What a token must be.
     pub tokens: VerifierSettings,
     /// Where the issuer publishes its keys.
@@ -99,6 +113,14 @@ pub struct ClickSettings {
     pub event_traces_max: usize,
     /// How long a failed append waits before it is tried again, in milliseconds.
     pub retry_ms: u64,
+    /// Where clicks wait while a stream on another machine is away: `sqlite:PATH`. An embedded stream needs none.
+    pub spool_url: String,
+    /// Click events that the spool may hold; while it is full, clicks wait in memory.
+    pub spool_events_max: u64,
+    /// KiB of click events that the spool may hold.
+    pub spool_kib_max: u64,
+    /// How long the stream may take for an append before its clicks go into the spool, in milliseconds.
+    pub append_timeout_ms: u64,
     /// How long the last append may take when the service stops, in milliseconds.
     pub drain_ms: u64,
     /// How long the ids of counted events are remembered, in milliseconds; longer than a redelivery can take.
@@ -111,6 +133,7 @@ impl Default for Settings {
             database_url: "sqlite:.orrery/shortener.db".to_owned(),
             streams_url: "sqlite:.orrery/streams.db".to_owned(),
             leases_url: "sqlite:.orrery/leases.db".to_owned(),
+            cache_url: "memory:".to_owned(),
             code_key: Secret::default(),
             code_key_file: ".orrery/shortener.key".to_owned(),
             public_url: "http://127.0.0.1:8080".to_owned(),
@@ -126,12 +149,16 @@ impl Default for Settings {
             idempotency_keep_ms: idempotency::RECORD_TTL_MS_MIN,
             idempotency: IdempotencySettings::default(),
             cache: CacheSettings::default(),
+            shared_cache: SharedCacheSettings::default(),
             clicks: ClickSettings::default(),
             streams: StreamSettings::default(),
             consumer: ConsumerSettings::default(),
             lease: LeaseSettings::default(),
             garbage_interval_ms: 60_000,
             sqlite: SqliteSettings::default(),
+            cql: WideSettings::default(),
+            nats: NatsSettings::default(),
+            redis: RedisSettings::default(),
             tokens: VerifierSettings::default(),
             jwks_url: "http://127.0.0.1:8092/.well-known/jwks.json".to_owned(),
             client: ClientSettings::default(),
@@ -148,6 +175,10 @@ impl Default for ClickSettings {
             event_links_max: 400,
             event_traces_max: 64,
             retry_ms: 100,
+            spool_url: "sqlite:.orrery/spool.db".to_owned(),
+            spool_events_max: 200_000,
+            spool_kib_max: 262_144,
+            append_timeout_ms: 1_000,
             drain_ms: 2_000,
             event_ids_keep_ms: 24 * 60 * 60 * 1_000,
         }
@@ -161,6 +192,21 @@ impl ClickSettings {
 
     pub(crate) fn retry(&self) -> Duration {
         Duration::from_millis(self.retry_ms.max(1))
+    }
+
+    pub(crate) fn append_timeout(&self) -> Duration {
+        Duration::from_millis(self.append_timeout_ms.max(1))
+    }
+
+    /// The spool's bounds. What was sent on need not be kept, and ids matter to the stream, not here.
+    pub(crate) fn spool(&self, streams: &StreamSettings) -> StreamSettings {
+        StreamSettings {
+            events_max: self.spool_events_max,
+            kib_max: self.spool_kib_max,
+            dedupe_window_ms: 1_000,
+            retention_ms: 0,
+            ..streams.clone()
+        }
     }
 
     pub(crate) fn drain(&self) -> Duration {
@@ -316,10 +362,14 @@ impl Settings {
 pub(crate) fn sqlite_path(setting: &'static str, url: &str) -> Result<PathBuf, SettingError> {
     sql::sqlite_path(url).map_err(|error| {
         let (rule, found) = match error {
-            UrlError::NoFile => ("must name a file, sqlite:PATH", "sqlite:".to_owned()),
-            UrlError::OtherEngine(scheme) => ("must be sqlite:PATH, the engine that is compiled in", scheme),
+            UrlError::NoFile => ("must name a file, sqlite:PATH", "sqlite"),
+            _ => ("must be sqlite:PATH", url.split(':').next().unwrap_or_default()),
         };
-        SettingError { setting, rule, found }
+        SettingError {
+            setting,
+            rule,
+            found: found.to_owned(),
+        }
     })
 }
 

@@ -49,6 +49,9 @@ pub enum LinkError {
     /// A generated code was taken: the promise of the permutation is broken.
     #[error("a generated code was given out twice")]
     CodeCollision,
+    /// Other processes could not be told of a change before it, so it was not made.
+    #[error("the cache that processes share cannot be told: {0}")]
+    Untold(#[from] cache::SharedError),
     /// Too many look-ups wait for the store.
     #[error("too many look-ups wait for the link store")]
     Overloaded,
@@ -95,6 +98,11 @@ impl From<LinkError> for Problem {
             LinkError::Contended => Self::conflict("link_contended", said).retry_after(RETRY_AFTER),
             LinkError::Idempotency(error) => error.into(),
             LinkError::Id(error) => Self::unavailable("no id can be issued now", RETRY_AFTER).cause(error),
+            LinkError::Untold(cause) => Self::unavailable(
+                "other processes cannot be told of a change now; nothing was changed",
+                RETRY_AFTER,
+            )
+            .cause(cause),
             LinkError::Overloaded => Self::unavailable(said, RETRY_AFTER),
             LinkError::Store(StoreError::Unavailable(cause)) => {
                 Self::unavailable("the link store cannot be reached; nothing was changed", RETRY_AFTER).cause(cause)

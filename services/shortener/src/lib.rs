@@ -3,6 +3,7 @@
 mod clicks;
 pub mod codes;
 mod config;
+mod engines;
 mod error;
 mod http;
 mod key;
@@ -19,6 +20,7 @@ mod pages;
 
 pub use assembly::{RunError, check, run, run_with_keys};
 pub use config::{SettingError, Settings};
+pub use engines::open_log;
 pub use http::openapi;
 pub use key::KeyError;
 pub use migrate::migrate;

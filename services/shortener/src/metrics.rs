@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `shortener_redirects_total` | redirects | `outcome`: `found`, `missing`, `expired`, `failed` |
 //! | `shortener_links_total` | links | `change`: `created`, `replayed`, `updated`, `deleted` |
-//! | `shortener_clicks_total` | clicks | `step`: `recorded`, `dropped` (queue full), `published`, `lost` (stopped before it was published), `counted` |
+//! | `shortener_clicks_total` | clicks | `step`: `recorded`, `dropped` (queue full), `spooled` (the stream was away), `published`, `lost` (stopped before it was published), `counted` |
 //! | `shortener_click_queue_length` | clicks | none |
 //! | `shortener_click_lag_seconds` | seconds from a click to its count | none |
 
@@ -43,6 +43,8 @@ pub struct Metrics {
     pub clicks_recorded: Counter,
     /// Clicks that found the queue full.
     pub clicks_dropped: Counter,
+    /// Clicks kept on this machine while the stream was away; they are published later.
+    pub clicks_spooled: Counter,
     /// Clicks appended to the stream.
     pub clicks_published: Counter,
     /// Clicks that could not be appended before the service stopped.
@@ -80,6 +82,7 @@ impl Metrics {
                 links_deleted: change("deleted"),
                 clicks_recorded: step("recorded"),
                 clicks_dropped: step("dropped"),
+                clicks_spooled: step("spooled"),
                 clicks_published: step("published"),
                 clicks_lost: step("lost"),
                 clicks_counted: step("counted"),

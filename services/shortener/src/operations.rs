@@ -2,6 +2,7 @@
 
 mod create_link;
 mod delete_link;
+mod destination;
 mod find_link;
 mod follow_link;
 #[cfg(test)]
@@ -10,13 +11,13 @@ mod list_links;
 mod update_link;
 
 pub(crate) use create_link::{CreateLink, Creator};
-pub(crate) use follow_link::Destination;
+pub(crate) use destination::{Destination, codec};
 pub(crate) use list_links::ListedLinks;
 pub(crate) use update_link::LinkChange;
 
 use std::sync::Arc;
 
-use cache::Cache;
+use cache::{Cache, WriteGuard};
 use clock::SharedClock;
 use idempotency::InFlight;
 use leases::LeasedIds;
@@ -62,4 +63,26 @@ pub struct Links {
     pub own_hosts: OwnHosts,
     /// Requests with an idempotency key that are being worked on.
     pub in_flight: InFlight<RecordScope, Link>,
+}
+
+/// A write of a link of which other processes must hear.
+type LinkWrite = WriteGuard<Code, Arc<Destination>, StoreError>;
+
+/// Ends a write before it is acknowledged. After an unknown outcome it is not ended but dropped: the change may still land,
+/// and until the hold ends no process keeps what it reads meanwhile.
+async fn told<T>(write: LinkWrite, outcome: &Result<T, StoreError>) {
+    if let Err(StoreError::Unknown(_)) = outcome {
+        return;
+    }
+    if let Err(error) = write.done().await {
+        tracing::warn!(%error, code = error.code(), "the shared cache is told of a change later");
+    }
+}
+
+impl Links {
+    /// Has every process look again: a commit may have come after its request gave up, and after a redirect in between
+    /// remembered what was there before.
+    async fn look_again(&self, code: &Code) {
+        told(self.destinations.write_new(*code).await, &Ok(())).await;
+    }
 }

@@ -6,7 +6,7 @@ use idempotency::{Fingerprint, IdempotencyError, Idempotent, Outcome};
 use identity::Principal;
 use problem::FieldError;
 
-use super::Links;
+use super::{Links, told};
 use crate::error::LinkError;
 use crate::link::{Alias, Lifetime, Link, Tags, TargetUrl};
 use crate::store::{Created, NewRecord, Record, RecordScope};
@@ -61,7 +61,7 @@ impl Links {
             // its expiry may have passed.
             if let Some(record) = self.store.recall(&scope, self.clock.unix_ms()).await? {
                 // Its commit may have come after the first request gave up, and a redirect in between found nothing.
-                self.destinations.invalidate(&record.link.code);
+                self.look_again(&record.link.code).await;
                 return Ok(replayed(record, &idempotent.fingerprint)?);
             }
             self.create(by, Some((&scope, idempotent.fingerprint)), asked)
@@ -101,12 +101,13 @@ impl Links {
             fingerprint,
             expires_at_ms: now_ms.saturating_add(self.limits.record_ttl_ms),
         });
+        let write = self.destinations.write_new(link.code).await;
         let created = self.store.create(&link, record.as_ref()).await;
         // Somebody may have asked for this code while it led nowhere; an unknown outcome may have made it lead somewhere.
-        self.destinations.invalidate(&link.code);
+        told(write, &created).await;
         let created = created?;
         if let Created::Before(first) = &created {
-            self.destinations.invalidate(&first.link.code);
+            self.look_again(&first.link.code).await;
         }
         match (created, &record) {
             (Created::Now, _) => Ok(Outcome::Fresh(link)),

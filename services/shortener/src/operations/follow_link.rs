@@ -3,43 +3,11 @@
 use std::sync::Arc;
 
 use cache::{LoadError, Lookup};
-use http::HeaderValue;
-use identity::Tenant;
-use ids::Id;
 
-use super::Links;
+use super::{Destination, Links};
 use crate::error::LinkError;
-use crate::link::{Code, Lifetime, Link};
+use crate::link::{Code, Lifetime};
 use crate::store::StoreError;
-
-/// What a redirect needs of a link, ready to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
-    /// Which link.
-    pub link_id: Id,
-    /// Whose link.
-    pub tenant: Tenant,
-    /// Its code.
-    pub code: Code,
-    /// The `Location` header.
-    pub location: HeaderValue,
-    /// How long it leads there.
-    pub lifetime: Lifetime,
-}
-
-impl Destination {
-    fn of(link: Link) -> Result<Self, StoreError> {
-        let location = HeaderValue::from_str(link.target.as_str())
-            .map_err(|_| StoreError::Corrupt("a stored URL does not fit a header".to_owned()))?;
-        Ok(Self {
-            link_id: link.id,
-            tenant: link.tenant,
-            code: link.code,
-            location,
-            lifetime: link.lifetime,
-        })
-    }
-}
 
 impl Links {
     /// Where a code leads, if that can be said without asking the store: most redirects end here.
@@ -76,7 +44,7 @@ impl Links {
 fn failed(error: LoadError<StoreError>) -> LinkError {
     match error {
         LoadError::Origin(error) => LinkError::Store((*error).clone()),
-        LoadError::Busy => LinkError::Overloaded,
+        LoadError::Busy | LoadError::Limited => LinkError::Overloaded,
         other => LinkError::Store(StoreError::Unavailable(other.to_string())),
     }
 }

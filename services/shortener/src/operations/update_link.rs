@@ -2,8 +2,8 @@
 
 use identity::Tenant;
 
-use super::Links;
 use super::create_link::field_error;
+use super::{Links, told};
 use crate::error::LinkError;
 use crate::link::{Code, CountedLink, Lifetime, Link};
 
@@ -40,9 +40,7 @@ impl Links {
             let current = self.store.find(tenant, code).await?.ok_or(LinkError::NotFound)?;
             let link = self.changed(&current.link, change)?;
             if link == current.link {
-                // The change may have been made by a commit that came after its request gave up, and a redirect in between
-                // found the old URL.
-                self.destinations.invalidate(code);
+                self.look_again(code).await;
                 return Ok(current);
             }
             let link = Link {
@@ -50,9 +48,10 @@ impl Links {
                 revision: current.link.revision + 1,
                 ..link
             };
+            let write = self.destinations.write(*code).await?;
             let replaced = self.store.replace(&link).await;
             // Before the answer, so that whoever has it finds the new URL; also when the outcome is unknown.
-            self.destinations.invalidate(code);
+            told(write, &replaced).await;
             if replaced? {
                 return Ok(CountedLink {
                     link,

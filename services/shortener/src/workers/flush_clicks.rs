@@ -1,4 +1,5 @@
-//! From the queue to the stream: everything that waits becomes one append, a few times a second.
+//! From the queue to the stream: everything that waits becomes one append, many times a second. While a stream on another machine
+//! is away, appends go into the spool.
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use tokio::time::MissedTickBehavior;
 use crate::clicks::{Click, ClickEvent, ClickQueue, STREAM};
 use crate::config::ClickSettings;
 use crate::metrics::Metrics;
+use crate::workers::ClickSpool;
 
 const SOURCE: &str = "/shortener";
 const KIND: &str = "orrery.links.clicked";
@@ -20,6 +22,8 @@ pub(crate) struct ClickFlusher {
     pub queue: Arc<ClickQueue>,
     /// Where they go.
     pub log: Arc<dyn StreamLog>,
+    /// Where they wait while that one is away; without it they wait here, in memory.
+    pub spool: Option<ClickSpool>,
     /// Makes the producer spans.
     pub telemetry: Telemetry,
     /// What is counted.
@@ -33,6 +37,12 @@ struct Append {
     clicks: u64,
     events: Vec<Event>,
     spans: Vec<Span>,
+}
+
+/// Who has an append now, durably.
+enum Taken {
+    ByStream,
+    BySpool,
 }
 
 impl ClickFlusher {
@@ -122,34 +132,62 @@ impl ClickFlusher {
             tokio::time::sleep(self.settings.drain()).await;
         };
         let failure = tokio::select! {
-            outcome = self.publish(&append.events) => outcome.err().map(|error| (error.code(), error.to_string())),
-            () = out_of_time => Some(("drain_deadline", "the service stopped before the stream took them".to_owned())),
+            outcome = self.publish_or_keep(&append.events) => match outcome {
+                Ok(Taken::ByStream) => {
+                    self.metrics.clicks_published.inc_by(append.clicks);
+                    return;
+                }
+                Ok(Taken::BySpool) => {
+                    self.metrics.clicks_spooled.inc_by(append.clicks);
+                    return;
+                }
+                Err(error) => (error.code(), error.to_string()),
+            },
+            () = out_of_time => ("drain_deadline", "the service stopped before the stream took them".to_owned()),
         };
-        let Some((code, cause)) = failure else {
-            self.metrics.clicks_published.inc_by(append.clicks);
-            return;
-        };
+        let (code, cause) = failure;
         for span in &mut append.spans {
             span.fail(code);
         }
         self.lose(append.clicks, code, &cause);
     }
 
-    async fn publish(&self, events: &[Event]) -> Result<(), StreamError> {
+    /// Tries for as long as it takes; but where there is a spool, the stream has one try of limited time.
+    async fn publish_or_keep(&self, events: &[Event]) -> Result<Taken, StreamError> {
         let mut failing = false;
         loop {
-            match self.log.publish(STREAM, events).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.retryable() => {
-                    // Said once, not ten times a second.
-                    if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(%error, code = error.code(), "clicks cannot be appended; trying on");
-                    }
-                    tokio::time::sleep(self.settings.retry()).await;
-                }
+            let failure = match self.publish(events).await {
+                Ok(taken) => return Ok(taken),
+                Err(error) if error.retryable() => error,
                 Err(error) => return Err(error),
+            };
+            // Said once, not ten times a second.
+            if !std::mem::replace(&mut failing, true) {
+                tracing::warn!(error = %failure, code = failure.code(), "clicks cannot be appended; trying on");
+            }
+            tokio::time::sleep(self.settings.retry()).await;
+        }
+    }
+
+    async fn publish(&self, events: &[Event]) -> Result<Taken, StreamError> {
+        let Some(spool) = &self.spool else {
+            self.log.publish(STREAM, events).await?;
+            return Ok(Taken::ByStream);
+        };
+        if !spool.stream_is_away() {
+            let append = self.log.publish(STREAM, events);
+            match tokio::time::timeout(self.settings.append_timeout(), append).await {
+                Ok(Ok(_)) => return Ok(Taken::ByStream),
+                Ok(Err(error)) if !error.retryable() => return Err(error),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, code = error.code(), "the stream is away: clicks wait in the spool");
+                }
+                Err(_) => tracing::warn!("the stream does not answer: clicks wait in the spool"),
             }
         }
+        // Whether the stream took them unnoticed does not matter: sent on from the spool they have the same event ids.
+        spool.keep(events).await?;
+        Ok(Taken::BySpool)
     }
 
     fn lose(&self, clicks: u64, code: &'static str, cause: &str) {

@@ -1,0 +1,175 @@
+//! The engines behind the ports, each chosen by the scheme of its URL.
+
+mod connection;
+mod open;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cache::SharedCache;
+use clock::SharedClock;
+use leases::{LeasedIds, WorkerLease};
+use server::{Drain, Readiness, Role};
+use streams::StreamLog;
+use telemetry::Telemetry;
+use tokio::task::JoinHandle;
+
+use crate::assembly::{RunError, ended};
+use crate::config::Settings;
+use crate::store::LinkStore;
+use crate::workers::{ClickSpool, WorkerWatch};
+use connection::Connection;
+pub(crate) use connection::EngineError;
+pub(crate) use open::check_urls;
+pub use open::open_log;
+
+/// How often an engine is probed, and how long it may take: together well within the 2 s in which `/readyz` must tell.
+const PROBE: Duration = Duration::from_millis(500);
+
+/// What opening an engine takes.
+pub(crate) struct Opener<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) telemetry: &'a Telemetry,
+    pub(crate) clock: &'a SharedClock,
+}
+
+/// A port, and the connection of the engine behind it.
+pub(crate) struct Opened<P: ?Sized> {
+    pub(crate) port: Arc<P>,
+    pub(crate) connection: Arc<dyn Connection>,
+}
+
+/// All that the service stands on, opened.
+pub(crate) struct Engines {
+    clock: SharedClock,
+    pub(crate) store: Arc<dyn LinkStore>,
+    pub(crate) log: Arc<dyn StreamLog>,
+    /// Only where other processes may serve the same links.
+    pub(crate) shared_cache: Option<Arc<dyn SharedCache>>,
+    /// Only where the stream is on another machine.
+    pub(crate) spool: Option<ClickSpool>,
+    pub(crate) ids: LeasedIds,
+    pub(crate) watch: WorkerWatch,
+    connections: Vec<Named>,
+    lease_kept: JoinHandle<()>,
+    lease_over: Drain,
+}
+
+/// A connection by the name that `/readyz` has for it.
+struct Named {
+    name: &'static str,
+    connection: Arc<dyn Connection>,
+    /// Whether the service can do most of its work without it for a while.
+    is_optional: bool,
+}
+
+impl Engines {
+    pub(crate) async fn open(role: &Role, settings: &Settings) -> Result<Self, RunError> {
+        let opener = Opener {
+            settings,
+            telemetry: &role.telemetry,
+            clock: &role.clock,
+        };
+        let store = opener.store().await?;
+        let log = opener.log().await?;
+        let leases = opener.leases().await?;
+        let shared_cache = opener.shared_cache().await?;
+        let spool = opener.spool().await?;
+
+        let mut connections = vec![
+            Named::required("store", store.connection),
+            Named::log("streams", log.connection),
+            Named::log("leases", leases.connection),
+        ];
+        let shared_cache = shared_cache.map(|opened| {
+            connections.push(Named::optional("cache", opened.connection));
+            opened.port
+        });
+        let spool = spool.map(|opened| {
+            connections.push(Named::required("spool", opened.connection));
+            ClickSpool::new(opened.port)
+        });
+
+        let holder = role.telemetry.instance_id().to_owned();
+        let lease = WorkerLease::acquire(
+            leases.port,
+            role.clock.clone(),
+            settings.lease,
+            holder,
+            &role.telemetry,
+        )
+        .await?;
+        let (ids, lease_over, watch) = (lease.ids(), Drain::new(), WorkerWatch::new());
+        let over = lease_over.clone();
+        let keep = async move { lease.keep(over.begun()).await };
+        let lease_kept = watch.spawn("lease keeper", &lease_over, keep);
+        Ok(Self {
+            clock: role.clock.clone(),
+            store: store.port,
+            log: log.port,
+            shared_cache,
+            spool,
+            ids,
+            watch,
+            connections,
+            lease_kept,
+            lease_over,
+        })
+    }
+
+    /// Without its store the service can answer only what it remembers, and says so. Elsewhere than on this machine, the
+    /// stream, the leases and the shared cache may be away for a while: clicks wait in the spool, ids go on until the lease
+    /// ends, redirects come from the store; to be taken out of service for that would be the greater loss.
+    pub(crate) fn readiness(&self) -> Readiness {
+        let mut readiness = Readiness::new(self.clock.clone());
+        for named in &self.connections {
+            let connection = Arc::clone(&named.connection);
+            let probe = move || {
+                let connection = Arc::clone(&connection);
+                async move { connection.probe().await }
+            };
+            readiness = if named.is_optional {
+                readiness.degraded_by(named.name, PROBE, PROBE, probe)
+            } else {
+                readiness.check(named.name, PROBE, PROBE, probe)
+            };
+        }
+        readiness
+    }
+
+    /// The lease goes first: giving it back needs its engine.
+    pub(crate) async fn close(self) {
+        self.lease_over.begin();
+        ended("lease keeper", self.lease_kept).await;
+        for named in self.connections {
+            named.connection.close().await;
+        }
+    }
+}
+
+impl Named {
+    fn required(name: &'static str, connection: Arc<dyn Connection>) -> Self {
+        Self {
+            name,
+            connection,
+            is_optional: false,
+        }
+    }
+
+    fn optional(name: &'static str, connection: Arc<dyn Connection>) -> Self {
+        Self {
+            name,
+            connection,
+            is_optional: true,
+        }
+    }
+
+    /// A file that cannot be written is this machine's trouble, which another machine may not have.
+    fn log(name: &'static str, connection: Arc<dyn Connection>) -> Self {
+        Self {
+            name,
+            is_optional: connection.is_remote(),
+            connection,
+        }
+    }
+}

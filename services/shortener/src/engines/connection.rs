@@ -1,0 +1,95 @@
+//! What the service needs of any engine beside its port.
+
+use async_trait::async_trait;
+
+/// Whether it works, and its end.
+#[async_trait]
+pub(crate) trait Connection: Send + Sync {
+    /// Whether it can be used now; the reason is for the operator.
+    async fn probe(&self) -> Result<(), String>;
+    /// Ends what is open.
+    async fn close(&self);
+    /// Whether it is reached over a network.
+    fn is_remote(&self) -> bool {
+        true
+    }
+}
+
+#[async_trait]
+impl Connection for sql::Sqlite {
+    async fn probe(&self) -> Result<(), String> {
+        sql::Sqlite::probe(self).await.map_err(|error| error.to_string())
+    }
+
+    async fn close(&self) {
+        sql::Sqlite::close(self).await;
+    }
+
+    fn is_remote(&self) -> bool {
+        false
+    }
+}
+
+#[async_trait]
+impl Connection for wide::Wide {
+    async fn probe(&self) -> Result<(), String> {
+        wide::Wide::probe(self).await.map_err(|error| error.to_string())
+    }
+
+    async fn close(&self) {
+        wide::Wide::close(self).await;
+    }
+}
+
+#[async_trait]
+impl Connection for nats::Nats {
+    async fn probe(&self) -> Result<(), String> {
+        nats::Nats::probe(self).await.map_err(|error| error.to_string())
+    }
+
+    async fn close(&self) {
+        nats::Nats::close(self).await;
+    }
+}
+
+#[async_trait]
+impl Connection for redis_engine::Redis {
+    async fn probe(&self) -> Result<(), String> {
+        redis_engine::Redis::probe(self)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    async fn close(&self) {
+        redis_engine::Redis::close(self).await;
+    }
+}
+
+/// What every engine's error can tell.
+pub(crate) trait EngineError: std::fmt::Display {
+    fn code(&self) -> &'static str;
+    fn retryable(&self) -> bool;
+}
+
+macro_rules! engine_errors {
+    ($($error:ty),* $(,)?) => {$(
+        impl EngineError for $error {
+            fn code(&self) -> &'static str {
+                <$error>::code(self)
+            }
+
+            fn retryable(&self) -> bool {
+                <$error>::retryable(self)
+            }
+        }
+    )*};
+}
+
+engine_errors![
+    cache::SharedError,
+    nats::NatsError,
+    redis_engine::RedisError,
+    sql::SqlError,
+    streams::StreamError,
+    wide::WideError,
+];

@@ -1,0 +1,212 @@
+//! Opening each engine, by the scheme of the URL that its setting holds.
+
+use std::sync::Arc;
+
+use cache::{RedisSharedCache, SharedCache};
+use clock::SharedClock;
+use leases::{LeaseStore, NatsLeaseStore, SqliteLeaseStore};
+use nats::Nats;
+use redis_engine::Redis;
+use sql::Sqlite;
+use streams::{NatsStreamLog, SqliteStreamLog, StreamLog, StreamSettings};
+use telemetry::Telemetry;
+use wide::Wide;
+
+use super::{Opened, Opener};
+use crate::assembly::RunError;
+use crate::config::{SettingError, Settings};
+use crate::store::LinkStore;
+use crate::store::cql::CqlLinkStore;
+use crate::store::sqlite::SqliteLinkStore;
+
+/// What a URL's scheme stands for.
+fn scheme(url: &str) -> &str {
+    url.split_once(':').map_or("", |(scheme, _)| scheme)
+}
+
+/// Only the scheme is repeated: the rest may hold a password.
+fn other_engine(setting: &'static str, rule: &'static str, url: &str) -> SettingError {
+    SettingError {
+        setting,
+        rule,
+        found: scheme(url).to_owned(),
+    }
+}
+
+const STORE_URL: &str = "must be sqlite:PATH or scylla://HOST:PORT/KEYSPACE";
+const LOG_URL: &str = "must be sqlite:PATH or nats://HOST:PORT";
+const CACHE_URL: &str = "must be memory: or redis://HOST:PORT/DB";
+const SPOOL_URL: &str = "must be sqlite:PATH";
+
+/// Whether every URL names an engine that is compiled in; nothing is opened.
+pub(crate) fn check_urls(settings: &Settings) -> Result<(), SettingError> {
+    let rules: [(&'static str, &str, &'static str, &[&str]); 5] = [
+        ("database_url", &settings.database_url, STORE_URL, &["sqlite", "scylla"]),
+        ("streams_url", &settings.streams_url, LOG_URL, &["sqlite", "nats"]),
+        ("leases_url", &settings.leases_url, LOG_URL, &["sqlite", "nats"]),
+        ("cache_url", &settings.cache_url, CACHE_URL, &["memory", "redis"]),
+        ("clicks.spool_url", &settings.clicks.spool_url, SPOOL_URL, &["sqlite"]),
+    ];
+    for (setting, url, rule, schemes) in rules {
+        if !schemes.contains(&scheme(url)) {
+            return Err(other_engine(setting, rule, url));
+        }
+        if scheme(url) == "sqlite" {
+            crate::config::sqlite_path(setting, url)?;
+        }
+    }
+    Ok(())
+}
+
+impl Opener<'_> {
+    pub(crate) async fn store(&self) -> Result<Opened<dyn LinkStore>, RunError> {
+        const SETTING: &str = "database_url";
+        let url = &self.settings.database_url;
+        match scheme(url) {
+            "sqlite" => {
+                let file = self.file(SETTING, url).await?;
+                let store = SqliteLinkStore::open(file.clone()).await;
+                Ok(Opened {
+                    port: Arc::new(store.map_err(|error| RunError::engine(SETTING, &error))?),
+                    connection: Arc::new(file),
+                })
+            }
+            "scylla" => {
+                let (settings, telemetry) = (self.settings.cql.clone(), self.telemetry.clone());
+                let wide = Wide::connect(url, settings, telemetry, self.clock.clone()).await;
+                let wide = wide.map_err(|error| RunError::engine(SETTING, &error))?;
+                let store = CqlLinkStore::open(wide.clone()).await;
+                Ok(Opened {
+                    port: Arc::new(store.map_err(|error| RunError::engine(SETTING, &error))?),
+                    connection: Arc::new(wide),
+                })
+            }
+            _ => Err(other_engine(SETTING, STORE_URL, url).into()),
+        }
+    }
+
+    pub(crate) async fn log(&self) -> Result<Opened<dyn StreamLog>, RunError> {
+        const SETTING: &str = "streams_url";
+        let (url, settings) = (&self.settings.streams_url, &self.settings.streams);
+        match scheme(url) {
+            "sqlite" => self.log_file(SETTING, url, settings.clone()).await,
+            "nats" => {
+                let nats = self.nats(SETTING, url).await?;
+                let (settings, telemetry) = (settings.clone(), self.telemetry.clone());
+                let log = NatsStreamLog::open(nats.clone(), settings, telemetry, self.clock.clone()).await;
+                Ok(Opened {
+                    port: Arc::new(log.map_err(|error| RunError::engine(SETTING, &error))?),
+                    connection: Arc::new(nats),
+                })
+            }
+            _ => Err(other_engine(SETTING, LOG_URL, url).into()),
+        }
+    }
+
+    pub(crate) async fn leases(&self) -> Result<Opened<dyn LeaseStore>, RunError> {
+        const SETTING: &str = "leases_url";
+        let url = &self.settings.leases_url;
+        match scheme(url) {
+            "sqlite" => {
+                let file = self.file(SETTING, url).await?;
+                Ok(Opened {
+                    port: Arc::new(SqliteLeaseStore::open(file.clone()).await?),
+                    connection: Arc::new(file),
+                })
+            }
+            "nats" => {
+                let nats = self.nats(SETTING, url).await?;
+                Ok(Opened {
+                    port: Arc::new(NatsLeaseStore::open(&nats).await?),
+                    connection: Arc::new(nats),
+                })
+            }
+            _ => Err(other_engine(SETTING, LOG_URL, url).into()),
+        }
+    }
+
+    /// None in `memory:`: what one process remembers is then all there is.
+    pub(crate) async fn shared_cache(&self) -> Result<Option<Opened<dyn SharedCache>>, RunError> {
+        const SETTING: &str = "cache_url";
+        let url = &self.settings.cache_url;
+        match scheme(url) {
+            "memory" => Ok(None),
+            "redis" => {
+                let (settings, telemetry) = (self.settings.redis.clone(), self.telemetry.clone());
+                let redis = Redis::connect(url, settings, telemetry, self.clock.clone()).await;
+                let redis = redis.map_err(|error| RunError::engine(SETTING, &error))?;
+                let port = RedisSharedCache::new(redis.clone(), "destinations");
+                let port = port.map_err(|error| RunError::engine(SETTING, &error))?;
+                Ok(Some(Opened {
+                    port: Arc::new(port),
+                    connection: Arc::new(redis),
+                }))
+            }
+            _ => Err(other_engine(SETTING, CACHE_URL, url).into()),
+        }
+    }
+
+    /// None where the stream itself is a file of this machine.
+    pub(crate) async fn spool(&self) -> Result<Option<Opened<dyn StreamLog>>, RunError> {
+        const SETTING: &str = "clicks.spool_url";
+        if scheme(&self.settings.streams_url) == "sqlite" {
+            return Ok(None);
+        }
+        let settings = self.settings.clicks.spool(&self.settings.streams);
+        let opened = self
+            .log_file(SETTING, &self.settings.clicks.spool_url, settings)
+            .await?;
+        Ok(Some(opened))
+    }
+
+    async fn log_file(
+        &self,
+        setting: &'static str,
+        url: &str,
+        settings: StreamSettings,
+    ) -> Result<Opened<dyn StreamLog>, RunError> {
+        let log = SqliteStreamLog::open(
+            crate::config::sqlite_path(setting, url)?,
+            self.settings.sqlite.clone(),
+            settings,
+            self.telemetry.clone(),
+            self.clock.clone(),
+        )
+        .await
+        .map_err(|error| RunError::engine(setting, &error))?;
+        let connection = Arc::new(log.sql().clone());
+        Ok(Opened {
+            port: Arc::new(log),
+            connection,
+        })
+    }
+
+    async fn file(&self, setting: &'static str, url: &str) -> Result<Sqlite, RunError> {
+        let path = crate::config::sqlite_path(setting, url)?;
+        let (telemetry, clock) = (self.telemetry.clone(), self.clock.clone());
+        Sqlite::open(path, self.settings.sqlite.clone(), telemetry, clock)
+            .await
+            .map_err(|error| RunError::engine(setting, &error))
+    }
+
+    async fn nats(&self, setting: &'static str, url: &str) -> Result<Nats, RunError> {
+        let (settings, telemetry) = (self.settings.nats.clone(), self.telemetry.clone());
+        Nats::connect(url, settings, telemetry, self.clock.clone())
+            .await
+            .map_err(|error| RunError::engine(setting, &error))
+    }
+}
+
+/// The stream of click events by itself, for a look at its dead letters. Whoever consumes it meanwhile is not disturbed.
+pub async fn open_log(
+    settings: &Settings,
+    telemetry: &Telemetry,
+    clock: &SharedClock,
+) -> Result<Arc<dyn StreamLog>, RunError> {
+    let opener = Opener {
+        settings,
+        telemetry,
+        clock,
+    };
+    Ok(opener.log().await?.port)
+}
