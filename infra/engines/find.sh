@@ -21,6 +21,7 @@ find_program() {
   local name=$1 folder libraries
   shift
   program=$(command -v "$name" || true)
+  [ -x "$program" ] || program=
   for folder in "$@"; do
     [ -n "$program" ] || [ ! -x "$folder/$name" ] || program=$folder/$name
   done

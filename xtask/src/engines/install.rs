@@ -3,7 +3,6 @@
 //! As root Debian packages are installed; anybody else changes nothing outside `target/engines`: packages are unpacked there,
 //! or the one command that would install what is missing is told.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -53,28 +52,22 @@ fn debian(packages: &[&str], unpackable: bool) -> Outcome {
     outcome.map_err(|why| format!("{why}; {by_hand}"))
 }
 
-/// Downloads packages and whatever of their dependencies is not installed, and unpacks them below the tools.
+/// Downloads packages, and what they need and is not installed, and unpacks them below the tools.
 fn unpack(packages: &[&str]) -> Outcome {
     println!(
         "unpacking {} below {}",
         packages.join(" "),
         engines::tools().display()
     );
-    let listed = prints(
-        command("apt-cache")
-            .args([
-                "depends",
-                "--recurse",
-                "--no-recommends",
-                "--no-suggests",
-                "--no-conflicts",
-            ])
-            .args(["--no-breaks", "--no-replaces", "--no-enhances"])
+    let simulated = prints(
+        command("apt-get")
+            .args(["--simulate", "--no-install-recommends", "install"])
             .args(packages),
     )?;
-    let here =
-        prints(command("dpkg-query").args(["--show", "--showformat", "${Package} ${db:Status-Status}\n"]))?;
-    let names = to_unpack(packages, &listed, &here);
+    let names = to_unpack(&simulated);
+    if names.is_empty() {
+        return Err("apt-get says it is installed".to_owned());
+    }
     let folder = engines::tools().join("debian.packages");
     let failed = |e: std::io::Error| format!("{}: {e}", folder.display());
     fs::create_dir_all(&folder).map_err(failed)?;
@@ -91,21 +84,12 @@ fn unpack(packages: &[&str]) -> Outcome {
     fs::remove_dir_all(&folder).map_err(failed)
 }
 
-/// The packages asked for, and those of `listed` (`apt-cache depends`) that are not installed.
-fn to_unpack(packages: &[&str], listed: &str, here: &str) -> Vec<String> {
-    let installed: BTreeSet<&str> = here
+/// The packages that `apt-get install` would install.
+fn to_unpack(simulated: &str) -> Vec<&str> {
+    simulated
         .lines()
-        .filter_map(|line| line.strip_suffix(" installed"))
-        .collect();
-    let mut names: BTreeSet<&str> = listed
-        .lines()
-        // A package stands at the beginning of its line; what it depends on is indented, a virtual one in brackets.
-        .filter(|line| line.starts_with(|c: char| c.is_ascii_alphanumeric()) && !line.contains(':'))
-        .map(str::trim)
-        .filter(|name| !installed.contains(name))
-        .collect();
-    names.extend(packages);
-    names.into_iter().map(str::to_owned).collect()
+        .filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next())
+        .collect()
 }
 
 /// A wheel in a Python environment of its own.
@@ -163,13 +147,9 @@ mod tests {
     use super::to_unpack;
 
     #[test]
-    fn what_is_installed_already_is_not_unpacked_again_except_what_was_asked_for() {
-        let listed = "postgresql\n  Depends: postgresql-15\npostgresql-15\n  Depends: libc6\n |Depends: libllvm14\nlibc6\n\
-            <debconf-2.0>\nlibllvm14\nlibc6:i386\n";
-        let here = "libc6 installed\npostgresql installed\nlibllvm14 config-files\n";
-        assert_eq!(
-            to_unpack(&["postgresql"], listed, here),
-            ["libllvm14", "postgresql", "postgresql-15"]
-        );
+    fn what_apt_would_install_is_unpacked() {
+        let simulated = "Reading package lists...\nInst libllvm14 (1:14.0.6-12 Debian:12.9 [amd64])\n\
+            Inst postgresql-15 (15.18-0 Debian:12.9 [amd64])\nConf libllvm14 (1:14.0.6-12 Debian:12.9 [amd64])\n";
+        assert_eq!(to_unpack(simulated), ["libllvm14", "postgresql-15"]);
     }
 }
