@@ -24,7 +24,7 @@ pub(crate) struct Front {
     pub(crate) key: SigningKey,
     issuer: String,
     drain: Drain,
-    _running: JoinHandle<()>,
+    _running: Option<JoinHandle<()>>,
 }
 
 /// What a test may choose.
@@ -56,7 +56,23 @@ impl Plan {
         }
     }
 
-    pub(crate) fn start(mut self) -> Front {
+    pub(crate) fn start(self) -> Front {
+        let (mut front, role, settings) = self.prepare();
+        front._running = Some(tokio::spawn(async move {
+            gateway::run(role, settings).await.expect("a gateway");
+        }));
+        front
+    }
+
+    /// Why it does not start.
+    pub(crate) async fn refused(self) -> gateway::RunError {
+        let (_front, role, settings) = self.prepare();
+        gateway::run(role, settings)
+            .await
+            .expect_err("a gateway that does not start")
+    }
+
+    fn prepare(mut self) -> (Front, Role, Settings) {
         let listener = || TcpListener::bind("127.0.0.1:0").expect("a free port");
         let (api, admin) = (listener(), listener());
         let (addr, admin_addr) = (
@@ -80,17 +96,16 @@ impl Plan {
             admin,
             drain: drain.clone(),
         };
-        let settings = self.settings;
-        let running = tokio::spawn(async move { gateway::run(role, settings).await.expect("a gateway") });
-        Front {
+        let front = Front {
             addr,
             admin: admin_addr,
             clock,
             key: self.key,
             issuer,
             drain,
-            _running: running,
-        }
+            _running: None,
+        };
+        (front, role, self.settings)
     }
 }
 

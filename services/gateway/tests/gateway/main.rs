@@ -7,6 +7,7 @@ mod failures;
 mod forwarding;
 mod front;
 mod rate_limit;
+mod shared_limit;
 mod sign_in;
 mod smuggling;
 mod start_page;
