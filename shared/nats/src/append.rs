@@ -47,6 +47,7 @@ impl Nats {
     /// Appends one message, durable on return as the server's `sync_interval` has it.
     pub async fn append(&self, name: &'static str, message: Append) -> Result<Appended, NatsError> {
         let append = async {
+            let _place = self.places(1).await?;
             let sent = self.send(message).await?;
             received(sent).await
         };
@@ -61,13 +62,22 @@ impl Nats {
         name: &'static str,
         messages: Vec<Append>,
     ) -> Result<Vec<Result<Appended, NatsError>>, NatsError> {
+        // Everybody takes the places for a piece at once: with one here and one there, all could wait for each other.
+        let piece = (self.settings().in_flight_max as usize / 4).max(1);
         let append = async {
-            let mut sent = Vec::with_capacity(messages.len());
-            for message in messages {
-                sent.push(self.send(message).await);
+            let mut answers = Vec::with_capacity(messages.len());
+            let mut messages = messages.into_iter().peekable();
+            while messages.peek().is_some() {
+                let together: Vec<_> = messages.by_ref().take(piece).collect();
+                let _places = self.places(together.len()).await?;
+                let mut sent = Vec::with_capacity(together.len());
+                for message in together {
+                    sent.push(self.send(message).await);
+                }
+                let sent = sent.into_iter().map(|sent| async move { received(sent?).await });
+                answers.extend(futures::future::join_all(sent).await);
             }
-            let answers = sent.into_iter().map(|sent| async move { received(sent?).await });
-            Ok(futures::future::join_all(answers).await)
+            Ok(answers)
         };
         self.run(name, Effect::Write, self.settings().request_timeout(), append)
             .await

@@ -15,7 +15,7 @@ use clock::SharedClock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use telemetry::{Operations, Telemetry};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::timeout;
 
 use crate::error::Effect;
@@ -41,6 +41,7 @@ struct Inner {
     clock: SharedClock,
     closed: AtomicBool,
     connects: watch::Receiver<u64>,
+    in_flight: Semaphore,
 }
 
 impl fmt::Debug for Nats {
@@ -69,7 +70,8 @@ impl Nats {
         let context = ContextBuilder::new()
             .timeout(settings.request_timeout())
             .ack_timeout(settings.request_timeout())
-            .max_ack_inflight(settings.in_flight_max.max(1) as usize)
+            // Ours come first; these also count answers that nobody waits for any more.
+            .max_ack_inflight(settings.in_flight_max.max(1) as usize * 4)
             .backpressure_on_inflight(true)
             .build(client.clone());
         let nats = Self {
@@ -78,6 +80,7 @@ impl Nats {
                 context,
                 operations: Operations::of(&telemetry, clock.clone(), "nats", &url.prefix),
                 prefix: url.prefix,
+                in_flight: Semaphore::new(settings.in_flight_max.max(1) as usize),
                 settings,
                 clock,
                 closed: AtomicBool::new(false),
@@ -176,6 +179,16 @@ impl Nats {
             return Err(NatsError::Unavailable("not connected".to_owned()));
         }
         Ok(())
+    }
+
+    /// Places for that many appends.
+    pub(crate) async fn places(&self, count: usize) -> Result<SemaphorePermit<'_>, NatsError> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let places = self
+            .inner
+            .in_flight
+            .acquire_many(count.min(self.inner.settings.in_flight_max.max(1)));
+        places.await.map_err(|_| NatsError::Closed)
     }
 
     /// Asks JetStream's API.

@@ -15,7 +15,7 @@ pub use append::{Append, Appended, Expect};
 pub use bucket::{Bucket, Entry, Swap};
 pub use connection::Nats;
 pub use error::NatsError;
-pub use names::token;
+pub use names::{token, untoken};
 pub use read::{Page, Pick, Record};
 pub use settings::NatsSettings;
 pub use stream::{StreamLimits, StreamState};

@@ -20,6 +20,25 @@ pub fn token(text: &str) -> String {
     token
 }
 
+/// The text that a token stands for; `None` when it is none of [`token`]'s.
+pub fn untoken(token: &str) -> Option<String> {
+    if token == "=" {
+        return Some(String::new());
+    }
+    let mut bytes = Vec::with_capacity(token.len());
+    let mut rest = token.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'=' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(rest.next()?).to_digit(16);
+        let value = digit()? * 16 + digit()?;
+        bytes.push(u8::try_from(value).ok()?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +49,9 @@ mod tests {
         assert_eq!(token("a.b"), "a=2Eb");
         assert_eq!(token("*> \u{f6}="), "=2A=3E=20=C3=B6=3D");
         assert_eq!(token(""), "=");
+        for text in ["clicks-1_a", "*> \u{f6}=", ""] {
+            assert_eq!(untoken(&token(text)).as_deref(), Some(text));
+        }
+        assert_eq!(untoken("=2"), None);
     }
 }

@@ -24,7 +24,7 @@ pub struct NatsSettings {
     pub in_flight_max: u32,
     /// Servers that keep each stream and bucket; more than one needs a cluster.
     pub replicas: u32,
-    /// KiB that one bucket of keys and values may take.
+    /// KiB that one bucket of keys and values may take; the server sets them aside.
     pub bucket_kib_max: u64,
 }
 
@@ -38,7 +38,7 @@ impl Default for NatsSettings {
             ping_interval_ms: 5_000,
             in_flight_max: 512,
             replicas: 1,
-            bucket_kib_max: 65_536,
+            bucket_kib_max: 8_192,
         }
     }
 }

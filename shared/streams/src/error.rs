@@ -1,5 +1,6 @@
 //! What can go wrong between a producer, the log and a consumer.
 
+use nats::NatsError;
 use sql::SqlError;
 
 /// An error of a stream.
@@ -45,9 +46,15 @@ pub enum StreamError {
         /// The id asked for.
         id: u64,
     },
-    /// The engine failed; its own error says whether the write may stand.
+    /// SQLite failed; its own error says whether the write may stand.
     #[error(transparent)]
     Engine(#[from] SqlError),
+    /// NATS failed; its own error says whether the write may stand.
+    #[error(transparent)]
+    Nats(#[from] NatsError),
+    /// A part of the batch is stored and the rest may be. Publishing the batch again stores what is missing.
+    #[error("a part of the batch was stored: {0}")]
+    Partial(NatsError),
 }
 
 impl StreamError {
@@ -61,6 +68,8 @@ impl StreamError {
             Self::Fenced { .. } => "stream_claim_fenced",
             Self::NoDeadLetter { .. } => "stream_no_dead_letter",
             Self::Engine(error) => error.code(),
+            Self::Nats(error) => error.code(),
+            Self::Partial(_) => "stream_batch_partial",
         }
     }
 
@@ -68,15 +77,21 @@ impl StreamError {
     /// taken once only.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Full => true,
+            Self::Full | Self::Partial(_) => true,
             Self::Engine(error) => error.retryable() || error.is_unknown(),
+            Self::Nats(error) => error.retryable() || error.is_unknown(),
             _ => false,
         }
     }
 
     /// Whether the write may or may not stand.
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Engine(error) if error.is_unknown())
+        match self {
+            Self::Engine(error) => error.is_unknown(),
+            Self::Nats(error) => error.is_unknown(),
+            Self::Partial(_) => true,
+            _ => false,
+        }
     }
 }
 

@@ -1,17 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+mod checks;
 mod consumer;
 mod error;
 mod event;
+mod jetstream;
 mod log;
 mod metrics;
 mod partition;
+mod progress;
 mod settings;
 mod sqlite;
+mod wakes;
 
 pub use consumer::{Consumer, Handler, HandlerError};
 pub use error::StreamError;
 pub use event::Event;
+pub use jetstream::NatsStreamLog;
 pub use log::{
     Claim, Collected, DeadLetter, DeadLetterPage, Delivery, Group, GroupLag, Lag, Published, Stored,
     StreamLog,

@@ -7,10 +7,8 @@ mod publish;
 mod retention;
 mod rows;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,9 +18,10 @@ use telemetry::Telemetry;
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;
+use crate::wakes::Wakes;
 use crate::{
-    Claim, Collected, DeadLetterPage, Delivery, Event, Group, Lag, PARTITIONS, Partition, Position,
-    Published, Stored, StreamError, StreamLog, StreamSettings,
+    Claim, Collected, DeadLetterPage, Delivery, Event, Group, Lag, Partition, Position, Published, Stored,
+    StreamError, StreamLog, StreamSettings,
 };
 
 /// The steps of `streams.db`.
@@ -41,10 +40,8 @@ pub struct SqliteStreamLog {
     settings: StreamSettings,
     clock: SharedClock,
     metrics: Metrics,
-    wakes: Mutex<HashMap<String, Arc<Wakes>>>,
+    wakes: Wakes,
 }
-
-type Wakes = [watch::Sender<u64>; PARTITIONS as usize];
 
 impl fmt::Debug for SqliteStreamLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,7 +78,7 @@ impl SqliteStreamLog {
             settings,
             clock,
             metrics,
-            wakes: Mutex::default(),
+            wakes: Wakes::default(),
         })
     }
 
@@ -93,24 +90,6 @@ impl SqliteStreamLog {
     /// The file behind it: health, verification, closing.
     pub fn sql(&self) -> &Sqlite {
         &self.sql
-    }
-
-    fn wakes_of(&self, stream: &str) -> Arc<Wakes> {
-        let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = wakes.get(stream) {
-            return Arc::clone(known);
-        }
-        let new: Arc<Wakes> = Arc::new(std::array::from_fn(|_| watch::Sender::new(0)));
-        wakes.insert(stream.to_owned(), Arc::clone(&new));
-        new
-    }
-
-    fn wake(&self, stream: &str, partitions: impl IntoIterator<Item = Partition>) {
-        let wakes = self.wakes_of(stream);
-        for partition in partitions {
-            wakes[usize::from(partition.number())]
-                .send_modify(|publishes| *publishes = publishes.wrapping_add(1));
-        }
     }
 }
 
@@ -181,7 +160,7 @@ impl StreamLog for SqliteStreamLog {
     }
 
     fn wakes(&self, stream: &str, partition: Partition) -> watch::Receiver<u64> {
-        self.wakes_of(stream)[usize::from(partition.number())].subscribe()
+        self.wakes.subscribe(stream, partition)
     }
 
     async fn probe(&self) -> Result<(), StreamError> {

@@ -3,8 +3,9 @@
 use sql::scoped;
 
 use super::SqliteStreamLog;
-use super::publish::{checked_group, checked_stream, part};
+use super::publish::part;
 use super::rows::{int, uint};
+use crate::checks::{checked_group, checked_stream};
 use crate::{Claim, Group, PARTITIONS, Partition, StreamError};
 
 impl SqliteStreamLog {

@@ -5,16 +5,11 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStreamLog;
-use super::deliver::Progress;
-use super::publish::{append, checked_stream, part};
+use super::publish::{append, part};
 use super::rows::{event, event_columns, int, uint};
+use crate::checks::{PAGE_MAX, checked_stream, kept_reason};
+use crate::progress::Progress;
 use crate::{Claim, DeadLetter, DeadLetterPage, Delivery, StreamError};
-
-/// Letters on one page.
-const PAGE_MAX: u32 = 100;
-
-/// Bytes of a reason that are kept.
-const REASON_BYTES_MAX: usize = 1_024;
 
 impl SqliteStreamLog {
     pub(super) async fn set_aside(
@@ -24,7 +19,7 @@ impl SqliteStreamLog {
         reason: &str,
     ) -> Result<(), StreamError> {
         let now_ms = int(self.clock.unix_ms());
-        let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
+        let reason = kept_reason(reason);
         let letters_max = int(self.settings.dead_letters_max);
         let stream = &claim.group.stream;
         let written = self
@@ -123,7 +118,7 @@ impl SqliteStreamLog {
                 })
             })
             .await?;
-        self.wake(&stream, [partition]);
+        self.wakes.wake(&stream, [partition]);
         Ok(())
     }
 }

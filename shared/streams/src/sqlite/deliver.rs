@@ -3,70 +3,13 @@
 use sql::{SqliteConnection, scoped};
 
 use super::SqliteStreamLog;
-use super::publish::{checked_stream, part};
+use super::publish::part;
 use super::rows::{event_columns, int, stored, uint};
+use crate::checks::checked_stream;
+use crate::progress::{Progress, READ_MAX};
 use crate::{Claim, Delivery, Partition, Position, Stored, StreamError};
 
-/// Events read at once at most; a read holds its answer in memory.
-const READ_MAX: u32 = 500;
-
-/// How far a group is in one partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Progress {
-    /// Everything up to here is done.
-    pub(super) acked: u64,
-    /// Everything up to here was, or may have been, given to the handler.
-    attempted: u64,
-    /// What `attempted` was when the present holder took over: of those, nobody can say which were begun.
-    inherited: u64,
-    /// Deliveries of the first event that is not done.
-    deliveries: u32,
-}
-
 impl Progress {
-    /// The holder is alive and says that everything through `done` is done. It handles one after another, so of what was
-    /// delivered with it, at most the event after that was begun; the rest does not count as delivered.
-    fn report(&mut self, done: Option<u64>) {
-        let done = done.map_or(self.acked, |done| done.min(self.attempted));
-        self.advance(done, done + 1);
-    }
-
-    /// The holder set the event at `position` aside; it has begun nothing after it.
-    pub(super) fn set_aside(&mut self, position: u64) {
-        let position = position.min(self.attempted);
-        self.advance(position, position);
-    }
-
-    fn advance(&mut self, done: u64, begun: u64) {
-        self.attempted = self.attempted.min(begun).max(self.inherited);
-        if done > self.acked {
-            self.acked = done;
-            self.deliveries = u32::from(self.attempted > done);
-        }
-    }
-
-    /// How many may be handed out together: what was delivered before goes alone, so that whatever ends the process is
-    /// counted against the event that was being handled.
-    fn batch(self, limit: u32) -> u32 {
-        if self.deliveries > 0 { limit.min(1) } else { limit }
-    }
-
-    fn deliver(&mut self, events: Vec<Stored>) -> Vec<Delivery> {
-        let Some(last) = events.last() else {
-            return Vec::new();
-        };
-        self.attempted = self.attempted.max(last.position.0);
-        self.deliveries = self.deliveries.saturating_add(1);
-        let deliveries = self.deliveries;
-        let delivery = |(position, stored): (usize, Stored)| Delivery {
-            position: stored.position,
-            published_ms: stored.published_ms,
-            deliveries: if position == 0 { deliveries } else { 1 },
-            event: stored.event,
-        };
-        events.into_iter().enumerate().map(delivery).collect()
-    }
-
     /// Reads it under the claim's fence.
     pub(super) async fn of(tx: &mut SqliteConnection, claim: &Claim) -> Result<Self, StreamError> {
         let row: Option<(i64, i64, i64, i64)> = sqlx::query_as(

@@ -7,33 +7,13 @@ use sqlx::{QueryBuilder, Sqlite as Engine};
 
 use super::SqliteStreamLog;
 use super::rows::{event_columns, int, uint};
-use crate::event::required;
+use crate::checks::checked_batch;
 use crate::{Event, Partition, Published, StreamError, StreamSettings};
-
-/// Longest name of a stream or group.
-const NAME_BYTES_MAX: usize = 64;
-
-pub(super) fn checked_stream(stream: &str) -> Result<(), StreamError> {
-    required("stream", stream, NAME_BYTES_MAX)
-}
-
-pub(super) fn checked_group(group: &str) -> Result<(), StreamError> {
-    required("group", group, NAME_BYTES_MAX)
-}
 
 impl SqliteStreamLog {
     pub(super) async fn append_new(&self, stream: &str, events: &[Event]) -> Result<Published, StreamError> {
-        checked_stream(stream)?;
+        checked_batch(stream, events, &self.settings)?;
         let settings = &self.settings;
-        if events.len() > settings.batch_max as usize {
-            return Err(StreamError::BatchTooLarge {
-                events: events.len(),
-                max: settings.batch_max as usize,
-            });
-        }
-        events
-            .iter()
-            .try_for_each(|event| event.check(settings.event_bytes_max as usize))?;
         if events.is_empty() {
             return Ok(Published::default());
         }
@@ -48,7 +28,7 @@ impl SqliteStreamLog {
                 })
             })
             .await?;
-        self.wake(
+        self.wakes.wake(
             stream,
             fresh
                 .iter()

@@ -3,8 +3,8 @@
 use sql::{SqliteConnection, scoped};
 
 use super::SqliteStreamLog;
-use super::publish::checked_stream;
 use super::rows::{int, uint};
+use crate::checks::checked_stream;
 use crate::{Collected, GroupLag, Lag, StreamError};
 
 /// Events of one partition that one collection deletes at most: it holds the writer meanwhile.

@@ -29,6 +29,16 @@ pub(crate) trait Engine: Send + Sync {
     fn clock(&self) -> &ManualClock;
     /// Takes the engine away from the log, until the cut is healed.
     async fn cut(&self) -> Cut;
+    /// The process dies, and the program starts again on the same data, at a time when its claims are over.
+    async fn restart(&self, log: Arc<dyn StreamLog>, settings: StreamSettings) -> Arc<dyn StreamLog>;
+    /// The window to test deduplication with. Where the engine goes by a clock of its own, a test waits for it.
+    fn dedupe_window_ms(&self) -> u64 {
+        60_000
+    }
+    /// Bytes that an event of these tests takes beside its data, at most.
+    fn envelope_bytes_max(&self) -> u64 {
+        0
+    }
 }
 
 /// An engine that is away.
@@ -47,7 +57,7 @@ impl Cut {
 /// A test a case.
 macro_rules! contract_suite {
     ($engine:expr) => {
-        contract_suite!($engine;
+        contract_suite! { $engine;
             events_of_one_key_keep_their_order,
             a_batch_is_in_the_log_in_its_order,
             an_id_is_taken_once_within_the_window_and_again_after_it,
@@ -63,7 +73,7 @@ macro_rules! contract_suite {
             too_many_events_in_a_batch_are_refused,
             an_invalid_event_refuses_its_whole_batch,
             what_is_not_acked_comes_again_and_is_counted,
-            a_restart_delivers_again_at_once,
+            what_a_dead_process_had_is_delivered_again,
             acks_are_kept_over_a_restart,
             an_event_delivered_before_comes_alone,
             after_a_crash_each_of_the_last_batch_counts_as_delivered,
@@ -85,7 +95,7 @@ macro_rules! contract_suite {
             a_new_group_starts_before_the_oldest_kept_event,
             positions_are_never_reused,
             lag_and_depth_are_what_was_published_and_not_acked,
-        );
+        }
     };
     ($engine:expr; $($case:ident),* $(,)?) => {
         mod suite {
@@ -93,7 +103,9 @@ macro_rules! contract_suite {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    crate::contract::$case(&$engine).await;
+                    // Without an engine the test has skipped aloud.
+                    let Some(engine) = $engine(stringify!($case)).await else { return };
+                    crate::contract::$case(&engine).await;
                 }
             )*
         }

@@ -1,9 +1,10 @@
-//! The port's contract, and the consumer's, on the SQLite engine.
+//! The port's contract on each engine, and the consumer's.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 #[macro_use]
 mod contract;
 mod consumer;
+mod jetstream;
 mod sqlite;
 
 use std::sync::Arc;
@@ -72,6 +73,11 @@ impl Engine for SqliteEngine {
         &self.clock
     }
 
+    async fn restart(&self, log: Arc<dyn StreamLog>, settings: StreamSettings) -> Arc<dyn StreamLog> {
+        drop(log);
+        self.open(settings).await
+    }
+
     /// Another connection holds the write lock until the cut is healed.
     async fn cut(&self) -> Cut {
         let mut stranger = SqliteConnectOptions::new()
@@ -88,5 +94,3 @@ impl Engine for SqliteEngine {
         })
     }
 }
-
-contract_suite!(SqliteEngine::new());

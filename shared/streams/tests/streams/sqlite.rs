@@ -5,6 +5,13 @@ use streams::{StreamError, StreamLog, StreamSettings};
 use crate::contract::{STREAM, claim_of, event, group};
 use crate::{SqliteEngine, telemetry};
 
+#[expect(clippy::unused_async, reason = "as the suite asks for an engine")]
+async fn engine(_test: &str) -> Option<SqliteEngine> {
+    Some(SqliteEngine::new())
+}
+
+contract_suite!(engine);
+
 #[tokio::test]
 async fn the_metrics_tell_depth_lag_deliveries_and_dead_letters() {
     let engine = SqliteEngine::new();

@@ -39,8 +39,7 @@ pub(crate) async fn a_dead_letter_is_written_and_its_event_acked(engine: &dyn En
     // It can be shown whatever its data is.
     assert_eq!(serde_json::to_value(letter).unwrap()["event"]["data"], "{half");
     // A restart does not bring the event back.
-    drop(log);
-    let log = engine.open(StreamSettings::default()).await;
+    let log = engine.restart(log, StreamSettings::default()).await;
     let claim = claim_of(&log, "after", "a").await;
     assert_eq!(ids(&log.next(&claim, None, 3).await.unwrap()), ["2"]);
 }

@@ -40,13 +40,12 @@ pub(crate) async fn what_is_not_acked_comes_again_and_is_counted(engine: &dyn En
     assert_eq!(ids(&log.next(&claim, Some(ahead), 1).await.unwrap()), ["3"]);
 }
 
-pub(crate) async fn a_restart_delivers_again_at_once(engine: &dyn Engine) {
+pub(crate) async fn what_a_dead_process_had_is_delivered_again(engine: &dyn Engine) {
     let log = engine.open(StreamSettings::default()).await;
     log.publish(STREAM, &[event(1, "a")]).await.unwrap();
     let before = claim_of(&log, "before", "a").await;
     assert_eq!(log.next(&before, None, 1).await.unwrap()[0].deliveries, 1);
-    drop(log);
-    let log = engine.open(StreamSettings::default()).await;
+    let log = engine.restart(log, StreamSettings::default()).await;
     let after = claim_of(&log, "after", "a").await;
     assert!(after.epoch > before.epoch);
     assert_eq!(log.next(&after, None, 1).await.unwrap()[0].deliveries, 2);
@@ -65,8 +64,7 @@ pub(crate) async fn acks_are_kept_over_a_restart(engine: &dyn Engine) {
             .unwrap()
             .is_empty()
     );
-    drop(log);
-    let log = engine.open(StreamSettings::default()).await;
+    let log = engine.restart(log, StreamSettings::default()).await;
     let claim = claim_of(&log, "after", "a").await;
     assert_eq!(ids(&log.next(&claim, None, 2).await.unwrap()), ["2"]);
 }
@@ -93,9 +91,8 @@ pub(crate) async fn after_a_crash_each_of_the_last_batch_counts_as_delivered(eng
     log.publish(STREAM, &batch).await.unwrap();
     let claim = claim_of(&log, "before", "a").await;
     assert_eq!(ids(&log.next(&claim, None, 3).await.unwrap()), ["1", "2", "3"]);
-    drop(log);
     // Whichever of them was being handled: nobody knows, so each comes alone, a second time.
-    let log = engine.open(StreamSettings::default()).await;
+    let log = engine.restart(log, StreamSettings::default()).await;
     let claim = claim_of(&log, "after", "a").await;
     let mut acked = None;
     for id in ["1", "2", "3"] {

@@ -138,8 +138,7 @@ pub(crate) async fn positions_are_never_reused(engine: &dyn Engine) {
     ack_all(&log, &claim).await;
     engine.clock().advance(Duration::from_millis(60_001));
     log.collect(STREAM).await.unwrap();
-    drop(log);
-    let log = engine.open(settings()).await;
+    let log = engine.restart(log, settings()).await;
     log.publish(STREAM, &[event(2, "a")]).await.unwrap();
     let claim = claim_of(&log, "after", "a").await;
     assert_eq!(log.next(&claim, None, 1).await.unwrap()[0].position, Position(2));
@@ -161,7 +160,10 @@ pub(crate) async fn lag_and_depth_are_what_was_published_and_not_acked(engine: &
         }]
     };
     let lag = log.lag(STREAM).await.unwrap();
-    assert_eq!((lag.depth, lag.bytes, lag.groups), (4, 24, behind(4, 1_500)));
+    assert_eq!((lag.depth, lag.groups), (4, behind(4, 1_500)));
+    let data = 4 * "\"data\"".len() as u64;
+    let bytes = data..=data + 4 * engine.envelope_bytes_max();
+    assert!(bytes.contains(&lag.bytes), "{} bytes", lag.bytes);
     ack_all(&log, &claim).await;
     let lag = log.lag(STREAM).await.unwrap();
     assert_eq!((lag.depth, lag.groups), (4, behind(1, 1_500)));
