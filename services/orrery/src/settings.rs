@@ -190,9 +190,11 @@ fn from_data(data: &str) -> Derived {
     let values = [
         ("gateway.token_command", token_command(data)),
         ("issuer.database_url", database("issuer.db")),
+        ("issuer.api_key_secret_file", file("issuer.key")),
         ("shortener.database_url", database("shortener.db")),
         ("shortener.streams_url", database("streams.db")),
         ("shortener.leases_url", database("leases.db")),
+        ("shortener.clicks.spool_url", database("spool.db")),
         ("shortener.code_key_file", file("shortener.key")),
     ];
     values.map(|(path, value)| (path, value.into(), "data")).into()

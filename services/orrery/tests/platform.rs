@@ -2,6 +2,7 @@
 
 mod announcement;
 mod command_line;
+mod keys;
 mod lifecycle;
 mod readme;
 

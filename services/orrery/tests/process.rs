@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod engines;
 mod pages;
 mod platform;
 mod shortener;

@@ -1,6 +1,6 @@
 //! The shortener, seen from outside its process.
 
-mod crash;
+pub(crate) mod crash;
 mod durability;
 mod fuzzed;
 mod hostile;

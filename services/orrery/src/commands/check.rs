@@ -4,8 +4,11 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use clock::SystemClock;
-use sql::{Sqlite, SqliteSettings};
+use nats::Nats;
+use redis_engine::Redis;
+use sql::{Postgres, Sqlite, SqliteSettings};
 use telemetry::Telemetry;
+use wide::Wide;
 
 use super::{Workbench, on_workbench};
 use crate::Outcome;
@@ -25,7 +28,7 @@ pub(crate) fn check(settings: &Settings) -> Outcome {
                 ("FAILED", detail)
             }
         };
-        println!("{verdict:<7} {what:<23} {detail}");
+        println!("{verdict:<7} {what:<26} {detail}");
     };
     // Settings that could not be read never come this far; here it is asked whether the roles take them.
     line("telemetry", telemetry_takes(settings));
@@ -35,8 +38,8 @@ pub(crate) fn check(settings: &Settings) -> Outcome {
     let folder = Path::new(&settings.data);
     line("data folder", folder_is_usable(folder));
     line("ports", ports_are_free(settings));
-    for (setting, url) in stores(settings) {
-        line(setting, store_is_sound(setting, url));
+    for (setting, url) in engines(settings) {
+        line(setting, engine_is_fit(settings, setting, url));
     }
     if failed == 0 {
         Ok(())
@@ -79,8 +82,8 @@ fn ports_are_free(settings: &Settings) -> Result<String, String> {
     Ok(format!("those of base {} are free", settings.port_base))
 }
 
-/// Each store by the setting that names it.
-fn stores(settings: &Settings) -> [(&'static str, &str); 4] {
+/// Each engine by the setting that names it.
+fn engines(settings: &Settings) -> [(&'static str, &str); 7] {
     let shortener = &settings.shortener;
     [
         (
@@ -90,14 +93,54 @@ fn stores(settings: &Settings) -> [(&'static str, &str); 4] {
         ("shortener.database_url", &shortener.database_url),
         ("shortener.streams_url", &shortener.streams_url),
         ("shortener.leases_url", &shortener.leases_url),
+        ("shortener.cache_url", &shortener.cache_url),
+        ("shortener.clicks.spool_url", &shortener.clicks.spool_url),
+        ("gateway.rate_limit_url", &settings.gateway.rate_limit_url),
     ]
 }
 
-fn store_is_sound(setting: &str, url: &str) -> Result<String, String> {
-    let path = url
-        .strip_prefix("sqlite:")
-        .ok_or_else(|| format!("{setting} names an engine that is not compiled in"))?;
-    let path = Path::new(path);
+fn engine_is_fit(settings: &Settings, setting: &str, url: &str) -> Result<String, String> {
+    let (scheme, rest) = url.split_once(':').unwrap_or_default();
+    match scheme {
+        "memory" => Ok("in the process itself".to_owned()),
+        "sqlite" => file_is_sound(Path::new(rest)),
+        "postgres" | "postgresql" | "scylla" | "nats" | "redis" => on_workbench(async |bench: &Workbench| {
+            let reached = reach(settings, scheme, url, bench).await;
+            reached.map_err(|error| format!("{setting}: {error}"))
+        })
+        .map(|()| "answers".to_owned())
+        .map_err(|error| error.to_string()),
+        _ => Err(format!("{setting} names an engine that is not compiled in")),
+    }
+}
+
+/// Whether the engine answers. Nothing is made or changed there.
+async fn reach(settings: &Settings, scheme: &str, url: &str, bench: &Workbench) -> Result<(), String> {
+    let (telemetry, clock) = (bench.telemetry.clone(), bench.clock.clone());
+    let shortener = &settings.shortener;
+    match scheme {
+        "scylla" => {
+            let reached = Wide::connect(url, shortener.cql.clone(), telemetry, clock).await;
+            reached.map_err(|error| error.to_string())?.close().await;
+        }
+        "nats" => {
+            let reached = Nats::connect(url, shortener.nats.clone(), telemetry, clock).await;
+            reached.map_err(|error| error.to_string())?.close().await;
+        }
+        "redis" => {
+            let reached = Redis::connect(url, shortener.redis.clone(), telemetry, clock).await;
+            reached.map_err(|error| error.to_string())?.close().await;
+        }
+        _ => {
+            let pool = settings.issuer.postgres.clone();
+            let reached = Postgres::connect(url, pool, telemetry, clock).await;
+            reached.map_err(|error| error.to_string())?.close().await;
+        }
+    }
+    Ok(())
+}
+
+fn file_is_sound(path: &Path) -> Result<String, String> {
     if !path.exists() {
         return Ok("not there yet: the first start makes it".to_owned());
     }

@@ -74,7 +74,15 @@ async fn act(credentials: &Credentials, action: &KeyAction, now_ms: u64) -> Resu
 
 /// One line a key below a line of titles, in columns as wide as what stands in them.
 fn table(keys: &[(ApiKeyRecord, ClientRecord)], now_ms: u64) -> String {
-    let titles = ["KEY", "CLIENT", "CLIENT ID", "SCOPES", "CREATED", "EXPIRES", "STATE"];
+    let titles = [
+        "KEY",
+        "CLIENT",
+        "CLIENT ID",
+        "SCOPES",
+        "CREATED",
+        "EXPIRES",
+        "STATE",
+    ];
     let mut lines = vec![titles.map(str::to_owned)];
     for (key, client) in keys {
         lines.push([

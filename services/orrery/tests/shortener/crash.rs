@@ -3,10 +3,10 @@
 //! What clients did and saw becomes a history; `shared/history` judges it at the end. Clicks are counted twice, by
 //! the clients that were answered and by the store.
 
-mod click_count;
-mod clients;
+pub(crate) mod click_count;
+pub(crate) mod clients;
 mod machine;
-mod writer;
+pub(crate) mod writer;
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};

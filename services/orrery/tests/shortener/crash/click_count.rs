@@ -15,7 +15,7 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Links that are only followed, never changed.
 #[derive(Default)]
-pub(super) struct HotLinks {
+pub(crate) struct HotLinks {
     codes: Vec<String>,
     /// Redirects whose answer a client has.
     answered: AtomicU64,
@@ -28,19 +28,19 @@ pub(super) struct HotLinks {
 }
 
 impl HotLinks {
-    pub(super) fn of(codes: Vec<String>) -> Self {
+    pub(crate) fn of(codes: Vec<String>) -> Self {
         Self {
             codes,
             ..Self::default()
         }
     }
 
-    pub(super) fn answered(&self) -> u64 {
+    pub(crate) fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
     }
 
     /// Follows one of them; whether it was answered.
-    pub(super) async fn follow(&self, client: &Client, turn: u64) -> bool {
+    pub(crate) async fn follow(&self, client: &Client, turn: u64) -> bool {
         let place = usize::try_from(turn).expect("few arrivals") % self.codes.len();
         match client.follow(0, &self.codes[place]).await {
             Followed::There => self.answered.fetch_add(1, Ordering::Relaxed),
@@ -51,7 +51,7 @@ impl HotLinks {
     }
 
     /// How many more clicks are missing now than before this life, once the store's count stands still.
-    pub(super) async fn lost_in_this_life(&self, client: &Client, lost_max: f64) -> f64 {
+    pub(crate) async fn lost_in_this_life(&self, client: &Client, lost_max: f64) -> f64 {
         let before = self.lost_before.load(Ordering::Relaxed);
         #[expect(clippy::cast_possible_truncation, reason = "a few hundred clicks")]
         let good_enough = before + lost_max as i64;
@@ -64,7 +64,7 @@ impl HotLinks {
     }
 
     /// Waits until the store's count has stood still for long.
-    pub(super) async fn settle(&self, client: &Client) {
+    pub(crate) async fn settle(&self, client: &Client) {
         let lost = self
             .missing_when_still(client, STILL_POLLS_AT_END, i64::MAX)
             .await;
@@ -96,7 +96,14 @@ impl HotLinks {
         i64::try_from(sum).expect("few clicks")
     }
 
-    pub(super) fn assert_nothing_counted_twice(&self) {
+    /// How many clicks are missing, once settled.
+    pub(crate) fn lost(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand clicks")]
+        let lost = self.lost_before.load(Ordering::Relaxed) as f64;
+        lost
+    }
+
+    pub(crate) fn assert_nothing_counted_twice(&self) {
         let sent = self.answered() + self.unanswered.load(Ordering::Relaxed);
         assert!(
             self.stored.load(Ordering::Relaxed) <= sent,

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 /// One way to the gateway, shared by all sessions of one life.
 #[derive(Clone)]
-pub(super) struct Client {
+pub(crate) struct Client {
     http: HttpClient,
     token: String,
     recorder: Arc<Recorder<BufWriter<File>>>,
 }
 
 /// What became of following a link.
-pub(super) enum Followed {
+pub(crate) enum Followed {
     There,
     Nowhere,
     NoAnswer,
@@ -27,14 +27,14 @@ pub(super) enum Followed {
 
 /// A link one writer wants, under one idempotency key for all its attempts.
 #[derive(Clone)]
-pub(super) struct Claim {
-    pub(super) intent: String,
-    pub(super) alias: Option<String>,
-    pub(super) url: String,
+pub(crate) struct Claim {
+    pub(crate) intent: String,
+    pub(crate) alias: Option<String>,
+    pub(crate) url: String,
 }
 
 impl Client {
-    pub(super) fn new(http: HttpClient, token: String, recorder: Arc<Recorder<BufWriter<File>>>) -> Self {
+    pub(crate) fn new(http: HttpClient, token: String, recorder: Arc<Recorder<BufWriter<File>>>) -> Self {
         Self {
             http,
             token,
@@ -42,7 +42,7 @@ impl Client {
         }
     }
 
-    pub(super) async fn follow(&self, session: u64, code: &str) -> Followed {
+    pub(crate) async fn follow(&self, session: u64, code: &str) -> Followed {
         let started = self.recorder.start(session, Kind::Redirect, code, None);
         match self.http.get(&format!("/{code}")).await {
             Ok(answer) if answer.status == StatusCode::FOUND => {
@@ -63,7 +63,7 @@ impl Client {
     }
 
     /// How many clicks the store has counted.
-    pub(super) async fn clicks(&self, code: &str) -> u64 {
+    pub(crate) async fn clicks(&self, code: &str) -> u64 {
         let answer = self
             .managed(Method::GET, &format!("/v1/links/{code}"), None, None)
             .await;
@@ -74,7 +74,7 @@ impl Client {
             .expect("a link has a count of clicks")
     }
 
-    pub(super) async fn read(&self, session: u64, alias: &str) {
+    pub(crate) async fn read(&self, session: u64, alias: &str) {
         let started = self.recorder.start(session, Kind::Read, alias, None);
         match self
             .managed(Method::GET, &format!("/v1/links/{alias}"), None, None)
@@ -86,7 +86,7 @@ impl Client {
         }
     }
 
-    pub(super) async fn change(&self, session: u64, alias: &str, url: Option<&str>) {
+    pub(crate) async fn change(&self, session: u64, alias: &str, url: Option<&str>) {
         let (kind, method) = if url.is_some() {
             (Kind::Write, Method::PATCH)
         } else {
@@ -106,7 +106,7 @@ impl Client {
     }
 
     /// Claims once under the claim's key; the code it got, `Err(true)` when an answer is still owed.
-    pub(super) async fn claim(&self, session: u64, claim: &Claim) -> Result<String, bool> {
+    pub(crate) async fn claim(&self, session: u64, claim: &Claim) -> Result<String, bool> {
         let key = claim.alias.as_deref().unwrap_or_default();
         let started = self
             .recorder

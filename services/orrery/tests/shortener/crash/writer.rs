@@ -18,7 +18,7 @@ const THINK_MS: std::ops::Range<u64> = 1..15;
 const SETTLE_ROUNDS: usize = 100;
 
 /// One session that makes, reads, changes and deletes links, one request at a time, over all lives of the platform.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     session: u64,
     rng: StdRng,
     wishes: u64,
@@ -29,7 +29,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(session: u64) -> Self {
+    pub(crate) fn new(session: u64) -> Self {
         let rng = StdRng::seed_from_u64(session);
         Self {
             session,
@@ -41,7 +41,7 @@ impl Writer {
     }
 
     /// Works until it is over, first on the answers it is owed.
-    pub(super) async fn work(mut self, client: Client, over: Arc<AtomicBool>) -> Self {
+    pub(crate) async fn work(mut self, client: Client, over: Arc<AtomicBool>) -> Self {
         self.retry_owed(&client).await;
         while !over.load(Ordering::Relaxed) {
             self.step(&client).await;
@@ -52,7 +52,7 @@ impl Writer {
     }
 
     /// Makes links that are left alone from then on, and gives their codes.
-    pub(super) async fn make_links(&mut self, client: &Client, count: usize) -> Vec<String> {
+    pub(crate) async fn make_links(&mut self, client: &Client, count: usize) -> Vec<String> {
         while self.acknowledged.len() < count {
             let claim = self.wish(None);
             self.claim(client, claim).await;
@@ -61,12 +61,12 @@ impl Writer {
     }
 
     /// How many links it was told it has made.
-    pub(super) fn links(&self) -> usize {
+    pub(crate) fn links(&self) -> usize {
         self.acknowledged.len()
     }
 
     /// Gets the answers it is owed.
-    pub(super) async fn settle(&mut self, client: &Client) {
+    pub(crate) async fn settle(&mut self, client: &Client) {
         for _ in 0..SETTLE_ROUNDS {
             if self.has_settled() {
                 return;
@@ -75,12 +75,12 @@ impl Writer {
         }
     }
 
-    pub(super) fn has_settled(&self) -> bool {
+    pub(crate) fn has_settled(&self) -> bool {
         self.owed.is_empty()
     }
 
     /// Follows all its generated links and repeats some of its claims; the history tells what came of it.
-    pub(super) async fn look_at_everything(&mut self, client: &Client, repeats_max: usize) {
+    pub(crate) async fn look_at_everything(&mut self, client: &Client, repeats_max: usize) {
         for (claim, code) in &self.acknowledged {
             if claim.alias.is_none() {
                 let followed = client.follow(self.session, code).await;

@@ -1,0 +1,143 @@
+//! `orrery dlq`: the events that were given up, looked at and published again.
+
+use std::sync::Arc;
+
+use streams::{DeadLetter, StreamLog};
+
+use super::{Workbench, on_workbench};
+use crate::Outcome;
+use crate::cli::DlqAction;
+use crate::settings::Settings;
+
+/// Dead letters asked for at a time.
+const PAGE: u32 = 100;
+
+/// Works whether the platform runs or not, on whatever engine `shortener.streams_url` names.
+pub(crate) fn dlq(settings: &Settings, action: &DlqAction) -> Outcome {
+    on_workbench(async |bench: &Workbench| {
+        let log = shortener::open_log(&settings.shortener, &bench.telemetry, &bench.clock)
+            .await
+            .map_err(|error| error.to_string())?;
+        match action {
+            DlqAction::List { stream, all, limit } => list(&log, stream, *all, *limit).await,
+            DlqAction::Show { id, stream } => show(&log, stream, *id).await,
+            DlqAction::Replay { ids, all, stream } => {
+                let ids = if *all { waiting(&log, stream).await? } else { ids.clone() };
+                replay(&log, &ids).await
+            }
+        }
+    })
+}
+
+type Log = Arc<dyn StreamLog>;
+
+/// Every page from `after` on, until `take` has had enough.
+async fn letters(
+    log: &Log,
+    stream: &str,
+    after: u64,
+    mut take: impl FnMut(DeadLetter) -> bool,
+) -> Result<(), String> {
+    let mut after = Some(after);
+    while let Some(from) = after {
+        let page = log.dead_letters(stream, from, PAGE).await.map_err(said)?;
+        for letter in page.items {
+            if !take(letter) {
+                return Ok(());
+            }
+        }
+        after = page.next;
+    }
+    Ok(())
+}
+
+async fn list(log: &Log, stream: &str, all: bool, limit: usize) -> Result<(), String> {
+    let mut printed = 0;
+    letters(log, stream, 0, |letter| {
+        if printed < limit && (all || letter.replayed_ms.is_none()) {
+            printed += 1;
+            println!("{}", line(&letter));
+        }
+        printed < limit
+    })
+    .await?;
+    if printed == 0 {
+        println!("no dead letters in `{stream}`");
+    }
+    Ok(())
+}
+
+fn line(letter: &DeadLetter) -> String {
+    let state = if letter.replayed_ms.is_some() {
+        "replayed"
+    } else {
+        "waiting"
+    };
+    format!(
+        "{:<6} {:<9} {} group={} deliveries={} type={} event={} reason={}",
+        letter.id,
+        state,
+        moment(letter.died_ms),
+        letter.group,
+        letter.deliveries,
+        letter.event.kind,
+        letter.event.id,
+        letter.reason,
+    )
+}
+
+fn moment(unix_ms: u64) -> String {
+    use time::format_description::well_known::Rfc3339;
+    let nanos = i128::from(unix_ms) * 1_000_000;
+    time::OffsetDateTime::from_unix_timestamp_nanos(nanos)
+        .ok()
+        .and_then(|at| at.format(&Rfc3339).ok())
+        .unwrap_or_else(|| unix_ms.to_string())
+}
+
+async fn show(log: &Log, stream: &str, id: u64) -> Result<(), String> {
+    // Lists begin after an id, so the one before it finds it.
+    let before = id.checked_sub(1).ok_or("ids of dead letters count from 1")?;
+    let page = log.dead_letters(stream, before, 1).await.map_err(said)?;
+    let letter = page.items.into_iter().find(|letter| letter.id == id);
+    let letter = letter.ok_or_else(|| format!("no dead letter {id} in `{stream}`"))?;
+    let text = serde_json::to_string_pretty(&letter).map_err(|error| error.to_string())?;
+    println!("{text}");
+    Ok(())
+}
+
+async fn waiting(log: &Log, stream: &str) -> Result<Vec<u64>, String> {
+    let mut ids = Vec::new();
+    letters(log, stream, 0, |letter| {
+        if letter.replayed_ms.is_none() {
+            ids.push(letter.id);
+        }
+        true
+    })
+    .await?;
+    Ok(ids)
+}
+
+/// Each by itself: one that fails keeps none of the others back.
+async fn replay(log: &Log, ids: &[u64]) -> Result<(), String> {
+    let mut failed = 0;
+    for id in ids {
+        match log.replay(*id).await {
+            Ok(()) => println!("{id} replayed"),
+            Err(error) => {
+                failed += 1;
+                eprintln!("{id} not replayed: {error}");
+            }
+        }
+    }
+    println!("{} replayed, {failed} failed", ids.len() - failed);
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(format!("{failed} of {} were not replayed", ids.len()))
+    }
+}
+
+fn said(error: streams::StreamError) -> String {
+    error.to_string()
+}

@@ -1,0 +1,58 @@
+//! A person with a token at one gateway.
+
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode};
+use load::{HttpClient, HttpSettings};
+use serde_json::Value;
+
+/// One way in.
+#[derive(Clone)]
+pub(crate) struct Api {
+    http: HttpClient,
+    token: String,
+}
+
+impl Api {
+    pub(crate) fn new(url: &str, token: &str) -> Self {
+        let settings = HttpSettings {
+            deadline: Duration::from_secs(15),
+            ..HttpSettings::default()
+        };
+        Self {
+            http: HttpClient::new(url, settings).expect("a loopback address"),
+            token: token.to_owned(),
+        }
+    }
+
+    /// A request of the management API: its status and its JSON.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> (StatusCode, Value) {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", self.token));
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let text = body.map(Value::to_string).unwrap_or_default();
+        let request = request.body(text).expect("a request");
+        let answer = self.http.send(request).await.expect("the gateway answers");
+        let json = serde_json::from_slice(&answer.body).unwrap_or_default();
+        (answer.status, json)
+    }
+
+    /// Follows a link: the status, and where it leads.
+    pub(crate) async fn follow(&self, code: &str) -> (StatusCode, Option<String>) {
+        let answer = self.http.get(&format!("/{code}")).await.expect("the gateway answers");
+        (answer.status, answer.header("location").map(str::to_owned))
+    }
+}
