@@ -113,24 +113,19 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    fn yes() -> Option<CqlValue> {
-        Some(CqlValue::Boolean(true))
-    }
+    const YES: Option<CqlValue> = Some(CqlValue::Boolean(true));
+    const NO: Option<CqlValue> = Some(CqlValue::Boolean(false));
 
-    fn no() -> Option<CqlValue> {
-        Some(CqlValue::Boolean(false))
-    }
-
-    fn text(text: &str) -> Option<CqlValue> {
-        Some(CqlValue::Text(text.to_owned()))
+    fn text(text: &str) -> CqlValue {
+        CqlValue::Text(text.to_owned())
     }
 
     #[test]
     fn a_write_that_was_done_tells_nothing_of_the_row_on_either_server() {
-        let cassandra = sorted(names(&["[applied]"]), vec![vec![yes()]]).unwrap();
-        let scylla_insert = vec![vec![yes(), None, None]];
+        let cassandra = sorted(names(&["[applied]"]), vec![vec![YES]]).unwrap();
+        let scylla_insert = vec![vec![YES, None, None]];
         let scylla_insert = sorted(names(&["[applied]", "code", "id"]), scylla_insert).unwrap();
-        let scylla_update = vec![vec![yes(), text("a"), Some(CqlValue::BigInt(1))]];
+        let scylla_update = vec![vec![YES, Some(text("a")), Some(CqlValue::BigInt(1))]];
         let scylla_update = sorted(names(&["[applied]", "code", "id"]), scylla_update).unwrap();
         for answer in [cassandra, scylla_insert, scylla_update] {
             assert!(answer.applied && answer.rows.is_empty(), "{answer:?}");
@@ -139,9 +134,9 @@ mod tests {
 
     #[test]
     fn a_refused_write_tells_its_row_wherever_the_columns_stand() {
-        let cassandra = vec![vec![no(), text("a"), Some(CqlValue::BigInt(7)), None]];
+        let cassandra = vec![vec![NO, Some(text("a")), Some(CqlValue::BigInt(7)), None]];
         let cassandra = sorted(names(&["[applied]", "code", "id", "url"]), cassandra).unwrap();
-        let elsewhere = vec![vec![text("a"), Some(CqlValue::BigInt(7)), no(), None]];
+        let elsewhere = vec![vec![Some(text("a")), Some(CqlValue::BigInt(7)), NO, None]];
         let elsewhere = sorted(names(&["code", "id", "[applied]", "url"]), elsewhere).unwrap();
         for answer in [cassandra, elsewhere] {
             assert!(!answer.applied);
@@ -157,8 +152,8 @@ mod tests {
 
     #[test]
     fn a_refused_update_of_nothing_tells_no_row() {
-        let cassandra = sorted(names(&["[applied]"]), vec![vec![no()]]).unwrap();
-        let scylla = sorted(names(&["[applied]", "id"]), vec![vec![no(), None]]).unwrap();
+        let cassandra = sorted(names(&["[applied]"]), vec![vec![NO]]).unwrap();
+        let scylla = sorted(names(&["[applied]", "id"]), vec![vec![NO, None]]).unwrap();
         for answer in [cassandra, scylla] {
             assert!(!answer.applied && answer.rows.is_empty(), "{answer:?}");
         }
@@ -169,16 +164,16 @@ mod tests {
         let row = |done: Option<CqlValue>, id: Option<i64>| vec![done, id.map(CqlValue::BigInt)];
         let columns = || names(&["[applied]", "id"]);
         // Cassandra tells the rows in the way, ScyllaDB one row for each statement.
-        let cassandra = sorted(columns(), vec![row(no(), Some(2))]).unwrap();
-        let scylla = sorted(columns(), vec![row(no(), None), row(no(), Some(2))]).unwrap();
+        let cassandra = sorted(columns(), vec![row(NO, Some(2))]).unwrap();
+        let scylla = sorted(columns(), vec![row(NO, None), row(NO, Some(2))]).unwrap();
         for answer in [cassandra, scylla] {
             assert!(!answer.applied);
             assert_eq!(answer.rows.len(), 1);
             assert_eq!(answer.rows[0].get::<i64>("id").unwrap(), Some(2));
         }
-        let done = sorted(columns(), vec![row(yes(), None), row(yes(), Some(1))]).unwrap();
+        let done = sorted(columns(), vec![row(YES, None), row(YES, Some(1))]).unwrap();
         assert!(done.applied);
-        let mixed = sorted(columns(), vec![row(yes(), None), row(no(), None)]).unwrap();
+        let mixed = sorted(columns(), vec![row(YES, None), row(NO, None)]).unwrap();
         assert!(!mixed.applied);
     }
 

@@ -148,7 +148,7 @@ impl Effect {
     fn attempt(self, error: RequestAttemptError) -> WideError {
         use RequestAttemptError as Attempt;
         match error {
-            Attempt::DbError(error, message) => self.answered(&error, message),
+            Attempt::DbError(error, message) => self.answered(&error, &message),
             Attempt::UnableToAllocStreamId => WideError::Overloaded,
             Attempt::BrokenConnectionError(_) if self == Self::Read => {
                 WideError::Unavailable(error.to_string())
@@ -164,7 +164,7 @@ impl Effect {
         }
     }
 
-    fn answered(self, error: &DbError, message: String) -> WideError {
+    fn answered(self, error: &DbError, message: &str) -> WideError {
         let told = format!("{error}: {message}");
         match error {
             // A conditional write is refused for want of replicas before it proposes anything, with its serial level; a
@@ -189,8 +189,6 @@ impl Effect {
                     WideError::Unknown(told)
                 }
             }
-            DbError::ReadTimeout { .. } if self == Self::Read => WideError::Deadline,
-            DbError::ReadFailure { .. } if self == Self::Read => WideError::Unavailable(told),
             // Refused before anything was done.
             DbError::SyntaxError
             | DbError::Invalid
@@ -201,7 +199,9 @@ impl Effect {
             | DbError::Unprepared { .. }
             | DbError::ProtocolError => WideError::Unexpected(told),
             // A SERIAL read finishes a conditional write that it finds half-done: it reports write timeouts of its own.
-            DbError::WriteTimeout { .. } if self == Self::Read => WideError::Deadline,
+            DbError::ReadTimeout { .. } | DbError::WriteTimeout { .. } if self == Self::Read => {
+                WideError::Deadline
+            }
             _ if self == Self::Read => WideError::Unavailable(told),
             // Timeouts and failures of replicas, CAS_WRITE_UNKNOWN (0x1700) and whatever is not named yet.
             _ => WideError::Unknown(told),

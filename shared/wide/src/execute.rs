@@ -208,9 +208,8 @@ impl Inner {
         let mut pause = REPEAT_PAUSE;
         let mut may_stand = None;
         loop {
-            let error = match self.once(bound, Effect::Write, deadline).await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
+            let Err(error) = self.once(bound, Effect::Write, deadline).await else {
+                return Ok(());
             };
             match error {
                 WideError::Unknown(_) => may_stand = Some(error),

@@ -125,6 +125,7 @@ impl Statement {
     }
 
     /// The same, repeatable.
+    #[must_use]
     pub const fn idempotent(mut self) -> Self {
         self.idempotent = true;
         self

@@ -38,9 +38,9 @@ async fn declared_levels_are_on_the_wire() {
         ..crate::settings()
     };
     let wide = connect(&url, settings).await.unwrap();
-    let text = |cql: &str| cql.replace("{keyspace}", direct.keyspace());
+    let named = |cql: &str| cql.replace("{keyspace}", direct.keyspace());
     let sent = |cql: &str, level, serial| {
-        let texts = vec![text(cql)];
+        let texts = vec![named(cql)];
         vec![Sent { texts, level, serial }]
     };
 
@@ -75,7 +75,7 @@ async fn declared_levels_are_on_the_wire() {
             ];
             wide.conditional_batch(&batch, parts).await.unwrap();
             let expected = Sent {
-                texts: vec![text(CLAIM), text(CLAIM)],
+                texts: vec![named(CLAIM), named(CLAIM)],
                 level: code,
                 serial: Some(serial_code),
             };

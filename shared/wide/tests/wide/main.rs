@@ -1,6 +1,7 @@
 //! Sessions on a real CQL server.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod cluster;
 mod conditions;
 mod faults;
 mod levels;
