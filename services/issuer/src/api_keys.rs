@@ -137,7 +137,7 @@ mod tests {
         let (one, two) = (ApiKey::generate(), ApiKey::generate());
         assert_eq!(id_of(&one.text), Some(one.id.as_str()));
         assert_ne!(one.id, two.id);
-        let secret = one.text.rsplitn(2, &format!("{}_", one.id)).next().unwrap();
+        let secret = one.text.split(&format!("{}_", one.id)).nth(1).unwrap();
         assert_eq!(URL_SAFE_NO_PAD.decode(secret).unwrap().len(), 32);
         assert!(!two.text.contains(secret));
     }

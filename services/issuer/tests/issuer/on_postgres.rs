@@ -207,3 +207,35 @@ async fn a_lock_that_another_program_holds_is_503_and_uses_no_code_up() {
     service.stop().await;
     engine.remove().await;
 }
+
+#[tokio::test]
+async fn a_schema_that_an_older_program_cannot_live_with_is_refused() {
+    let Some(engine) = OnPostgres::new("a_schema_that_an_older_program_cannot_live_with_is_refused") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clock::ManualClock::at(NOW_MS);
+    let shared: clock::SharedClock = clock.clone();
+    let settings = issuer::Settings {
+        database_url: Some(engine.url()),
+        ..settings(folder.path())
+    };
+    let telemetry = telemetry(&clock);
+    let migrate = async || issuer::migrate(&settings, &telemetry, &shared).await;
+    migrate().await.unwrap();
+    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)";
+    engine
+        .sql(&format!(
+            "{later} VALUES (98, 'adds', true, '\\x00', 0); INSERT INTO sql_schema VALUES (98, 0)"
+        ))
+        .await;
+    migrate().await.expect("what only adds is lived with");
+    engine
+        .sql(&format!(
+            "{later} VALUES (99, 'takes away', true, '\\x00', 0); INSERT INTO sql_schema VALUES (99, 99)"
+        ))
+        .await;
+    let error = migrate().await.unwrap_err();
+    assert_eq!(error.code(), "sql_schema_newer", "{error}");
+    engine.remove().await;
+}
