@@ -58,13 +58,13 @@ impl<K: Hash + Eq + Clone, V: Clone, E> Inner<K, V, E> {
         let reached = look.is_ok();
         let fill = match look {
             Ok(Look::Absent) => return shared(None),
-            Ok(Look::Hit(bytes)) => match (far.codec.decode)(&bytes) {
-                Some(value) => return shared(Some(value)),
-                None => {
-                    far.metrics.operation("look", "unreadable");
-                    None
+            Ok(Look::Hit(bytes)) => {
+                if let Some(value) = (far.codec.decode)(&bytes) {
+                    return shared(Some(value));
                 }
-            },
+                far.metrics.operation("look", "unreadable");
+                None
+            }
             Ok(Look::Fill(lease)) => Some((text, lease)),
             Ok(Look::Load) | Err(_) => None,
         };

@@ -161,7 +161,7 @@ where
     ) -> Self {
         let capacity = settings.capacity.max(1);
         let shards = SHARDS_MAX.min(capacity);
-        let shard = |_| {
+        let empty = |_| {
             let shelf = Shelf::new(capacity / shards);
             RwLock::new(Shard {
                 shelf,
@@ -183,7 +183,7 @@ where
             looks: places(),
             chance,
             hasher: RandomState::new(),
-            shards: (0..shards).map(shard).collect(),
+            shards: (0..shards).map(empty).collect(),
         };
         Self {
             inner: Arc::new(inner),

@@ -18,7 +18,7 @@ pub(crate) use writing::*;
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 /// Longer than any case takes.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 /// Short enough to wait for, long enough not to end by itself meanwhile on an engine with a clock of its own.
 pub(crate) const SHORT: Duration = Duration::from_millis(300);
 

@@ -47,7 +47,7 @@ two_level_suite!(start);
 async fn no_more_keys_than_its_capacity_are_kept_and_the_loads_go_on() {
     let clock = ManualClock::at(1_800_000_000_000);
     let level = MemorySharedCache::new(3, clock);
-    let hour = Duration::from_secs(3_600);
+    let hour = Duration::from_hours(1);
     for i in 0..10 {
         let key = format!("k{i}");
         let Ok(Look::Fill(lease)) = level.look(&key, hour).await else {

@@ -119,13 +119,13 @@ impl Process {
     /// A reader whose load says that it began, reads the origin at once, and answers when the test says so.
     pub(crate) async fn slow_read(&self, key: &str) -> (JoinHandle<Answer>, oneshot::Sender<()>) {
         let (go_on, gate) = oneshot::channel();
-        let (began, begun) = oneshot::channel();
+        let (say_begun, begun) = oneshot::channel();
         let (links, origin, key) = (self.links.clone(), Arc::clone(&self.origin), key.to_owned());
         let wanted = key.clone();
         let load = move || async move {
             origin.reads.fetch_add(1, Ordering::SeqCst);
             let found: Loaded = Ok(origin.get(&wanted));
-            began.send(()).expect("the test listens");
+            say_begun.send(()).expect("the test listens");
             gate.await.expect("the test lets it go on");
             found
         };
