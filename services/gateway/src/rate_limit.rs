@@ -33,18 +33,20 @@ impl Buckets {
         let url = settings.rate_limit_url.as_str();
         match url.split(':').next() {
             Some("memory") if url == "memory:" => Ok(Self::Memory),
-            Some("redis") => RedisUrl::parse(url).map(|_| Self::Redis).map_err(refused),
+            Some("redis") => RedisUrl::parse(url)
+                .map(|_| Self::Redis)
+                .map_err(|error| refused(error.to_string())),
             _ => Err(refused(
-                "names no engine: use memory: or redis://host:port/DB?prefix=NAME",
+                "names no engine: use memory: or redis://host:port/DB?prefix=NAME".to_owned(),
             )),
         }
     }
 }
 
-fn refused(detail: impl ToString) -> SettingError {
+fn refused(detail: String) -> SettingError {
     SettingError {
         setting: "rate_limit_url",
-        detail: detail.to_string(),
+        detail,
     }
 }
 
@@ -112,9 +114,10 @@ async fn connect(role: &Role, settings: &Settings) -> Result<Redis, SettingError
     let (url, clock) = (&settings.rate_limit_url, role.clock.clone());
     if settings.rate_limit_on_loss == OnLoss::Refuse {
         let connected = Redis::connect(url, settings.redis.clone(), role.telemetry.clone(), clock).await;
-        return connected.map_err(refused);
+        return connected.map_err(|error| refused(error.to_string()));
     }
-    let redis = Redis::connecting(url, settings.redis.clone(), &role.telemetry, clock).map_err(refused)?;
+    let redis = Redis::connecting(url, settings.redis.clone(), &role.telemetry, clock)
+        .map_err(|error| refused(error.to_string()))?;
     if let Err(error) = redis.probe().await {
         tracing::warn!(%error, "starting without the shared rate limiter; this gateway counts for itself until it is there");
     }

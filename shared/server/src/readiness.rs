@@ -155,7 +155,7 @@ impl Check {
         let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
         match (&verdict.result, &result) {
             (Ok(()), Err(reason)) => {
-                tracing::warn!(check = self.name, reason, need = ?self.need, "a check fails")
+                tracing::warn!(check = self.name, reason, need = ?self.need, "a check fails");
             }
             (Err(_), Ok(())) => tracing::info!(check = self.name, "the check passes"),
             _ => {}

@@ -9,7 +9,6 @@ use gateway::Settings;
 use identity::{Claims, Principal, Scopes, SigningKey, Tenant, User};
 use server::{Drain, Role, ServerSettings};
 use telemetry::{Telemetry, TelemetrySettings};
-use tokio::task::JoinHandle;
 
 use crate::upstreams;
 
@@ -24,7 +23,6 @@ pub(crate) struct Front {
     pub(crate) key: SigningKey,
     issuer: String,
     drain: Drain,
-    _running: Option<JoinHandle<()>>,
 }
 
 /// What a test may choose.
@@ -57,10 +55,8 @@ impl Plan {
     }
 
     pub(crate) fn start(self) -> Front {
-        let (mut front, role, settings) = self.prepare();
-        front._running = Some(tokio::spawn(async move {
-            gateway::run(role, settings).await.expect("a gateway");
-        }));
+        let (front, role, settings) = self.prepare();
+        tokio::spawn(async move { gateway::run(role, settings).await.expect("a gateway") });
         front
     }
 
@@ -103,7 +99,6 @@ impl Plan {
             key: self.key,
             issuer,
             drain,
-            _running: None,
         };
         (front, role, self.settings)
     }

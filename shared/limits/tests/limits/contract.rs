@@ -63,7 +63,7 @@ pub(crate) async fn passes(limiter: &Arc<dyn RateLimiter>, key: &str, requests: 
 
 /// A wait of an hour that began a moment ago.
 fn is_about_an_hour(wait: Option<Duration>) -> bool {
-    wait.is_some_and(|wait| wait <= HOUR && wait > HOUR - Duration::from_mins(5))
+    wait.is_some_and(|wait| wait <= HOUR && wait > Duration::from_mins(55))
 }
 
 pub(crate) async fn a_burst_passes_and_then_nothing_until_a_token_is_back(engine: &impl Engine) {
@@ -169,5 +169,5 @@ pub(crate) async fn the_largest_bucket_is_reckoned_with(engine: &impl Engine) {
         (true, u32::MAX, u32::MAX - 1)
     );
     let second = ask(&limiter, "acme").await;
-    assert!(second.allowed && second.remaining <= u32::MAX - 1, "{second:?}");
+    assert!(second.allowed && second.remaining < u32::MAX, "{second:?}");
 }
