@@ -98,7 +98,7 @@ pub(crate) fn up(cql_nodes: Option<usize>, native: bool) -> Result<Up, String> {
     let base = ports::base()?;
     let mut up = Up::default();
     let mut wanted = Vec::new();
-    let mut running = Vec::new();
+    let (mut running, mut lost) = (Vec::new(), Vec::new());
     for kind in Kind::ALL {
         match found(kind, &listed) {
             Found::Ours(nodes) if kind == Kind::Cql && cql_nodes.is_some_and(|wanted| wanted != nodes) => {
@@ -106,7 +106,11 @@ pub(crate) fn up(cql_nodes: Option<usize>, native: bool) -> Result<Up, String> {
                 down(&[kind], false)?;
                 wanted.push(kind);
             }
-            Found::Ours(nodes) => running.extend(nodes::of(kind, base, nodes)),
+            // A cluster may have lost a node.
+            Found::Ours(nodes) => nodes::of(kind, base, nodes).into_iter().for_each(|node| {
+                let runs = compose::runs(kind) || native::process(&node.name).is_some();
+                if runs { &mut running } else { &mut lost }.push(node);
+            }),
             Found::Listed => println!("{}: listed in engines.json and answers; left alone", kind.name()),
             Found::Nothing => wanted.push(kind),
         }
@@ -136,6 +140,7 @@ pub(crate) fn up(cql_nodes: Option<usize>, native: bool) -> Result<Up, String> {
     }
     up.started = waiting.iter().map(|one| one.node.kind).collect();
     up.started.dedup();
+    waiting.extend(native::start(&lost)?);
     // One that ran already may still be starting.
     waiting.extend(running.into_iter().map(native::Waiting::running));
     for (kind, why) in native::until_answering(waiting) {

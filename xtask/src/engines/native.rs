@@ -14,6 +14,8 @@ use crate::test::now;
 
 /// A JVM on a busy machine takes a while, three of them take longer.
 const READY_WITHIN: Duration = Duration::from_mins(4);
+/// One that ran already has had its time.
+const RUNNING_ANSWERS_WITHIN: Duration = Duration::from_mins(1);
 /// An engine that was asked to end is killed after this.
 const ENDS_WITHIN_S: u32 = 15;
 const POLL: Duration = Duration::from_millis(100);
@@ -56,11 +58,13 @@ impl Waiting {
             Ok(Answer::NotYet(said)) => said,
             Err(e) => e.to_string(),
         };
-        if self.since.elapsed() > READY_WITHIN {
-            return Err(format!(
-                "does not answer after {} s: {said}",
-                READY_WITHIN.as_secs()
-            ));
+        let within = if self.started.is_some() {
+            READY_WITHIN
+        } else {
+            RUNNING_ANSWERS_WITHIN
+        };
+        if self.since.elapsed() > within {
+            return Err(format!("does not answer after {} s: {said}", within.as_secs()));
         }
         Ok(None)
     }
