@@ -1,6 +1,8 @@
 //! The port to whatever keeps the links. Semantics only; `tests/shortener/contract.rs` is the suite that every engine passes.
 
+pub mod cql;
 pub mod sqlite;
+mod stored;
 
 use std::ops::Range;
 
@@ -13,7 +15,10 @@ use crate::link::{Code, CountedLink, Link};
 
 /// Where links, their counts, idempotency records and the state of the code space are kept.
 ///
-/// **Atomicity.** Each method is one atomic step: all of it is seen by others, or none. On return of `Ok` a write is durable.
+/// **Atomicity.** What a method does to one link is one atomic step, and on return of `Ok` all of a write is there and durable. What
+/// goes with the link (its record, its place in the list, its counts) and the links of one batch of clicks may be seen to follow one
+/// by one where an engine has no transaction over several rows; but no link is seen without its place in the list, and no
+/// record before its link.
 ///
 /// **Order.** All operations on one code are linearizable, as are those on the code space. A read begun after a write was
 /// acknowledged sees it.
@@ -24,16 +29,17 @@ use crate::link::{Code, CountedLink, Link};
 /// **Expiry.** Nothing is hidden by time: an expired link is kept and shown until it is deleted, and the caller judges. An expired
 /// idempotency record counts as absent, judged by the time handed in.
 ///
-/// **Unknown outcomes.** After [`StoreError::Unknown`] the write may stand already, or land later, or never: a read that does not
-/// find it proves nothing, until a later write through the same handle was acknowledged or the process has ended. Repeating it is
-/// what settles it: by its idempotency key, revision, or event id it has one effect. After any other error nothing was written. A future dropped half-way leaves a whole write or none.
+/// **Unknown outcomes.** After [`StoreError::Unknown`] the write may stand already, in part, or land later, or never: a read that does
+/// not find it proves nothing. Repeating it is what settles it: by its idempotency key, link id, revision, or event id it has one
+/// effect. After any other error nothing was written that can be seen. A future dropped half-way leaves what an unknown outcome leaves.
 #[async_trait]
 pub trait LinkStore: Send + Sync + 'static {
-    /// Inserts a link if its code is free and, in the same step, the idempotency record whose answer it is.
+    /// Inserts a link if its code is free and, with it, the idempotency record whose answer it is.
     ///
     /// The record is looked at first: if a live one is there, nothing is written and the answer is [`Created::Before`],
     /// whatever the record's fingerprint, which the caller compares. Of any number of racing claims of one code exactly one gets
-    /// [`Created::Now`]. The present time is the link's `created_at_ms`.
+    /// [`Created::Now`]. The present time is the link's `created_at_ms`. Repeated without a record, a create is answered
+    /// [`Created::Now`] again while its link stands.
     async fn create(&self, link: &Link, record: Option<&NewRecord>) -> Result<Created, StoreError>;
 
     /// The live idempotency record under `scope`, if there is one.
@@ -58,11 +64,12 @@ pub trait LinkStore: Send + Sync + 'static {
     /// `false` when it has changed or gone meanwhile.
     async fn replace(&self, link: &Link) -> Result<bool, StoreError>;
 
-    /// Deletes a tenant's link with its counts; `false` when there is none. The code is free from then on.
+    /// Deletes a tenant's link with its counts; `false` when there is none. The code is free from then on. Of several at the same
+    /// time at least one is answered `true`.
     async fn delete(&self, tenant: &Tenant, code: &Code) -> Result<bool, StoreError>;
 
     /// Takes the next `count` counters below `ceiling`, which nobody was given before or will be again.
-    /// [`StoreError::CodesExhausted`] when fewer are left.
+    /// [`StoreError::CodesExhausted`] when fewer are left. Counters may be skipped: those of an unknown outcome are nobody's.
     async fn lease_counters(&self, count: u64, ceiling: u64) -> Result<Range<u64>, StoreError>;
 
     /// The fingerprint of the code key, if one was ever pinned.
@@ -71,12 +78,12 @@ pub trait LinkStore: Send + Sync + 'static {
     /// Pins the fingerprint unless one is pinned already; answers with the one that holds now.
     async fn pin_key_fingerprint(&self, fingerprint: &str) -> Result<String, StoreError>;
 
-    /// Adds a batch to the counts, once however often its event is handed in: the event id is remembered in the same step.
+    /// Adds a batch to the counts, once however often its event is handed in: the event id is remembered with each link's count.
     /// Counts of links that are gone are dropped. `false` when the event had been counted before.
     async fn add_clicks(&self, batch: &ClickBatch) -> Result<bool, StoreError>;
 
     /// Forgets up to `rows_max` expired idempotency records and as many event ids counted before `events_before_ms`;
-    /// answers how many in all. Never needed for correctness.
+    /// answers how many in all; always 0 where rows end by themselves. Never needed for correctness.
     async fn collect_garbage(
         &self,
         now_ms: u64,

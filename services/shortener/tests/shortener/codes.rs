@@ -34,7 +34,7 @@ proptest! {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn allocators_that_share_a_store_never_give_the_same_code() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::sqlite("codes").await.unwrap();
     let key = CodeKey::generate();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..4 {
@@ -57,7 +57,7 @@ async fn allocators_that_share_a_store_never_give_the_same_code() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_of_a_range_at_a_restart_is_never_given() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::sqlite("codes").await.unwrap();
     let key = CodeKey::generate();
     let mut seen = HashSet::new();
     for _ in 0..5 {

@@ -2,8 +2,8 @@
 
 use sql::SqliteConnection;
 
-use super::rows::integer;
 use super::{ClickBatch, StoreError};
+use crate::store::stored::integer;
 
 /// The sums as one JSON text `[[tenant, link id, count, last], ..]`: one statement for any number of links, where
 /// each statement costs a hop to SQLite's thread and back.

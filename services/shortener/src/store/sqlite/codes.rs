@@ -5,7 +5,7 @@ use std::ops::Range;
 use sql::SqliteConnection;
 
 use super::StoreError;
-use super::rows::{integer, natural};
+use crate::store::stored::{integer, natural};
 
 pub(super) async fn lease(
     tx: &mut SqliteConnection,

@@ -9,6 +9,7 @@ use sqlx::Row as _;
 use super::rows::{self, link_columns};
 use super::{Created, NewRecord, Record, RecordScope, StoreError};
 use crate::link::{Code, CountedLink, Link};
+use crate::store::stored;
 
 pub(super) async fn create(
     tx: &mut SqliteConnection,
@@ -33,45 +34,50 @@ pub(super) async fn create(
         .bind(record.scope.user.as_str())
         .bind(record.scope.key.as_str())
         .bind(&record.fingerprint.as_bytes()[..])
-        .bind(rows::answer_json(link))
-        .bind(rows::integer(record.expires_at_ms)?)
+        .bind(stored::answer_json(link))
+        .bind(stored::integer(record.expires_at_ms)?)
         .execute(&mut *tx)
         .await?;
     }
     Ok(Created::Now)
 }
 
-/// `false` when the code is taken; nothing is written then.
+/// `false` when the code is another link's; nothing is written then.
 async fn insert(tx: &mut SqliteConnection, link: &Link) -> Result<bool, StoreError> {
     let inserted = sqlx::query(
         "INSERT INTO links (code, id, tenant, url, permanent, expires_at_ms, tags, created_at_ms, updated_at_ms, revision) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code) DO NOTHING",
     )
     .bind(link.code.as_str())
-    .bind(rows::integer(link.id.as_u64())?)
+    .bind(stored::integer(link.id.as_u64())?)
     .bind(link.tenant.as_str())
     .bind(link.target.as_str())
     .bind(link.lifetime.is_permanent())
-    .bind(link.lifetime.expires_at_ms().map(rows::integer).transpose()?)
-    .bind(rows::tags_json(&link.tags))
-    .bind(rows::integer(link.created_at_ms)?)
-    .bind(rows::integer(link.updated_at_ms)?)
-    .bind(rows::integer(link.revision)?)
+    .bind(link.lifetime.expires_at_ms().map(stored::integer).transpose()?)
+    .bind(stored::tags_json(&link.tags))
+    .bind(stored::integer(link.created_at_ms)?)
+    .bind(stored::integer(link.updated_at_ms)?)
+    .bind(stored::integer(link.revision)?)
     .execute(&mut *tx)
     .await?;
     if inserted.rows_affected() == 0 {
-        return Ok(false);
+        // The same link again: a create whose answer was not seen.
+        let same = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM links WHERE code = ? AND id = ?)")
+            .bind(link.code.as_str())
+            .bind(stored::integer(link.id.as_u64())?)
+            .fetch_one(&mut *tx);
+        return Ok(same.await?);
     }
     sqlx::query("INSERT INTO links_by_tenant (tenant, id, code) VALUES (?, ?, ?)")
         .bind(link.tenant.as_str())
-        .bind(rows::integer(link.id.as_u64())?)
+        .bind(stored::integer(link.id.as_u64())?)
         .bind(link.code.as_str())
         .execute(&mut *tx)
         .await?;
     // The row of counts is there from the start: counting is an update, and late clicks of a deleted link vanish.
     sqlx::query("INSERT INTO link_clicks (tenant, link_id, clicks) VALUES (?, ?, 0)")
         .bind(link.tenant.as_str())
-        .bind(rows::integer(link.id.as_u64())?)
+        .bind(stored::integer(link.id.as_u64())?)
         .execute(&mut *tx)
         .await?;
     Ok(true)
@@ -89,13 +95,13 @@ pub(super) async fn recall(
     .bind(scope.tenant.as_str())
     .bind(scope.user.as_str())
     .bind(scope.key.as_str())
-    .bind(rows::integer(now_ms)?)
+    .bind(stored::integer(now_ms)?)
     .fetch_optional(conn)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let fingerprint = Fingerprint::from_bytes(row.try_get(0)?)
         .ok_or_else(|| StoreError::Corrupt("a stored fingerprint has another length".to_owned()))?;
-    let link = rows::read_answer(row.try_get(1)?, &scope.tenant)?;
+    let link = stored::read_answer(row.try_get(1)?, &scope.tenant)?;
     Ok(Some(Record { fingerprint, link }))
 }
 
@@ -137,7 +143,7 @@ pub(super) async fn list(
     limit: u32,
 ) -> Result<Vec<CountedLink>, StoreError> {
     let newest = match before {
-        Some(id) => rows::integer(id.as_u64())? - 1,
+        Some(id) => stored::integer(id.as_u64())? - 1,
         None => i64::MAX,
     };
     let rows = sqlx::query(concat!(
@@ -163,14 +169,14 @@ pub(super) async fn replace(tx: &mut SqliteConnection, link: &Link) -> Result<bo
     )
     .bind(link.target.as_str())
     .bind(link.lifetime.is_permanent())
-    .bind(link.lifetime.expires_at_ms().map(rows::integer).transpose()?)
-    .bind(rows::tags_json(&link.tags))
-    .bind(rows::integer(link.updated_at_ms)?)
-    .bind(rows::integer(link.revision)?)
+    .bind(link.lifetime.expires_at_ms().map(stored::integer).transpose()?)
+    .bind(stored::tags_json(&link.tags))
+    .bind(stored::integer(link.updated_at_ms)?)
+    .bind(stored::integer(link.revision)?)
     .bind(link.code.as_str())
     .bind(link.tenant.as_str())
-    .bind(rows::integer(link.id.as_u64())?)
-    .bind(rows::integer(link.revision)? - 1)
+    .bind(stored::integer(link.id.as_u64())?)
+    .bind(stored::integer(link.revision)? - 1)
     .execute(&mut *tx)
     .await?;
     Ok(replaced.rows_affected() == 1)

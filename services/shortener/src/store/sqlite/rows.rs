@@ -1,22 +1,11 @@
 //! Between rows and domain types.
 
-use identity::Tenant;
-use ids::Id;
-use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::StoreError;
-use crate::link::{Clicks, Code, CountedLink, Lifetime, Link, Tags, TargetUrl};
-
-/// SQLite's integers are signed; every number we keep is below 2^63.
-pub(super) fn integer(value: u64) -> Result<i64, StoreError> {
-    i64::try_from(value).map_err(|_| StoreError::Corrupt(format!("{value} does not fit an integer column")))
-}
-
-pub(super) fn natural(value: i64) -> Result<u64, StoreError> {
-    u64::try_from(value).map_err(|_| StoreError::Corrupt(format!("{value} where no number is negative")))
-}
+use crate::link::{Clicks, CountedLink, Link, TargetUrl};
+use crate::store::stored::{natural, read_code, read_id, read_lifetime, read_tags, read_tenant};
 
 /// All columns of a link, in the order [`link`] reads them.
 macro_rules! link_columns {
@@ -34,7 +23,7 @@ pub(super) fn link(row: &SqliteRow) -> Result<Link, StoreError> {
         tenant: read_tenant(row.try_get(2)?)?,
         target: TargetUrl::from_store(row.try_get(3)?),
         lifetime: read_lifetime(row.try_get(4)?, expires_at_ms.map(natural).transpose()?)?,
-        tags: Tags::from_store(read_json(row.try_get(6)?)?),
+        tags: read_tags(row.try_get(6)?)?,
         created_at_ms: natural(row.try_get(7)?)?,
         updated_at_ms: natural(row.try_get(8)?)?,
         revision: natural(row.try_get(9)?)?,
@@ -53,72 +42,4 @@ pub(super) fn counted(row: &SqliteRow) -> Result<CountedLink, StoreError> {
         link: link(row)?,
         clicks,
     })
-}
-
-pub(super) fn tags_json(tags: &Tags) -> String {
-    serde_json::to_string(tags.as_slice()).expect("strings are always JSON")
-}
-
-/// The link inside an idempotency record: a snapshot that later changes do not touch.
-#[derive(Serialize, Deserialize)]
-struct Answer {
-    code: String,
-    id: u64,
-    url: String,
-    permanent: bool,
-    expires_at_ms: Option<u64>,
-    tags: Vec<String>,
-    created_at_ms: u64,
-    updated_at_ms: u64,
-    revision: u64,
-}
-
-pub(super) fn answer_json(link: &Link) -> String {
-    let answer = Answer {
-        code: link.code.as_str().to_owned(),
-        id: link.id.as_u64(),
-        url: link.target.as_str().to_owned(),
-        permanent: link.lifetime.is_permanent(),
-        expires_at_ms: link.lifetime.expires_at_ms(),
-        tags: link.tags.as_slice().to_vec(),
-        created_at_ms: link.created_at_ms,
-        updated_at_ms: link.updated_at_ms,
-        revision: link.revision,
-    };
-    serde_json::to_string(&answer).expect("strings and numbers are always JSON")
-}
-
-pub(super) fn read_answer(json: &str, tenant: &Tenant) -> Result<Link, StoreError> {
-    let answer: Answer = read_json(json)?;
-    Ok(Link {
-        code: read_code(&answer.code)?,
-        id: read_id(answer.id)?,
-        tenant: tenant.clone(),
-        target: TargetUrl::from_store(answer.url),
-        lifetime: read_lifetime(answer.permanent, answer.expires_at_ms)?,
-        tags: Tags::from_store(answer.tags),
-        created_at_ms: answer.created_at_ms,
-        updated_at_ms: answer.updated_at_ms,
-        revision: answer.revision,
-    })
-}
-
-fn read_code(text: &str) -> Result<Code, StoreError> {
-    Code::parse(text).ok_or_else(|| StoreError::Corrupt("a stored code has another form".to_owned()))
-}
-
-fn read_id(value: u64) -> Result<Id, StoreError> {
-    Id::from_u64(value).ok_or_else(|| StoreError::Corrupt("a stored id is out of range".to_owned()))
-}
-
-fn read_tenant(text: &str) -> Result<Tenant, StoreError> {
-    Tenant::parse(text).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-fn read_lifetime(permanent: bool, expires_at_ms: Option<u64>) -> Result<Lifetime, StoreError> {
-    Lifetime::of(permanent, expires_at_ms).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-fn read_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, StoreError> {
-    serde_json::from_str(json).map_err(|error| StoreError::Corrupt(error.to_string()))
 }

@@ -43,10 +43,11 @@ pub(super) async fn a_fingerprint_is_pinned_once(fixture: Fixture) {
 }
 
 pub(super) async fn an_event_counts_once_however_often_it_comes(fixture: Fixture) {
+    let names = fixture.names;
     let store = &fixture.store;
-    store.create(&link(1, "one"), None).await.unwrap();
-    store.create(&link(2, "two"), None).await.unwrap();
-    let batch = clicks(
+    store.create(&names.link(1, "one"), None).await.unwrap();
+    store.create(&names.link(2, "two"), None).await.unwrap();
+    let batch = names.clicks(
         "e1",
         &[
             ("acme", 1, 3, NOW_MS + 7),
@@ -60,13 +61,13 @@ pub(super) async fn an_event_counts_once_however_often_it_comes(fixture: Fixture
     }
     assert!(
         store
-            .add_clicks(&clicks("e2", &[("acme", 1, 1, NOW_MS + 1)]))
+            .add_clicks(&names.clicks("e2", &[("acme", 1, 1, NOW_MS + 1)]))
             .await
             .unwrap()
     );
     let counts = async |text: &str| {
         let clicks = store
-            .find(&tenant("acme"), &code(text))
+            .find(&names.tenant("acme"), &names.code(text))
             .await
             .unwrap()
             .unwrap()
@@ -82,17 +83,18 @@ pub(super) async fn an_event_counts_once_however_often_it_comes(fixture: Fixture
 }
 
 pub(super) async fn garbage_is_collected_in_steps_and_nothing_else(fixture: Fixture) {
+    let names = fixture.names;
     let store = &fixture.store;
     for number in 1..=5 {
         let record = NewRecord {
             expires_at_ms: NOW_MS + number,
-            ..record(&format!("k-{number}"), "body")
+            ..names.record(&format!("k-{number}"), "body")
         };
         store
-            .create(&link(number, &format!("link-{number}")), Some(&record))
+            .create(&names.link(number, &format!("link-{number}")), Some(&record))
             .await
             .unwrap();
-        let batch = clicks(&format!("e-{number}"), &[("acme", number, 1, NOW_MS)]);
+        let batch = names.clicks(&format!("e-{number}"), &[("acme", number, 1, NOW_MS)]);
         store
             .add_clicks(&ClickBatch {
                 counted_at_ms: NOW_MS + number,
@@ -101,29 +103,43 @@ pub(super) async fn garbage_is_collected_in_steps_and_nothing_else(fixture: Fixt
             .await
             .unwrap();
     }
+    let mut collected = Vec::new();
+    while collected.last() != Some(&0) {
+        collected.push(store.collect_garbage(NOW_MS + 3, NOW_MS + 3, 2).await.unwrap());
+    }
+    // Two of each kind, then the third record; or nothing where rows end by themselves.
+    assert_eq!(collected, fixture.engine.collects(&[4, 1, 0]));
+    let recalled = store.recall(&names.record("k-4", "body").scope, NOW_MS).await;
+    assert!(recalled.unwrap().is_some());
+    let again = names.clicks("e-3", &[("acme", 3, 1, NOW_MS)]);
+    assert!(!store.add_clicks(&again).await.unwrap());
     assert_eq!(
-        store.collect_garbage(NOW_MS + 3, NOW_MS + 3, 2).await.unwrap(),
-        4,
-        "two of each"
+        store.list(&names.tenant("acme"), None, 10).await.unwrap().len(),
+        5
     );
-    assert_eq!(
-        store.collect_garbage(NOW_MS + 3, NOW_MS + 3, 2).await.unwrap(),
-        1,
-        "the third record"
-    );
-    assert_eq!(store.collect_garbage(NOW_MS + 3, NOW_MS + 3, 2).await.unwrap(), 0);
-    assert!(
-        store
-            .recall(&record("k-4", "body").scope, NOW_MS)
-            .await
-            .unwrap()
-            .is_some()
-    );
-    assert!(
-        !store
-            .add_clicks(&clicks("e-3", &[("acme", 3, 1, NOW_MS)]))
-            .await
-            .unwrap()
-    );
-    assert_eq!(store.list(&tenant("acme"), None, 10).await.unwrap().len(), 5);
+}
+
+pub(super) async fn an_event_that_two_consumers_count_at_once_counts_once(fixture: Fixture) {
+    let names = fixture.names;
+    let stores = [fixture.store.clone(), fixture.another().await];
+    for number in 1..=4 {
+        let made = names.link(number, &format!("hot-{number}"));
+        fixture.store.create(&made, None).await.unwrap();
+    }
+    let mut copies = tokio::task::JoinSet::new();
+    // Enough events that those which are finished are taken out of the rows, each handed to both.
+    for number in 0..40 {
+        for store in stores.clone() {
+            let sums: Vec<_> = (1..=4).map(|link| ("acme", link, 1, NOW_MS + number)).collect();
+            let batch = names.clicks(&format!("e-{number}"), &sums);
+            copies.spawn(async move { settled(|| store.add_clicks(&batch)).await });
+        }
+    }
+    copies.join_all().await;
+    let listed = fixture.store.list(&names.tenant("acme"), None, 10).await.unwrap();
+    let counts: Vec<_> = listed
+        .iter()
+        .map(|link| (link.clicks.count, link.clicks.last_at_ms))
+        .collect();
+    assert_eq!(counts, [(40, Some(NOW_MS + 39)); 4]);
 }
