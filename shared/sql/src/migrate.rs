@@ -176,7 +176,7 @@ impl Plan {
             name: migration.name,
             sql: migration.sql,
             checksum: checksum(migration),
-            works_from: until_then.last().unwrap_or(0),
+            works_from: until_then.max().unwrap_or(0),
         }
     }
 }

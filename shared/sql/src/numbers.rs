@@ -1,4 +1,4 @@
-//! SQLite's integers are signed; what services keep in them is not.
+//! The engines' integers are signed; what services keep in them is not.
 
 use crate::SqlError;
 

@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// What the body of [`Sqlite::read`](crate::Sqlite::read) and [`Sqlite::write`](crate::Sqlite::write) answers: made by
-/// [`scoped`].
+/// What the body of [`Sqlite::read`](crate::Sqlite::read), [`Postgres::write`](crate::Postgres::write) and their like
+/// answers: made by [`scoped`].
 ///
 /// An `async |tx|` closure would read better, but a future that awaits one which borrows anything is not `Send` in the
 /// eyes of today's compiler, and could neither be spawned nor stand behind a port. The box says what is missing there:

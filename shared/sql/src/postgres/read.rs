@@ -38,9 +38,8 @@ impl Postgres {
         let mut operation = inner.operations.begin(name);
         let deadline = Instant::now() + inner.settings.read_deadline();
         loop {
-            let mut lent = inner.readers.lend(deadline).await.map_err(|error| {
+            let mut lent = inner.readers.lend(deadline).await.inspect_err(|error| {
                 operation.failed(error.code());
-                error
             })?;
             let Ok(outcome) = timeout_at(deadline, noted::run(body(&mut lent))).await else {
                 operation.failed(SqlError::Deadline.code());

@@ -17,8 +17,8 @@ const PAUSE_MS_MAX: u64 = 200;
 /// How long a rollback may take before the connection is given up instead.
 const ROLLBACK_PATIENCE: Duration = Duration::from_millis(500);
 
-const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-const SERIALIZABLE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
+const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+const SERIALIZABLE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 
 impl Postgres {
     /// Runs `body` inside a transaction named `name` and commits it when `body` answers `Ok`; any error rolls back. On

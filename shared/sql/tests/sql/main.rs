@@ -1,7 +1,9 @@
 //! The crate on real files: writes and their races, health, schema versions.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod expand;
 mod migrate;
+mod postgres;
 mod probe;
 mod write;
 
