@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use clock::SharedClock;
-use utoipa::OpenApi as _;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -31,11 +32,28 @@ pub(crate) struct App {
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(info(
-    title = "Orrery issuer",
-    description = "A local OpenID Connect issuer: a stand-in for a real one, on loopback only."
-))]
+#[openapi(
+    info(
+        title = "Orrery issuer",
+        description = "A local OpenID Connect issuer: a stand-in for a real one, on loopback only."
+    ),
+    modifiers(&MachineClients)
+)]
 struct ApiDoc;
+
+/// How a program proves itself, unless it does so in the form.
+struct MachineClients;
+
+impl Modify for MachineClients {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some("A client id and its API key, for `client_credentials`"))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("client", SecurityScheme::Http(scheme));
+    }
+}
 
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(ApiDoc::openapi())

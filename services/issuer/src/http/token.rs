@@ -78,17 +78,19 @@ pub(crate) struct ClientForm {
     /// `client_credentials`.
     grant_type: String,
     /// The client, unless the `Authorization: Basic` header names it.
-    client_id: Option<String>,
+    #[schema(required = false)]
+    client_id: String,
     /// The client's API key, unless it stands in the header.
-    client_secret: Option<String>,
+    #[schema(required = false)]
+    client_secret: String,
     /// Some of the client's scopes, separated by spaces; without it, all of them.
-    scope: Option<String>,
+    #[schema(required = false)]
+    scope: String,
 }
 
 /// Exchanges an authorization code for a token (each code works once), or gives a machine client a token for its API key.
 #[utoipa::path(post, path = "/oauth2/token",
-    params(("authorization" = Option<String>, Header,
-        description = "`Basic` with a client id and its API key, for `client_credentials`")),
+    security((), ("client" = [])),
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenAnswer),

@@ -28,7 +28,7 @@ async fn key(platform: &Platform, arguments: &[&str]) -> Said {
     }
 }
 
-/// As `curl -u ID:KEY -d grant_type=client_credentials` asks, at the gateway.
+/// Asks at the gateway, by the form.
 async fn token(platform: &Platform, id: &str, secret: &str) -> Answer {
     let form = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
     call(Method::POST, format!("{}/oauth2/token", platform.url()))
