@@ -22,7 +22,11 @@ pub(crate) fn dlq(settings: &Settings, action: &DlqAction) -> Outcome {
             DlqAction::List { stream, all, limit } => list(&log, stream, *all, *limit).await,
             DlqAction::Show { id, stream } => show(&log, stream, *id).await,
             DlqAction::Replay { ids, all, stream } => {
-                let ids = if *all { waiting(&log, stream).await? } else { ids.clone() };
+                let ids = if *all {
+                    waiting(&log, stream).await?
+                } else {
+                    ids.clone()
+                };
                 replay(&log, &ids).await
             }
         }

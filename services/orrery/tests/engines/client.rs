@@ -52,7 +52,11 @@ impl Api {
 
     /// Follows a link: the status, and where it leads.
     pub(crate) async fn follow(&self, code: &str) -> (StatusCode, Option<String>) {
-        let answer = self.http.get(&format!("/{code}")).await.expect("the gateway answers");
+        let answer = self
+            .http
+            .get(&format!("/{code}"))
+            .await
+            .expect("the gateway answers");
         (answer.status, answer.header("location").map(str::to_owned))
     }
 }

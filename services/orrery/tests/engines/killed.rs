@@ -235,7 +235,10 @@ impl Trial {
             Operation::Delete,
             Operation::Redirect,
         ] {
-            let count = operations.iter().filter(|operation| operation.kind == kind).count();
+            let count = operations
+                .iter()
+                .filter(|operation| operation.kind == kind)
+                .count();
             assert!(count >= 10, "{count} operations of {kind:?}");
         }
         for report in [

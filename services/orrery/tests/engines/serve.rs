@@ -19,24 +19,38 @@ async fn what_is_done_at_one_gateway_is_seen_at_the_other() {
     let _turn = crate::TURN.lock().await;
     let fleet = Fleet::start(&engines).await;
     let token = fleet.token("acme").await;
-    let [here, there] = fleet.gateways.each_ref().map(|gateway| Api::new(&gateway.url(), &token));
+    let [here, there] = fleet
+        .gateways
+        .each_ref()
+        .map(|gateway| Api::new(&gateway.url(), &token));
 
     // An alias that was asked for at the other one a moment before is not remembered as missing there.
     assert_eq!(there.follow("rust").await, (StatusCode::NOT_FOUND, None));
     let link = json!({ "url": "https://example.com/first", "alias": "rust" });
-    let made = here.send(Method::POST, "/v1/links", Some(&link), Some("k1")).await;
+    let made = here
+        .send(Method::POST, "/v1/links", Some(&link), Some("k1"))
+        .await;
     assert_eq!(made.0, StatusCode::CREATED, "{}", made.1);
     let first = Some("https://example.com/first".to_owned());
     assert_eq!(there.follow("rust").await, (StatusCode::FOUND, first));
 
     // The same request again, at the other gateway and so in another process, has the same answer.
-    let again = there.send(Method::POST, "/v1/links", Some(&link), Some("k1")).await;
+    let again = there
+        .send(Method::POST, "/v1/links", Some(&link), Some("k1"))
+        .await;
     assert_eq!(again, made);
-    let taken = there.send(Method::POST, "/v1/links", Some(&link), Some("k2")).await;
-    assert_eq!((taken.0, taken.1["code"].as_str()), (StatusCode::CONFLICT, Some("alias_taken")));
+    let taken = there
+        .send(Method::POST, "/v1/links", Some(&link), Some("k2"))
+        .await;
+    assert_eq!(
+        (taken.0, taken.1["code"].as_str()),
+        (StatusCode::CONFLICT, Some("alias_taken"))
+    );
 
     let change = json!({ "url": "https://example.com/second" });
-    let changed = there.send(Method::PATCH, "/v1/links/rust", Some(&change), None).await;
+    let changed = there
+        .send(Method::PATCH, "/v1/links/rust", Some(&change), None)
+        .await;
     assert_eq!(changed.0, StatusCode::OK, "{}", changed.1);
     let second = Some("https://example.com/second".to_owned());
     // Within a second at the latest; the checkers of the longer tests hold it to that.

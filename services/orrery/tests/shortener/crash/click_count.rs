@@ -44,7 +44,7 @@ impl HotLinks {
         let place = usize::try_from(turn).expect("few arrivals") % self.codes.len();
         match client.follow(0, &self.codes[place]).await {
             Followed::There => self.answered.fetch_add(1, Ordering::Relaxed),
-            Followed::NoAnswer => self.unanswered.fetch_add(1, Ordering::Relaxed),
+            Followed::NoAnswer | Followed::Refused => self.unanswered.fetch_add(1, Ordering::Relaxed),
             Followed::Nowhere | Followed::NotSent => return false,
         };
         true

@@ -21,6 +21,8 @@ pub(crate) struct Client {
 pub(crate) enum Followed {
     There,
     Nowhere,
+    /// Refused by the gateway, behind which the redirect may have been answered all the same.
+    Refused,
     NoAnswer,
     NotSent,
 }
@@ -52,7 +54,11 @@ impl Client {
             }
             Ok(answer) => {
                 self.saw_no_value(started, &answer);
-                Followed::Nowhere
+                if ["upstream_broken", "deadline_exceeded"].contains(&code_of(&answer).as_str()) {
+                    Followed::Refused
+                } else {
+                    Followed::Nowhere
+                }
             }
             Err(error) if error.outcome_is_unknown() => {
                 self.end(started, Outcome::Unknown);
