@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod answers;
+mod cluster;
 mod folders;
 mod leftovers;
 mod listed;
 mod process;
 
 pub use answers::{Answer, ask};
+pub use cluster::{ClusterNode, cluster};
 pub use folders::{checkout, scripts, state, tools};
 pub use leftovers::{remove, sweep};
 pub use listed::Listed;

@@ -12,6 +12,7 @@
 //! }
 //! ```
 
+mod instance;
 mod own;
 
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 pub use ::engines::{Answer, Kind};
 use ::engines::{Listed, state};
-pub use own::OwnEngine;
+pub use own::{OwnCluster, OwnEngine};
 
 use crate::skips;
 

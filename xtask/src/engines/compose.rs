@@ -137,11 +137,15 @@ fn marker() -> PathBuf {
 fn compose(base: u16) -> Command {
     let mut hasher = DefaultHasher::new();
     engines::state().hash(&mut hasher);
+    let project = format!("orrery-{:08x}", hasher.finish() & 0xffff_ffff);
     let mut command = command("docker");
-    command.args(["compose", "--file", "infra/compose.yaml"]).env(
-        "ORRERY_COMPOSE_PROJECT",
-        format!("orrery-{:08x}", hasher.finish() & 0xffff_ffff),
-    );
+    command.args([
+        "compose",
+        "--project-name",
+        &project,
+        "--file",
+        "infra/compose.yaml",
+    ]);
     for kind in Kind::ALL {
         let port = nodes::of(kind, base, 1)[0].address.port();
         let name = format!("ORRERY_{}_PORT", kind.name().to_uppercase());

@@ -15,13 +15,6 @@ pub(super) struct Node {
     pub(super) arguments: Vec<String>,
 }
 
-/// The ring of a CQL cluster in equal parts: nobody has to ask for a place in it.
-const TOKENS: [&str; 3] = [
-    "-9223372036854775807",
-    "-3074457345618258602",
-    "3074457345618258603",
-];
-
 /// The nodes of an engine whose ports begin at `base`.
 pub(super) fn of(kind: Kind, base: u16, nodes: usize) -> Vec<Node> {
     let port = base
@@ -39,23 +32,14 @@ pub(super) fn of(kind: Kind, base: u16, nodes: usize) -> Vec<Node> {
             arguments: Vec::new(),
         }];
     }
-    let storage = port + 1;
-    let ips: Vec<Ipv4Addr> = (1..=3).map(|last| Ipv4Addr::new(127, 0, 0, last)).collect();
-    // All are seeds: they start together, and none can wait for another.
-    let seeds: Vec<String> = ips.iter().map(|ip| format!("{ip}:{storage}")).collect();
-    ips.iter()
-        .zip(TOKENS)
+    engines::cluster(port)
+        .into_iter()
         .enumerate()
-        .map(|(index, (ip, token))| Node {
+        .map(|(index, node)| Node {
             kind,
             name: format!("cql-{}-of-3", index + 1),
-            address: (*ip, port).into(),
-            arguments: vec![
-                ip.to_string(),
-                storage.to_string(),
-                seeds.join(","),
-                token.to_owned(),
-            ],
+            address: node.address,
+            arguments: node.arguments,
         })
         .collect()
 }
@@ -78,19 +62,12 @@ mod tests {
     }
 
     #[test]
-    fn three_cql_nodes_share_ports_on_three_addresses_and_none_shares_a_folder_with_a_single_one() {
-        let nodes = of(Kind::Cql, 12_000, 3);
-        let addresses: Vec<String> = nodes.iter().map(|node| node.address.to_string()).collect();
-        assert_eq!(
-            addresses,
-            ["127.0.0.1:12003", "127.0.0.2:12003", "127.0.0.3:12003"]
-        );
-        assert!(nodes.iter().all(|node| node.name != "cql"));
-        assert!(nodes.iter().all(|node| {
-            node.arguments[2] == "127.0.0.1:12004,127.0.0.2:12004,127.0.0.3:12004"
-                && node.arguments[0] == node.address.ip().to_string()
-        }));
-        let tokens: std::collections::BTreeSet<&String> = nodes.iter().map(|n| &n.arguments[3]).collect();
-        assert_eq!(tokens.len(), 3);
+    fn three_cql_nodes_keep_their_data_apart_from_a_single_one() {
+        let names: Vec<String> = of(Kind::Cql, 12_000, 3)
+            .into_iter()
+            .map(|node| node.name)
+            .collect();
+        assert_eq!(names, ["cql-1-of-3", "cql-2-of-3", "cql-3-of-3"]);
+        assert_eq!(of(Kind::Cql, 12_000, 1)[0].name, "cql");
     }
 }

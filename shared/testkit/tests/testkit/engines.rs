@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use testkit::engines::{Answer, Kind, OwnEngine, ask};
+use testkit::engines::{Answer, Kind, OwnCluster, OwnEngine, ask};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -117,6 +117,27 @@ async fn an_acknowledged_row_survives_sigkill_of_the_cql_server() {
     assert!(rows.ends_with(&[0, 0, 0, 4, 0, 0, 0, 7]), "{rows:?}");
 }
 
+#[tokio::test]
+async fn a_cluster_answers_quorum_with_one_node_killed_and_takes_it_back() {
+    let test = "a_cluster_answers_quorum_with_one_node_killed_and_takes_it_back";
+    if !testkit::skips::nightly() {
+        return; // Three JVMs.
+    }
+    let Some(mut cluster) = OwnCluster::start(test).await else {
+        return;
+    };
+    let [first, second, _] = cluster.addresses();
+    let keyspace = "CREATE KEYSPACE k WITH replication = {'class':'SimpleStrategy','replication_factor':3}";
+    cql(first, &[keyspace, "CREATE TABLE k.kept (id int PRIMARY KEY)"]).await;
+    cluster.kill(1);
+    cql(first, &["INSERT INTO k.kept (id) VALUES (7) IF NOT EXISTS"]).await;
+    let rows = cql(first, &["SELECT id FROM k.kept"]).await;
+    assert!(rows.ends_with(&[0, 0, 0, 4, 0, 0, 0, 7]), "{rows:?}");
+    cluster.restart(1).await;
+    let asked = ask(Kind::Cql, second, SOON).await.expect("an answer");
+    assert!(matches!(asked, Answer::Ready(_)), "{asked:?}");
+}
+
 /// A simple query; everything the server said until it is ready for the next, as text.
 async fn postgres(address: SocketAddr, query: &str) -> String {
     let mut stream = BufReader::new(TcpStream::connect(address).await.expect("connected"));
@@ -189,7 +210,7 @@ async fn redis(address: SocketAddr, command: &str) -> String {
     line.trim_end().to_owned()
 }
 
-/// Statements of protocol 4 at consistency ONE; the body of the last answer.
+/// Statements of protocol 4 at consistency QUORUM; the body of the last answer.
 async fn cql(address: SocketAddr, statements: &[&str]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.expect("connected");
     let startup = b"\x04\0\0\0\x01\0\0\0\x16\0\x01\0\x0bCQL_VERSION\0\x053.0.0";
@@ -202,7 +223,7 @@ async fn cql(address: SocketAddr, statements: &[&str]) -> Vec<u8> {
             .to_be_bytes()
             .to_vec();
         body.extend_from_slice(statement.as_bytes());
-        body.extend_from_slice(&[0, 1, 0]);
+        body.extend_from_slice(&[0, 4, 0]);
         let mut request = vec![4, 0, 0, 0, 7];
         request.extend_from_slice(&u32::try_from(body.len()).expect("short").to_be_bytes());
         request.extend_from_slice(&body);

@@ -1,0 +1,174 @@
+//! One process of a private engine, and its folder.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use ::engines::{NOT_INSTALLED, Process, scripts, signal_all, state, tools};
+use tokio::time::{sleep, timeout};
+
+use super::{Answer, Kind, ask};
+use crate::skips;
+
+/// How often a condition is looked at again.
+const POLL: Duration = Duration::from_millis(20);
+/// One question may take this long.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+/// A JVM on a busy machine with two cores takes a while.
+const READY_WITHIN: Duration = Duration::from_mins(4);
+/// Lines of its log shown when it does not start.
+const TAIL_LINES: usize = 20;
+
+/// A private process with a folder of its own. Dropping it kills it and removes its data.
+#[derive(Debug)]
+pub(super) struct Instance {
+    kind: Kind,
+    folder: PathBuf,
+    address: SocketAddr,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
+/// Why a process did not start.
+#[derive(Debug)]
+pub(super) struct Failure {
+    kind: Kind,
+    status: Option<i32>,
+    text: String,
+}
+
+impl Failure {
+    /// Skips `test` aloud when the program is not installed.
+    ///
+    /// # Panics
+    /// When it is installed and did not start.
+    pub(super) fn skip(&self, test: &str) {
+        let installed = self.status != Some(NOT_INSTALLED);
+        assert!(!installed, "{} for {test}: {}", self.kind.name(), self.text);
+        skips::skip_engine(test, &self.text);
+    }
+}
+
+impl Instance {
+    /// A fresh folder for a process that will serve at `address`; it does not run yet.
+    pub(super) fn prepare(kind: Kind, address: SocketAddr, arguments: Vec<String>) -> Self {
+        let own = state().join("own");
+        std::fs::create_dir_all(&own).expect("a folder for private engines");
+        ::engines::sweep(&own);
+        let folder = own.join(super::fresh_name(kind.name()));
+        std::fs::create_dir(&folder).expect("a fresh folder");
+        Self {
+            kind,
+            folder,
+            address,
+            arguments,
+            child: None,
+        }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts it without waiting; kills it first if it runs.
+    pub(super) fn spawn(&mut self) {
+        self.kill();
+        let script = scripts().join(self.kind.name()).join("start.sh");
+        let log = File::options()
+            .append(true)
+            .create(true)
+            .open(self.folder.join("log"))
+            .expect("a log file");
+        let child = Command::new("bash")
+            .arg(&script)
+            .arg(&self.folder)
+            .arg(self.address.port().to_string())
+            .args(&self.arguments)
+            .env("ORRERY_ENGINES_TOOLS", tools())
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().expect("a second handle"))
+            .stdout(log)
+            // A Ctrl-C at the test run is not meant for it; Drop and the next sweep are.
+            .process_group(0)
+            .spawn()
+            .expect("bash starts");
+        if let (Some(engine), Some(test)) = (Process::of(child.id()), Process::own()) {
+            std::fs::write(self.folder.join("pids"), format!("{engine} {test}")).expect("a pid file");
+        }
+        self.child = Some(child);
+    }
+
+    /// Waits until it answers; kills it when it does not.
+    pub(super) async fn answers(&mut self) -> Result<(), Failure> {
+        let ready = timeout(READY_WITHIN, async {
+            while !matches!(
+                ask(self.kind, self.address, ASK_TIMEOUT).await,
+                Ok(Answer::Ready(_))
+            ) {
+                if let Some(child) = &mut self.child
+                    && let Some(status) = child.try_wait().expect("the child can be asked")
+                {
+                    return Err(status.code());
+                }
+                sleep(POLL).await;
+            }
+            Ok(())
+        });
+        let (status, what) = match ready.await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(status)) => (status, "ended early"),
+            Err(_) => (None, "does not answer"),
+        };
+        self.kill();
+        Err(Failure {
+            kind: self.kind,
+            status,
+            text: format!("{what}; the end of its log:\n{}", self.log_tail()),
+        })
+    }
+
+    /// Starts it again on the same port and data, and waits until it answers.
+    pub(super) async fn restart(&mut self) {
+        self.spawn();
+        if let Err(why) = self.answers().await {
+            panic!("{} again: {}", self.kind.name(), why.text);
+        }
+    }
+
+    /// Kills it and its children with SIGKILL and returns when they are gone. No-op when it does not run.
+    pub(super) fn kill(&mut self) {
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
+        if let Some(process) = Process::of(child.id()) {
+            process.kill();
+        }
+        // It cannot refuse SIGKILL.
+        let _ = child.wait();
+    }
+
+    /// Sends a signal to it and its children.
+    pub(super) fn signal(&self, name: &str) {
+        if let Some(process) = self.child.as_ref().and_then(|child| Process::of(child.id())) {
+            signal_all(name, &process.family());
+        }
+    }
+
+    /// The end of what it has printed so far.
+    pub(super) fn log_tail(&self) -> String {
+        let text = std::fs::read(self.folder.join("log")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.kill();
+        ::engines::remove(&self.folder);
+    }
+}
