@@ -1,6 +1,6 @@
 //! The probe, and what a server refuses.
 
-use redis_engine::{Cmd, Effect, RedisError, RedisSettings, cmd};
+use redis_engine::{Cmd, Effect, RedisError, RedisSettings};
 
 use crate::bench::{Bench, bench, in_time, own, settings, until};
 

@@ -38,7 +38,7 @@ async fn a_stalled_redis_costs_a_few_requests_their_deadline_and_the_others_noth
         assert_eq!(ask(&bench).await, Err(RedisError::Skipped), "it is left alone");
     }
     assert!(RedisError::Skipped.retryable());
-    bench.clock.advance(Duration::from_millis(1_000));
+    bench.clock.advance(Duration::from_secs(1));
     assert_eq!(
         ask(&bench).await,
         Err(RedisError::Deadline),
@@ -53,7 +53,7 @@ async fn a_stalled_redis_costs_a_few_requests_their_deadline_and_the_others_noth
         "nobody has tried yet"
     );
     until("a trial succeeded", async || {
-        bench.clock.advance(Duration::from_millis(1_000));
+        bench.clock.advance(Duration::from_secs(1));
         ask(&bench).await.is_ok()
     })
     .await;

@@ -84,6 +84,9 @@ async fn a_connection_that_went_silent_is_told_though_nothing_broke_it() {
         return;
     };
     let mut subscription = subscribed(&bench).await;
+    // Behind the answer to the first ping, which is sent at once.
+    let heard = bench.redis.publish("changes", b"a").await;
+    assert_eq!((heard, next(&mut subscription).await), (Ok(1), message("a")));
     bench.proxy.stall();
     assert_eq!(next(&mut subscription).await, Notice::Lost);
     bench.proxy.heal();
