@@ -173,8 +173,10 @@ mod tests {
         }
         let done = sorted(columns(), vec![row(YES, None), row(YES, Some(1))]).unwrap();
         assert!(done.applied);
-        let mixed = sorted(columns(), vec![row(YES, None), row(NO, None)]).unwrap();
-        assert!(!mixed.applied);
+        for mixed in [[YES, NO], [NO, YES]] {
+            let mixed = mixed.map(|done| row(done, None)).to_vec();
+            assert!(!sorted(columns(), mixed).unwrap().applied);
+        }
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Wide {
 
     async fn applied(&self) -> Result<Vec<Step>, WideError> {
         if self.inner.has_table(STATE_TABLE).await? {
-            self.rows(&STEPS, ()).await
+            self.rows(&STEPS, ()).await.map_err(in_the_making)
         } else {
             Ok(Vec::new())
         }
@@ -141,7 +141,7 @@ impl Wide {
     async fn migrate_until(&self, migrations: &'static [Migration], until: Until) -> Result<(), WideError> {
         let deadline = Instant::now() + self.inner.settings.migrate_deadline();
         loop {
-            let outcome = self.migrate_once(migrations, until).await;
+            let outcome = self.migrate_once(migrations, until).await.map_err(in_the_making);
             match &outcome {
                 // What is repeated is what was not recorded, and every statement can be.
                 Err(error)
@@ -201,6 +201,21 @@ impl Wide {
             );
         }
         Ok(())
+    }
+}
+
+/// A table that another process is making stands in the server's own tables before the server knows it. A keyspace that is
+/// being dropped is the same the other way round.
+fn in_the_making(error: WideError) -> WideError {
+    match error {
+        WideError::NoKeyspace(told) => WideError::Unavailable(told),
+        WideError::Unexpected(told)
+            if told.contains(STATE_TABLE)
+                && (told.contains("does not exist") || told.contains("unconfigured table")) =>
+        {
+            WideError::Unavailable(told)
+        }
+        other => other,
     }
 }
 
