@@ -102,14 +102,18 @@ impl MemorySharedCache {
         let mut keys = self.keys();
         if keys.len() >= self.all.keys_max && !keys.contains_key(key) {
             keys.retain(|_, slot| slot.is_alive(now));
-            // What is merely remembered makes room; leases and writers keep their place.
-            let idle = keys
-                .iter()
-                .find(|(_, slot)| slot.lease.is_none() && slot.writers.is_empty());
-            if let Some(idle) = idle.map(|(key, _)| key.clone())
-                && keys.len() >= self.all.keys_max
-            {
-                keys.remove(&idle);
+            if keys.len() >= self.all.keys_max {
+                // What is merely remembered makes room, many at a time so that this is rare; leases and writers keep theirs.
+                let idle = keys
+                    .iter()
+                    .filter(|(_, slot)| slot.lease.is_none() && slot.writers.is_empty());
+                let idle: Vec<String> = idle
+                    .map(|(key, _)| key.clone())
+                    .take(self.all.keys_max / 16 + 1)
+                    .collect();
+                for key in &idle {
+                    keys.remove(key);
+                }
             }
             if keys.len() >= self.all.keys_max {
                 return None;

@@ -179,6 +179,16 @@ async fn a_process_whose_redis_hears_but_does_not_answer_reads_the_origin_and_co
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_whose_redis_is_slow_reads_the_origin_refuses_changes_and_comes_back() {
+    lives_without_redis("slow", |proxy| proxy.slow(Duration::from_secs(2))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_whose_redis_has_hardly_any_bandwidth_reads_the_origin_refuses_changes_and_comes_back() {
+    lives_without_redis("throttle", |proxy| proxy.throttle(20)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_cut_off_before_it_could_be_told_is_told_when_redis_is_back() {
     let Some(engine) = RedisEngine::start("cut before the end").await else {
         return;
