@@ -56,19 +56,22 @@ impl Nats {
     }
 
     /// Appends messages in their order without waiting for one before the next is sent, and answers for each. One that is
-    /// refused does not hold back those after it; chain them with [`Expect::LastId`] where it must.
+    /// refused does not hold back those after it; chain them with [`Expect::LastId`] where it must. The deadline is for a quarter of
+    /// `in_flight_max` each.
     pub async fn append_all(
         &self,
         name: &'static str,
         messages: Vec<Append>,
     ) -> Result<Vec<Result<Appended, NatsError>>, NatsError> {
         // Everybody takes the places for a piece at once: with one here and one there, all could wait for each other.
-        let piece = (self.settings().in_flight_max as usize / 4).max(1);
+        let piece = (self.settings().in_flight_max / 4).max(1);
+        let pieces = u32::try_from(messages.len()).unwrap_or(u32::MAX).div_ceil(piece);
+        let deadline = self.settings().request_timeout().saturating_mul(pieces.max(1));
         let append = async {
             let mut answers = Vec::with_capacity(messages.len());
             let mut messages = messages.into_iter().peekable();
             while messages.peek().is_some() {
-                let together: Vec<_> = messages.by_ref().take(piece).collect();
+                let together: Vec<_> = messages.by_ref().take(piece as usize).collect();
                 let _places = self.places(together.len()).await?;
                 let mut sent = Vec::with_capacity(together.len());
                 for message in together {
@@ -79,8 +82,7 @@ impl Nats {
             }
             Ok(answers)
         };
-        self.run(name, Effect::Write, self.settings().request_timeout(), append)
-            .await
+        self.run(name, Effect::Write, deadline, append).await
     }
 
     async fn send(&self, message: Append) -> Result<PublishAckFuture, NatsError> {

@@ -53,7 +53,7 @@ impl Nats {
             max_consumers: -1,
             max_bytes: i64::try_from(settings.bucket_kib_max.saturating_mul(1_024)).unwrap_or(-1),
             num_replicas: settings.replicas.max(1) as usize,
-            duplicate_window: Duration::from_secs(120),
+            duplicate_window: Duration::from_mins(2),
             allow_rollup: true,
             deny_delete: true,
             allow_direct: true,

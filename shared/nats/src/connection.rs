@@ -23,6 +23,9 @@ use crate::names::token;
 use crate::url::Login;
 use crate::{NatsError, NatsSettings, NatsUrl};
 
+/// The first one with batched direct reads.
+const OLDEST_SERVER: (i64, i64, i64) = (2, 11, 0);
+
 /// A handle to a NATS server or cluster; cheap to clone.
 ///
 /// While the connection is down every request fails at once with [`NatsError::Unavailable`]: nothing is kept for later, so
@@ -87,6 +90,13 @@ impl Nats {
                 connects,
             }),
         };
+        let (major, minor, patch) = OLDEST_SERVER;
+        if !nats.inner.client.is_server_compatible(major, minor, patch) {
+            let version = nats.inner.client.server_info().version;
+            return Err(NatsError::Unexpected(format!(
+                "nats-server {version}; {major}.{minor} or newer is needed"
+            )));
+        }
         // A server without JetStream is no use to anybody here.
         nats.api::<_, serde_json::Value>("account", Effect::Repeatable, "INFO", &serde_json::json!({}))
             .await?;

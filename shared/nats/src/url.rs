@@ -52,13 +52,11 @@ impl NatsUrl {
             .collect::<Result<Vec<_>, _>>()?;
         let mut prefix = "orrery";
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
-            match parameter.split_once('=') {
-                Some(("prefix", value)) => prefix = value,
-                _ => {
-                    let name = parameter.split('=').next().unwrap_or_default();
-                    return Err(wrong(format!("`{name}` is no parameter of it")));
-                }
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            if name != "prefix" {
+                return Err(wrong(format!("`{name}` is no parameter of it")));
             }
+            prefix = value;
         }
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         if prefix.is_empty() || prefix.len() > PREFIX_BYTES_MAX || !prefix.bytes().all(plain) {

@@ -16,14 +16,20 @@ use crate::{Event, Partition, Position, StreamError};
 /// **Delivery.** At least once. Each delivery is counted before it is handed out, so a handler that takes the process
 /// down with it is counted too. Consumers dedupe by event id inside their effect.
 ///
-/// **Bounds.** A stream at its limit refuses; it never drops. A batch is stored whole or not at all.
+/// **Bounds.** A stream at its limit refuses; it never drops. A batch that is refused is refused whole. Where several processes
+/// publish at once, they may go past a limit by what they publish within a second.
 ///
 /// **Unknown outcomes.** A publish that ends unknown is repeated with the same event ids: within the dedupe window they
-/// are stored once.
+/// are stored once. On a distributed log such a publish may have stored, of each partition's events, a beginning: never one event
+/// without those before it. Repeating it stores the rest; the order of a key holds if nothing else of that key is published
+/// before.
+///
+/// **Ids.** An id belongs to one event, its key included; an engine may compare ids within a partition only.
 #[async_trait]
 pub trait StreamLog: Send + Sync + std::fmt::Debug + 'static {
-    /// Appends the events in their order, all or none, durable on return. An event whose id was published to this stream
-    /// within the dedupe window (or earlier in the batch) is left out and counted as a duplicate.
+    /// Appends the events in their order, durable on return. An error that is not unknown says that nothing was stored. An event whose
+    /// id was published to this stream within the dedupe window (or earlier in the batch) is left out and counted as a duplicate;
+    /// the window goes by the clock of whoever stores.
     async fn publish(&self, stream: &str, events: &[Event]) -> Result<Published, StreamError>;
 
     /// Up to `limit` events of a partition after `after`, oldest first; progress of no group is touched. Reading from
@@ -37,7 +43,8 @@ pub trait StreamLog: Send + Sync + std::fmt::Debug + 'static {
     ) -> Result<Vec<Stored>, StreamError>;
 
     /// Renews every claim of `owner` that still holds and takes every partition that nobody holds; answers all that it
-    /// holds now. A partition has one holder at a time; taking one over raises its epoch, which fences the former holder.
+    /// holds now. A partition has one holder at a time; taking one over raises its epoch, which fences the former holder. The claims of
+    /// a process that died run out, unless the engine knows that there is no other process.
     /// A group that was never seen starts before the oldest kept event.
     async fn claim(&self, group: &Group, owner: &str) -> Result<Vec<Claim>, StreamError>;
 
@@ -63,7 +70,8 @@ pub trait StreamLog: Send + Sync + std::fmt::Debug + 'static {
     ) -> Result<Vec<Delivery>, StreamError>;
 
     /// Sets a delivery aside as a dead letter and acks it and all before it: the letter is durable before the original counts as acked.
-    /// [`StreamError::Full`] when too many wait; the event then goes on blocking its partition.
+    /// [`StreamError::Full`] when too many wait; the event then goes on blocking its partition. An event has one letter a group, however
+    /// often this is cut short; there may be one of an event that a later holder handles after all.
     async fn dead_letter(&self, claim: &Claim, delivery: &Delivery, reason: &str) -> Result<(), StreamError>;
 
     /// Dead letters of a stream, oldest first, with ids above `after`. `limit` is cut to 100.
@@ -71,7 +79,8 @@ pub trait StreamLog: Send + Sync + std::fmt::Debug + 'static {
     -> Result<DeadLetterPage, StreamError>;
 
     /// Publishes a dead letter's event again, past the dedupe window, at the end of its partition, and marks the letter as
-    /// replayed in the same step: a second replay is [`StreamError::NoDeadLetter`]. Every group sees the event again.
+    /// replayed: a second replay is [`StreamError::NoDeadLetter`]. Every group sees the event again. On a distributed log these are two
+    /// steps: a replay with an unknown outcome that is repeated after the dedupe window may publish the event once more.
     async fn replay(&self, id: u64) -> Result<(), StreamError>;
 
     /// How much a stream holds and how far behind each group is.
@@ -186,7 +195,7 @@ pub struct DeadLetterPage {
 pub struct Lag {
     /// Events held.
     pub depth: u64,
-    /// Bytes of data held.
+    /// Bytes held, as the engine counts them: of the data alone, or with its envelope.
     pub bytes: u64,
     /// Dead letters that were not replayed.
     pub dead_letters: u64,

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct StreamSettings {
     /// Events a stream may hold; beyond it publishing is refused.
     pub events_max: u64,
-    /// Bytes of event data a stream may hold, in KiB; beyond it publishing is refused.
+    /// KiB that a stream's events may take, as the engine counts them (SQLite the data alone, NATS with its envelope); beyond it
+    /// publishing is refused.
     pub kib_max: u64,
     /// Bytes of data of one event.
     pub event_bytes_max: u32,

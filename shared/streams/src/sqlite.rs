@@ -31,7 +31,7 @@ static MIGRATIONS: [Migration; 1] = [Migration::expand(
     include_str!("../migrations/sqlite/0001_streams.sql"),
 )];
 
-/// [`StreamLog`] in one SQLite file. A publish is one transaction with one fsync.
+/// [`StreamLog`] in one SQLite file. A publish is one transaction with one fsync: all of it or nothing.
 ///
 /// One process opens the file at a time: opening it ends every claim of the process before, so that what that one left
 /// unacked is delivered again at once.

@@ -8,7 +8,7 @@ use crate::{connect_to, healthy, limits, message, stream};
 
 fn impatient() -> NatsSettings {
     NatsSettings {
-        request_timeout_ms: 500,
+        request_timeout_ms: 1_500,
         ..NatsSettings::default()
     }
 }

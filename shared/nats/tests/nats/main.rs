@@ -38,7 +38,7 @@ fn limits() -> StreamLimits {
     StreamLimits {
         messages_max: 1_000,
         bytes_max: 1_000_000,
-        window: Duration::from_secs(60),
+        window: Duration::from_mins(1),
         per_subject_max: 0,
     }
 }

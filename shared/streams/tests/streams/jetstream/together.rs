@@ -33,22 +33,19 @@ async fn publishers_that_race_into_one_partition_each_keep_their_order() {
     let Some(engine) = engine("publishers_that_race").await else {
         return;
     };
-    let racers: Vec<_> = futures::future::join_all((0..3).map(|racer| {
-        let engine = &engine;
-        async move {
-            let log = engine.open(StreamSettings::default()).await;
-            tokio::spawn(async move {
-                for batch in 0..5 {
-                    let batch: Vec<_> = (batch * 20..batch * 20 + 20)
-                        .map(|id| event(format!("{racer}-{id}"), "a"))
-                        .collect();
-                    let published = log.publish(STREAM, &batch).await.unwrap();
-                    assert_eq!((published.stored, published.duplicates), (20, 0));
-                }
-            })
-        }
-    }))
-    .await;
+    let mut racers = Vec::new();
+    for racer in 0..3 {
+        let log = engine.open(StreamSettings::default()).await;
+        racers.push(tokio::spawn(async move {
+            for batch in 0..5 {
+                let batch: Vec<_> = (batch * 20..batch * 20 + 20)
+                    .map(|id| event(format!("{racer}-{id}"), "a"))
+                    .collect();
+                let published = log.publish(STREAM, &batch).await.unwrap();
+                assert_eq!((published.stored, published.duplicates), (20, 0));
+            }
+        }));
+    }
     for racer in racers {
         racer.await.unwrap();
     }
