@@ -49,8 +49,11 @@ impl Postgres {
     async fn bring(&self, migrations: &'static [Migration], scope: Scope) -> Result<(), SqlError> {
         let plan = Plan::of(migrations)?;
         // What is refused is refused before anything is changed.
-        plan.pending(&self.applied().await?)?;
-        self.prepare(plan).await?;
+        let before = self.applied().await?;
+        plan.pending(&before)?;
+        if before.is_empty() || before.iter().any(|step| step.works_from.is_none()) {
+            self.prepare(plan).await?;
+        }
         loop {
             let steps = plan.next(&self.applied().await?, scope)?;
             if steps.is_empty() {
@@ -68,9 +71,16 @@ impl Postgres {
         self.write_until(deadline, "prepare_schema", |tx| {
             scoped(async move {
                 self.alone(tx).await?;
-                // The name is plain: the URL allows no other.
-                let create = format!("CREATE SCHEMA IF NOT EXISTS {schema}");
-                sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *tx).await?;
+                let made: bool = sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
+                    .bind(schema)
+                    .fetch_one(&mut *tx)
+                    .await?;
+                // Asked for a schema that is there, the server still wants the right to make one.
+                if !made {
+                    // The name is plain: the URL allows no other.
+                    let create = format!("CREATE SCHEMA {schema}");
+                    sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *tx).await?;
+                }
                 sqlx::raw_sql(TABLES).execute(&mut *tx).await?;
                 sqlx::raw_sql(probe::PREPARE).execute(&mut *tx).await?;
                 for (version, works_from) in known {

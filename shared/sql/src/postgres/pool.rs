@@ -126,17 +126,20 @@ impl Pool {
 
 /// Connects, and tries again while the server is away, starting up or full.
 pub(super) async fn connect(options: &PgConnectOptions, deadline: Instant) -> Result<PgConnection, SqlError> {
+    let mut said = None;
     loop {
         let error = match timeout_at(deadline, options.connect()).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => SqlError::from(error),
-            Err(_) => return Err(SqlError::Deadline),
+            // What was said before the time was over says more than that it is over.
+            Err(_) => return Err(said.unwrap_or(SqlError::Deadline)),
         };
         let pause = Duration::from_millis(rand::random_range(CONNECT_PAUSE_MS));
         let worth_a_wait = matches!(error, SqlError::Unreachable(_) | SqlError::Overloaded);
         if !worth_a_wait || Instant::now() + pause >= deadline {
             return Err(error);
         }
+        said = Some(error);
         sleep(pause).await;
     }
 }

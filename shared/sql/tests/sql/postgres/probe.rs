@@ -14,7 +14,7 @@ async fn before_the_first_migration_nothing_is_healthy() {
     };
     assert!(place.sql.probe().await.is_err());
     place.sql.migrate(&SCHEMA).await.unwrap();
-    place.sql.probe().await.unwrap();
+    eventually("the probe succeeds", async || place.sql.probe().await.is_ok()).await;
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_standby_that_can_only_be_read_is_not_healthy_until_it_is_promoted() {
     };
     let place = Place::at(engine.url(), &engine.url(), settings()).await;
     place.sql.migrate(&SCHEMA).await.unwrap();
-    place.sql.probe().await.unwrap();
+    eventually("the probe succeeds", async || place.sql.probe().await.is_ok()).await;
     let data: String = sqlx::query_scalar("SHOW data_directory")
         .fetch_one(&mut place.stranger().await)
         .await

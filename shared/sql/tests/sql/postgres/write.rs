@@ -301,7 +301,6 @@ async fn what_is_begun_after_closing_is_refused_and_no_connection_is_left() {
         return;
     };
     assert!(claim(&place.sql, "kept", 1).await.unwrap());
-    place.sql.probe().await.unwrap();
     place.sql.close().await;
     assert!(matches!(
         claim(&place.sql, "late", 1).await,
