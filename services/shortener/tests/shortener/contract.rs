@@ -6,6 +6,8 @@ mod counts;
 mod cql;
 #[path = "contract/engines.rs"]
 mod engines;
+#[path = "contract/levels.rs"]
+mod levels;
 #[path = "contract/links.rs"]
 mod links;
 #[path = "contract/names.rs"]

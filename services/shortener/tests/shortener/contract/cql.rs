@@ -273,6 +273,33 @@ async fn a_lease_whose_answer_is_lost_is_skipped() {
     assert_eq!(next.unwrap(), 2 * count..2 * count + 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_stalls_is_answered_for_and_works_when_it_is_back() {
+    let Some(keyspace) = Keyspace::of("an_engine_that_stalls").await else {
+        return;
+    };
+    let names = keyspace.names;
+    let store = CqlLinkStore::open(keyspace.connect_within(1_000).await)
+        .await
+        .unwrap();
+    let made = names.link(1, "kept");
+    store.create(&made, None).await.unwrap();
+    store.probe().await.unwrap();
+    keyspace.proxy.stall();
+    let refused = store.create(&names.link(2, "stalled"), None).await.unwrap_err();
+    assert!(refused.retryable(), "nothing was sent but a read: {refused}");
+    let unread = store.resolve(&made.code).await.unwrap_err();
+    assert!(unread.retryable(), "{unread}");
+    let batch = names.clicks("e", &[("acme", 1, 1, NOW_MS)]);
+    store.add_clicks(&batch).await.unwrap_err();
+    store.probe().await.unwrap_err();
+    keyspace.proxy.heal();
+    assert!(settled(|| store.add_clicks(&batch)).await);
+    eventually("it is healthy", async || store.probe().await.is_ok()).await;
+    assert_eq!(store.resolve(&made.code).await.unwrap(), Some(made));
+    assert_eq!(store.resolve(&names.code("stalled")).await.unwrap(), None);
+}
+
 #[test]
 fn what_is_written_under_a_condition_is_never_written_without_one() {
     for statement in STATEMENTS {

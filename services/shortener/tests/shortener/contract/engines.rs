@@ -122,19 +122,26 @@ impl Keyspace {
     }
 
     pub(super) async fn connect(&self) -> Wide {
-        let settings = WideSettings {
-            requests_max: 64,
-            ..WideSettings::default()
-        };
-        let proxy = self.proxy.address();
-        let url = format!(
-            "scylla://{proxy}/{}?translate={}={proxy}",
-            keyspace(),
-            self.engine
-        );
-        let connected = Wide::connect(&url, settings, telemetry(), SystemClock::shared()).await;
-        connected.unwrap()
+        self.connect_within(5_000).await
     }
+
+    /// With deadlines of its own.
+    pub(super) async fn connect_within(&self, deadline_ms: u64) -> Wide {
+        connect(self.proxy.address(), self.engine, deadline_ms).await
+    }
+}
+
+/// A session through what stands before the engine.
+pub(super) async fn connect(before: SocketAddr, engine: SocketAddr, deadline_ms: u64) -> Wide {
+    let settings = WideSettings {
+        requests_max: 64,
+        read_deadline_ms: deadline_ms,
+        write_deadline_ms: deadline_ms,
+        ..WideSettings::default()
+    };
+    let url = format!("scylla://{before}/{}?translate={engine}={before}", keyspace());
+    let connected = Wide::connect(&url, settings, telemetry(), SystemClock::shared()).await;
+    connected.unwrap()
 }
 
 /// Named after the schema: an edited one makes another.
@@ -144,7 +151,7 @@ fn keyspace() -> String {
     for step in cql::MIGRATIONS {
         step.cql.hash(&mut hasher);
     }
-    format!("shortener_contract_{:08x}", hasher.finish() as u32)
+    format!("shortener_contract_{:016x}", hasher.finish())
 }
 
 #[async_trait]
