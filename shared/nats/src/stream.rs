@@ -51,7 +51,7 @@ impl From<&Info> for StreamState {
     }
 }
 
-/// Streams on one page of a list: the server's own bound.
+/// Pages of a list of streams that are read at most; the server puts 256 on one.
 const LIST_PAGES_MAX: usize = 64;
 
 #[derive(Deserialize)]
