@@ -208,7 +208,20 @@ fn write_list(base: u16, up: &Up) -> Outcome {
             listed.set(kind, kind.url_at(&addresses(&nodes::of(kind, base, nodes))));
         }
     }
-    listed.write(&list())
+    listed.write(&list())?;
+    write_settings(&listed)
+}
+
+/// Writes the settings of roles that run on what is listed; none while an engine is missing.
+fn write_settings(listed: &Listed) -> Outcome {
+    let folder = engines::state();
+    let file = folder.join("orrery.toml");
+    let written = match engines::settings_file(listed, "orrery", 8080, &folder.join("shortener.key")) {
+        Some(text) => std::fs::write(&file, text),
+        None if file.is_file() => std::fs::remove_file(&file),
+        None => Ok(()),
+    };
+    written.map_err(|e| format!("{}: {e}", file.display()))
 }
 
 fn addresses(nodes: &[Node]) -> Vec<std::net::SocketAddr> {

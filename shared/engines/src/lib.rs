@@ -6,6 +6,7 @@ mod folders;
 mod leftovers;
 mod listed;
 mod process;
+mod settings_file;
 
 pub use answers::{Answer, ask};
 pub use cluster::{ClusterNode, cluster};
@@ -13,6 +14,7 @@ pub use folders::{checkout, scripts, state, tools};
 pub use leftovers::{remove, sweep};
 pub use listed::Listed;
 pub use process::{Process, signal_all};
+pub use settings_file::settings_file;
 
 use std::net::SocketAddr;
 

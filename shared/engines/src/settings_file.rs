@@ -1,0 +1,66 @@
+//! `orrery.toml`: the platform's settings for roles that run as processes of their own on these engines.
+
+use std::path::Path;
+
+use crate::{Kind, Listed};
+
+/// What a person who starts each role by hand needs to say: where the engines are, under which name there, and where the roles
+/// find each other. `base` is the first port of the first of each role; a second of one takes another `--port-base` and
+/// `--data`. `None` when an engine is missing.
+pub fn settings_file(listed: &Listed, name: &str, base: u16, key_file: &Path) -> Option<String> {
+    let [postgres, redis, nats, cql] =
+        [Kind::Postgres, Kind::Redis, Kind::Nats, Kind::Cql].map(|kind| listed.url(kind));
+    let (postgres, redis, nats, cql) = (postgres?, redis?, nats?, cql?);
+    let replication = listed.addresses(Kind::Cql).len().clamp(1, 3);
+    let public = format!("http://127.0.0.1:{base}");
+    let issuer = format!("http://127.0.0.1:{}", base + 12);
+    let key_file = key_file.display();
+    Some(format!(
+        "\
+# Written by `cargo xtask engines up`. `orrery --config <this file> serve <role>` runs a role on the engines that it started;
+# a second process of a role takes another --port-base and --data.
+
+[gateway]
+rate_limit_url = \"{redis}/0?prefix={name}\"
+upstreams.issuer = \"{issuer}\"
+tokens.issuer = \"{public}\"
+
+[issuer]
+database_url = \"{postgres}?schema={name}\"
+public_url = \"{public}\"
+
+[shortener]
+database_url = \"{cql}/{name}?replication={replication}\"
+streams_url = \"{nats}?prefix={name}\"
+leases_url = \"{nats}?prefix={name}\"
+cache_url = \"{redis}/0?prefix={name}\"
+# Every shortener of one store turns counters into codes by the same key.
+code_key_file = \"{key_file}\"
+public_url = \"{public}\"
+tokens.issuer = \"{public}\"
+jwks_url = \"{issuer}/.well-known/jwks.json\"
+"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_settings_file_needs_every_engine_and_names_each() {
+        let mut listed = Listed::default();
+        for kind in Kind::ALL {
+            assert_eq!(settings_file(&listed, "orrery", 8080, Path::new("key")), None);
+            listed.set(kind, kind.url_at(&[([127, 0, 0, 1], 4_000).into()]));
+        }
+        let text = settings_file(&listed, "orrery", 8080, Path::new("key")).expect("all are listed");
+        for line in [
+            "database_url = \"postgres://orrery@127.0.0.1:4000/orrery?schema=orrery\"",
+            "database_url = \"scylla://127.0.0.1:4000/orrery?replication=1\"",
+            "jwks_url = \"http://127.0.0.1:8092/.well-known/jwks.json\"",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}
