@@ -101,7 +101,8 @@ pub(super) fn up(base: u16, kinds: &[Kind]) -> Outcome {
 
 /// Removes the containers of these, if we started any; their data too when `wipe` is set.
 pub(super) fn down(kinds: &[Kind], wipe: bool) -> Outcome {
-    if !marker().is_file() {
+    // Without names, compose would take all of them.
+    if kinds.is_empty() || !marker().is_file() {
         return Ok(());
     }
     let mut down = compose(0);

@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(20);
+/// Nodes hear of each other's changes within this.
+const SETTLES_WITHIN: Duration = Duration::from_mins(1);
 /// A frozen engine is given this long to answer all the same.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -129,9 +131,11 @@ async fn a_cluster_answers_quorum_with_one_node_killed_and_takes_it_back() {
     let [first, second, _] = cluster.addresses();
     let keyspace = "CREATE KEYSPACE k WITH replication = {'class':'SimpleStrategy','replication_factor':3}";
     cql(first, &[keyspace, "CREATE TABLE k.kept (id int PRIMARY KEY)"]).await;
+    // Refused until every node has heard of the table.
+    settled(first, "INSERT INTO k.kept (id) VALUES (6) IF NOT EXISTS").await;
     cluster.kill(1);
-    cql(first, &["INSERT INTO k.kept (id) VALUES (7) IF NOT EXISTS"]).await;
-    let rows = cql(first, &["SELECT id FROM k.kept"]).await;
+    settled(first, "INSERT INTO k.kept (id) VALUES (7) IF NOT EXISTS").await;
+    let rows = settled(first, "SELECT id FROM k.kept WHERE id = 7").await;
     assert!(rows.ends_with(&[0, 0, 0, 4, 0, 0, 0, 7]), "{rows:?}");
     cluster.restart(1).await;
     let asked = ask(Kind::Cql, second, SOON).await.expect("an answer");
@@ -210,12 +214,34 @@ async fn redis(address: SocketAddr, command: &str) -> String {
     line.trim_end().to_owned()
 }
 
-/// Statements of protocol 4 at consistency QUORUM; the body of the last answer.
+/// The same for one statement that may be repeated until it is done.
+async fn settled(address: SocketAddr, statement: &str) -> Vec<u8> {
+    let mut last = String::new();
+    let done = timeout(SETTLES_WITHIN, async {
+        loop {
+            match try_cql(address, &[statement]).await {
+                Ok(answer) => return answer,
+                Err(why) => last = why,
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    match done.await {
+        Ok(answer) => answer,
+        Err(late) => panic!("{statement}: {late}: {last}"),
+    }
+}
+
 async fn cql(address: SocketAddr, statements: &[&str]) -> Vec<u8> {
+    try_cql(address, statements).await.expect("no error")
+}
+
+/// Statements of protocol 4 at consistency QUORUM; the body of the last answer.
+async fn try_cql(address: SocketAddr, statements: &[&str]) -> Result<Vec<u8>, String> {
     let mut stream = TcpStream::connect(address).await.expect("connected");
     let startup = b"\x04\0\0\0\x01\0\0\0\x16\0\x01\0\x0bCQL_VERSION\0\x053.0.0";
     stream.write_all(startup).await.expect("sent");
-    frame(&mut stream).await;
+    frame(&mut stream).await?;
     let mut last = Vec::new();
     for statement in statements {
         let mut body = u32::try_from(statement.len())
@@ -228,20 +254,22 @@ async fn cql(address: SocketAddr, statements: &[&str]) -> Vec<u8> {
         request.extend_from_slice(&u32::try_from(body.len()).expect("short").to_be_bytes());
         request.extend_from_slice(&body);
         stream.write_all(&request).await.expect("sent");
-        last = frame(&mut stream).await;
+        last = frame(&mut stream).await?;
     }
-    last
+    Ok(last)
 }
 
-async fn frame(stream: &mut TcpStream) -> Vec<u8> {
+async fn frame(stream: &mut TcpStream) -> Result<Vec<u8>, String> {
     let mut head = [0; 9];
     timeout(SOON, stream.read_exact(&mut head))
         .await
         .expect("in time")
         .expect("a frame");
-    assert_ne!(head[4], 0, "an error answered");
     let length = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
     let mut body = vec![0; usize::try_from(length).expect("a length")];
     stream.read_exact(&mut body).await.expect("a body");
-    body
+    if head[4] == 0 {
+        return Err(String::from_utf8_lossy(&body).replace('\0', " "));
+    }
+    Ok(body)
 }
