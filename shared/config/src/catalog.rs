@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::ENV_PREFIX;
 use crate::kind::Kind;
 use crate::schema::{Leaf, at, leaves};
+use crate::secret::without_password;
 
 /// One setting.
 #[derive(Debug, Clone)]
@@ -207,7 +208,7 @@ fn row(setting: &Setting) -> String {
 pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "\"\"".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => without_password(text),
         other => other.to_string(),
     }
 }

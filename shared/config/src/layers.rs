@@ -13,7 +13,7 @@ use crate::catalog::{Catalog, Setting, defaults_of, shown};
 use crate::error::{ConfigError, Mistake};
 use crate::nearest::nearest;
 use crate::schema::{at, put};
-use crate::secret::MASK;
+use crate::secret::{MASK, without_password};
 
 mod file;
 
@@ -263,7 +263,10 @@ fn take(
 
 fn shortened(written: &Value) -> String {
     const SHOWN_CHARS_MAX: usize = 60;
-    let text = written.to_string();
+    let text = match written {
+        Value::String(text) => Value::from(without_password(text)).to_string(),
+        other => other.to_string(),
+    };
     if text.chars().count() <= SHOWN_CHARS_MAX {
         return text;
     }

@@ -71,3 +71,46 @@ impl JsonSchema for Secret {
         json_schema!({ "type": "string", "format": "password", "writeOnly": true })
     }
 }
+
+/// A text as it may be shown: where it is a URL with a password, without that. Any setting that holds a URL may hold one.
+pub(crate) fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    // The last one: a password that was not escaped may have its own.
+    let Some((user, _)) = authority.rsplit_once('@') else {
+        return text.to_owned();
+    };
+    match user.split_once(':') {
+        Some((name, _)) => format!("{scheme}://{name}:{MASK}{}", &rest[user.len()..]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_url_only_the_password_is_hidden() {
+        for (text, shown) in [
+            (
+                "postgres://me:secret@db:5432/links",
+                "postgres://me:***@db:5432/links",
+            ),
+            (
+                "redis://:secret@cache/0?prefix=a",
+                "redis://:***@cache/0?prefix=a",
+            ),
+            ("postgres://me:se@cret@db/links", "postgres://me:***@db/links"),
+            ("postgres://me@db/links", "postgres://me@db/links"),
+            ("http://127.0.0.1:8080/a@b:c", "http://127.0.0.1:8080/a@b:c"),
+            ("scylla://a:1,b:2/links", "scylla://a:1,b:2/links"),
+            ("sqlite:.orrery/a.db", "sqlite:.orrery/a.db"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(without_password(text), shown);
+        }
+    }
+}

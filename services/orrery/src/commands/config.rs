@@ -32,6 +32,10 @@ pub(crate) fn schema() -> Outcome {
 fn line(row: &Effective) -> String {
     match row.value.as_deref() {
         Some(::config::MASK) => format!("# {} = {}", row.path, ::config::MASK),
+        // A URL without its password would lead elsewhere than the one in force.
+        Some(text) if text.contains(::config::MASK) => {
+            format!("# {} = {}", row.path, serde_json::Value::from(text))
+        }
         Some(value) if is_bare(value) => format!("{} = {value}", row.path),
         // JSON's quoting of a text is TOML's.
         Some(text) => format!("{} = {}", row.path, serde_json::Value::from(text)),

@@ -41,11 +41,21 @@ const SPOOL_URL: &str = "must be sqlite:PATH";
 /// Whether every URL names an engine that is compiled in; nothing is opened.
 pub(crate) fn check_urls(settings: &Settings) -> Result<(), SettingError> {
     let rules: [(&'static str, &str, &'static str, &[&str]); 5] = [
-        ("database_url", &settings.database_url, STORE_URL, &["sqlite", "scylla"]),
+        (
+            "database_url",
+            &settings.database_url,
+            STORE_URL,
+            &["sqlite", "scylla"],
+        ),
         ("streams_url", &settings.streams_url, LOG_URL, &["sqlite", "nats"]),
         ("leases_url", &settings.leases_url, LOG_URL, &["sqlite", "nats"]),
         ("cache_url", &settings.cache_url, CACHE_URL, &["memory", "redis"]),
-        ("clicks.spool_url", &settings.clicks.spool_url, SPOOL_URL, &["sqlite"]),
+        (
+            "clicks.spool_url",
+            &settings.clicks.spool_url,
+            SPOOL_URL,
+            &["sqlite"],
+        ),
     ];
     for (setting, url, rule, schemes) in rules {
         if !schemes.contains(&scheme(url)) {

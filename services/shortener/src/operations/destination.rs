@@ -122,7 +122,11 @@ mod tests {
             serde_json::from_slice(&encode(&destination(Lifetime::Permanent))).unwrap();
         newer["colour"] = "red".into();
         assert!(decode(newer.to_string().as_bytes()).is_some());
-        for nonsense in ["", "{}", r#"{"id":"1","tenant":"acme","code":"rust","url":"a\nb"}"#] {
+        for nonsense in [
+            "",
+            "{}",
+            r#"{"id":"1","tenant":"acme","code":"rust","url":"a\nb"}"#,
+        ] {
             assert_eq!(decode(nonsense.as_bytes()), None, "{nonsense}");
         }
     }
