@@ -216,7 +216,7 @@ fn write_list(base: u16, up: &Up) -> Outcome {
 fn write_settings(listed: &Listed) -> Outcome {
     let folder = engines::state();
     let file = folder.join("orrery.toml");
-    let written = match engines::settings_file(listed, "orrery", 8080, &folder.join("shortener.key")) {
+    let written = match engines::settings_file(listed, "orrery", 8080, &folder) {
         Some(text) => std::fs::write(&file, text),
         None if file.is_file() => std::fs::remove_file(&file),
         None => Ok(()),

@@ -3,4 +3,5 @@
 pub(crate) mod client;
 pub(crate) mod fleet;
 mod killed;
+mod readme;
 mod serve;

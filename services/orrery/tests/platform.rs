@@ -4,7 +4,7 @@ mod announcement;
 mod command_line;
 mod keys;
 mod lifecycle;
-mod readme;
+pub(crate) mod readme;
 
 use std::path::Path;
 

@@ -5,16 +5,17 @@ use std::path::Path;
 use crate::{Kind, Listed};
 
 /// What a person who starts each role by hand needs to say: where the engines are, under which name there, and where the roles
-/// find each other. `base` is the first port of the first of each role; a second of one takes another `--port-base` and
+/// find each other. Keys that processes share are kept in `folder`. `base` is the first port of the first of each role; a second of one takes another `--port-base` and
 /// `--data`. `None` when an engine is missing.
-pub fn settings_file(listed: &Listed, name: &str, base: u16, key_file: &Path) -> Option<String> {
+pub fn settings_file(listed: &Listed, name: &str, base: u16, folder: &Path) -> Option<String> {
     let [postgres, redis, nats, cql] =
         [Kind::Postgres, Kind::Redis, Kind::Nats, Kind::Cql].map(|kind| listed.url(kind));
     let (postgres, redis, nats, cql) = (postgres?, redis?, nats?, cql?);
     let replication = listed.addresses(Kind::Cql).len().clamp(1, 3);
     let public = format!("http://127.0.0.1:{base}");
     let issuer = format!("http://127.0.0.1:{}", base + 12);
-    let key_file = key_file.display();
+    let issuer_key = folder.join("issuer.key").display().to_string();
+    let shortener_key = folder.join("shortener.key").display().to_string();
     Some(format!(
         "\
 # Written by `cargo xtask engines up`. `orrery --config <this file> serve <role>` runs a role on the engines that it started;
@@ -28,6 +29,8 @@ tokens.issuer = \"{public}\"
 [issuer]
 database_url = \"{postgres}?schema={name}\"
 public_url = \"{public}\"
+# Every issuer of one store reckons the hashes of API keys with the same secret.
+api_key_secret_file = \"{issuer_key}\"
 
 [shortener]
 database_url = \"{cql}/{name}?replication={replication}\"
@@ -35,7 +38,7 @@ streams_url = \"{nats}?prefix={name}\"
 leases_url = \"{nats}?prefix={name}\"
 cache_url = \"{redis}/0?prefix={name}\"
 # Every shortener of one store turns counters into codes by the same key.
-code_key_file = \"{key_file}\"
+code_key_file = \"{shortener_key}\"
 public_url = \"{public}\"
 tokens.issuer = \"{public}\"
 jwks_url = \"{issuer}/.well-known/jwks.json\"
@@ -51,10 +54,10 @@ mod tests {
     fn a_settings_file_needs_every_engine_and_names_each() {
         let mut listed = Listed::default();
         for kind in Kind::ALL {
-            assert_eq!(settings_file(&listed, "orrery", 8080, Path::new("key")), None);
+            assert_eq!(settings_file(&listed, "orrery", 8080, Path::new("keys")), None);
             listed.set(kind, kind.url_at(&[([127, 0, 0, 1], 4_000).into()]));
         }
-        let text = settings_file(&listed, "orrery", 8080, Path::new("key")).expect("all are listed");
+        let text = settings_file(&listed, "orrery", 8080, Path::new("keys")).expect("all are listed");
         for line in [
             "database_url = \"postgres://orrery@127.0.0.1:4000/orrery?schema=orrery\"",
             "database_url = \"scylla://127.0.0.1:4000/orrery?replication=1\"",

@@ -11,10 +11,13 @@ use tokio::process::Command;
 
 use super::binary;
 
+/// What comes after it is run by `engines/readme.rs`.
+pub(crate) const ON_REAL_ENGINES: &str = "## On real engines";
+
 /// One command of the README and what it is said to print.
-struct Step {
-    command: String,
-    prints: Vec<String>,
+pub(crate) struct Step {
+    pub(crate) command: String,
+    pub(crate) prints: Vec<String>,
 }
 
 #[tokio::test]
@@ -25,7 +28,9 @@ async fn each_command_of_the_readme_runs_and_prints_what_it_says() {
             "curl or bash is not installed",
         );
     }
-    let steps = steps(&readme());
+    let readme = readme();
+    let (embedded, _) = readme.split_once(ON_REAL_ENGINES).expect("both forms are shown");
+    let steps = steps(embedded);
     let platform = Platform::start(binary(), Options::default()).await;
     let mut shell_lines = Vec::new();
     let mut checked = 0;
@@ -85,7 +90,7 @@ fn is_what_ci_runs() {
     );
 }
 
-fn prints_as_told(step: &Step, printed: &str) {
+pub(crate) fn prints_as_told(step: &Step, printed: &str) {
     for line in &step.prints {
         assert!(
             printed.lines().any(|real| matches(line, real)),
@@ -115,7 +120,7 @@ fn in_this_place(command: &str, platform: &Platform) -> String {
         .replace("8080", &platform.port_base().to_string())
 }
 
-async fn bash(script: &str) -> String {
+pub(crate) async fn bash(script: &str) -> String {
     let output = Command::new("bash")
         .arg("-euc")
         .arg(script)
@@ -133,7 +138,7 @@ async fn bash(script: &str) -> String {
 }
 
 /// Lines of `sh` blocks, and of `console` blocks those behind a `$ `, with the lines printed after each.
-fn steps(readme: &str) -> Vec<Step> {
+pub(crate) fn steps(readme: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut block = None;
     for line in readme.lines() {
@@ -163,7 +168,7 @@ fn steps(readme: &str) -> Vec<Step> {
     steps
 }
 
-fn readme() -> String {
+pub(crate) fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).expect("the README")
 }
 

@@ -86,8 +86,10 @@ impl Opener<'_> {
                 let wide = Wide::connect(url, settings, telemetry, self.clock.clone()).await;
                 let wide = wide.map_err(|error| RunError::engine(SETTING, &error))?;
                 let store = CqlLinkStore::open(wide.clone()).await;
+                let store = store.map_err(|error| RunError::engine(SETTING, &error))?;
+                let event_ids_keep_ms = self.settings.clicks.event_ids_keep_ms;
                 Ok(Opened {
-                    port: Arc::new(store.map_err(|error| RunError::engine(SETTING, &error))?),
+                    port: Arc::new(store.keeping_event_ids(event_ids_keep_ms)),
                     connection: Arc::new(wide),
                 })
             }
@@ -213,6 +215,18 @@ pub async fn open_log(
     telemetry: &Telemetry,
     clock: &SharedClock,
 ) -> Result<Arc<dyn StreamLog>, RunError> {
+    const SETTING: &str = "streams_url";
+    if scheme(&settings.streams_url) == "sqlite" {
+        let log = SqliteStreamLog::attach(
+            crate::config::sqlite_path(SETTING, &settings.streams_url)?,
+            settings.sqlite.clone(),
+            settings.streams.clone(),
+            telemetry.clone(),
+            clock.clone(),
+        )
+        .await;
+        return Ok(Arc::new(log.map_err(|error| RunError::engine(SETTING, &error))?));
+    }
     let opener = Opener {
         settings,
         telemetry,
