@@ -34,7 +34,7 @@ static MIGRATIONS: [Migration; 1] = [Migration::expand(
 /// [`StreamLog`] in one SQLite file. A publish is one transaction with one fsync: all of it or nothing.
 ///
 /// One process opens the file at a time: opening it ends every claim of the process before, so that what that one left
-/// unacked is delivered again at once.
+/// unacked is delivered again at once. Others may [`attach`](Self::attach).
 pub struct SqliteStreamLog {
     sql: Sqlite,
     settings: StreamSettings,
@@ -60,19 +60,34 @@ impl SqliteStreamLog {
         telemetry: Telemetry,
         clock: SharedClock,
     ) -> Result<Self, StreamError> {
+        let log = Self::attach(path, sqlite, settings, telemetry, clock).await?;
+        log.sql
+            .write("stream_restart", |tx| {
+                scoped(async move {
+                    let query = sqlx::query(
+                        "UPDATE progress SET owner = '', lease_until_ms = 0 WHERE lease_until_ms > 0",
+                    );
+                    query.execute(tx).await?;
+                    Ok::<_, StreamError>(())
+                })
+            })
+            .await?;
+        Ok(log)
+    }
+
+    /// Opens the file beside the process that consumes from it, whose claims stand: for a look at dead letters and their
+    /// replay. That process hears of nothing published here until it looks by itself. A schema that is up to date is
+    /// left alone.
+    pub async fn attach(
+        path: impl AsRef<Path>,
+        sqlite: SqliteSettings,
+        settings: StreamSettings,
+        telemetry: Telemetry,
+        clock: SharedClock,
+    ) -> Result<Self, StreamError> {
         let metrics = Metrics::of(&telemetry);
         let sql = Sqlite::open(path, sqlite, telemetry, clock.clone()).await?;
         sql.migrate(Self::migrations()).await?;
-        sql.write("stream_restart", |tx| {
-            scoped(async move {
-                let query = sqlx::query(
-                    "UPDATE progress SET owner = '', lease_until_ms = 0 WHERE lease_until_ms > 0",
-                );
-                query.execute(tx).await?;
-                Ok::<_, StreamError>(())
-            })
-        })
-        .await?;
         Ok(Self {
             sql,
             settings,

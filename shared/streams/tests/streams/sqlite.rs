@@ -1,8 +1,11 @@
 //! What only this engine promises.
 
-use streams::{StreamError, StreamLog, StreamSettings};
+use std::sync::Arc;
 
-use crate::contract::{STREAM, claim_of, event, group};
+use sql::SqliteSettings;
+use streams::{SqliteStreamLog, StreamError, StreamLog, StreamSettings};
+
+use crate::contract::{Engine as _, STREAM, claim_of, event, group, ids};
 use crate::{SqliteEngine, telemetry};
 
 #[expect(clippy::unused_async, reason = "as the suite asks for an engine")]
@@ -19,7 +22,7 @@ async fn the_metrics_tell_depth_lag_deliveries_and_dead_letters() {
     let log = engine
         .open_with(StreamSettings::default(), telemetry.clone())
         .await;
-    let log: std::sync::Arc<dyn StreamLog> = std::sync::Arc::new(log);
+    let log: Arc<dyn StreamLog> = Arc::new(log);
     log.publish(STREAM, &[event(1, "a"), event(2, "a"), event(1, "a")])
         .await
         .unwrap();
@@ -66,9 +69,43 @@ async fn the_file_verifies_after_use() {
     log.sql().verify().await.unwrap();
     assert!(
         log.sql()
-            .pending(streams::SqliteStreamLog::migrations())
+            .pending(SqliteStreamLog::migrations())
             .await
             .unwrap()
             .is_empty()
     );
+}
+
+#[tokio::test]
+async fn a_look_from_beside_ends_no_claim_and_a_replay_from_there_reaches_the_consumer() {
+    let engine = SqliteEngine::new();
+    let consumer: Arc<dyn StreamLog> = engine.open(StreamSettings::default()).await;
+    consumer
+        .publish(STREAM, &[event(1, "a"), event(2, "a")])
+        .await
+        .unwrap();
+    let claim = claim_of(&consumer, "me", "a").await;
+    let delivered = consumer.next(&claim, None, 2).await.unwrap();
+    consumer.dead_letter(&claim, &delivered[0], "why").await.unwrap();
+
+    let beside = SqliteStreamLog::attach(
+        engine.path(),
+        SqliteSettings::default(),
+        StreamSettings::default(),
+        telemetry(),
+        engine.clock.clone(),
+    )
+    .await
+    .unwrap();
+    let letters = beside.dead_letters(STREAM, 0, 10).await.unwrap();
+    assert_eq!(letters.items.len(), 1);
+    assert!(
+        beside.claim(&group(), "stranger").await.unwrap().is_empty(),
+        "every partition has its holder still"
+    );
+    beside.replay(letters.items[0].id).await.unwrap();
+
+    // Under the claim from before: the rest, and the replayed event behind it.
+    let rest = consumer.next(&claim, None, 2).await.unwrap();
+    assert_eq!(ids(&rest), ["2", "1"]);
 }
