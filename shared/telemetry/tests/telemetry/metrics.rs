@@ -1,8 +1,10 @@
 use std::time::Duration;
 
+use clock::ManualClock;
 use http::Method;
 use telemetry::{
-    Cardinality, Counts, Durations, Finished, HttpMetrics, OtlpProtocol, RequestEnd, TelemetrySettings,
+    Cardinality, Counts, Durations, Finished, HttpMetrics, Operations, OtlpProtocol, RequestEnd,
+    TelemetrySettings,
 };
 use testkit::otlp::OtlpReceiver;
 
@@ -197,4 +199,29 @@ fn a_metric_that_is_registered_twice_is_one_metric() {
         scrape.value(r#"work_duration_seconds_count{operation="sort"}"#),
         2.0
     ));
+}
+
+#[test]
+fn an_operation_is_observed_with_its_outcome_however_it_ends() {
+    let telemetry = role("shortener", &TelemetrySettings::default());
+    let clock = ManualClock::at(0);
+    let operations = Operations::of(&telemetry, clock.clone(), "redis", "cache");
+    operations.begin("get").ok();
+    operations.begin("get").failed("redis_unavailable");
+    let abandoned = operations.begin("get");
+    clock.advance(Duration::from_millis(3));
+    drop(abandoned);
+
+    let scrape = scrape(&telemetry);
+    let count = |outcome: &str| {
+        scrape.value(&format!(
+            r#"db_client_operation_duration_seconds_count{{database="cache",operation="get",outcome="{outcome}"}}"#
+        ))
+    };
+    for outcome in ["ok", "redis_unavailable", "refused"] {
+        assert!(same(count(outcome), 1.0), "{outcome}");
+    }
+    let took =
+        r#"db_client_operation_duration_seconds_sum{database="cache",operation="get",outcome="refused"}"#;
+    assert!(same(scrape.value(took), 0.003));
 }
