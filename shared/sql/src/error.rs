@@ -56,7 +56,9 @@ pub enum SqlError {
         message: String,
     },
     /// The database holds a schema that this program is too old for: a newer one took something away.
-    #[error("the database was migrated to version {found} by a newer program; this one knows {known}")]
+    #[error(
+        "the database was migrated to version {found} by a newer program, and this one knows {known}: start the newer program"
+    )]
     SchemaNewer {
         /// Newest version in the database.
         found: i64,

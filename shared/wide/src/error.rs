@@ -41,7 +41,7 @@ pub enum WideError {
     NoKeyspace(String),
     /// The keyspace holds a schema that this program is too old for.
     #[error(
-        "the keyspace was changed by step {found} of a newer program, which ends what this one (which knows {known}) relies on"
+        "the keyspace was migrated to version {found} by a newer program, and this one knows {known}: start the newer program"
     )]
     SchemaNewer {
         /// The newest step there that this program cannot live with.
