@@ -1,6 +1,9 @@
 //! `cargo xtask test`: everything CI does, and a report of what ran and what was skipped and why.
 
-use std::process::Stdio;
+use std::fmt::Write as _;
+use std::io::BufRead as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ::engines::Kind;
@@ -10,6 +13,7 @@ use crate::{engines, programs, tidy};
 
 /// Tests append a line here for each part they skip; the report shows it.
 const SKIPS: &str = "xtask/skips.txt";
+const API_ON_ENGINES: &str = "API on real engines";
 
 /// One row of the report.
 struct Row {
@@ -30,7 +34,9 @@ pub(crate) fn test(nightly: bool) -> Outcome {
 
     let mut rows = Vec::new();
     let required = engines_required(|name| std::env::var(name).ok());
+    let missing_before = missing.len();
     let (row, started) = engines_up(required, &mut missing);
+    let engines_missing = missing.len() > missing_before;
     rows.push(row);
     rows.push(step("format", || {
         passes(cargo().args(["fmt", "--all", "--check"]))
@@ -48,7 +54,17 @@ pub(crate) fn test(nightly: bool) -> Outcome {
         ]))
     }));
     rows.push(step("tidy", tidy::tidy));
-    rows.push(tests(nightly, required, &skips));
+    let run = TestRun {
+        nightly,
+        required,
+        skips: &skips,
+    };
+    rows.push(run.all());
+    rows.push(if engines_missing {
+        not_run(API_ON_ENGINES, "engines are missing")
+    } else {
+        run.api_on_engines()
+    });
     if let Err(why) = engines::stop(&started) {
         missing.push(format!(
             "the engines that were started for the tests still run: {why}"
@@ -123,24 +139,64 @@ fn engines_up(required: bool, missing: &mut Vec<String>) -> (Row, Vec<Kind>) {
     (row, up.started)
 }
 
-/// Unit, contract, API and process tests are all cargo's; the lines it prints are counted while they pass by.
-fn tests(nightly: bool, engines_required: bool, skips: &std::path::Path) -> Row {
-    use std::io::BufRead;
+fn not_run(what: &'static str, why: &str) -> Row {
+    Row {
+        what,
+        outcome: Ok(()),
+        took: Duration::ZERO,
+        counted: format!("not run: {why}"),
+    }
+}
 
-    println!("== tests");
+/// How tests are run; cargo runs them all, and the lines it prints are counted while they pass by.
+struct TestRun<'a> {
+    nightly: bool,
+    required: bool,
+    skips: &'a Path,
+}
+
+impl TestRun<'_> {
+    /// Unit, contract, API and process tests.
+    fn all(&self) -> Row {
+        let mut command = self.command();
+        command.args(["--workspace", "--all-features", "--no-fail-fast"]);
+        counted("tests", command)
+    }
+
+    /// The shortener's API suite once more, on the shared engines instead of files. Its contract suite names its engines itself.
+    fn api_on_engines(&self) -> Row {
+        let before = embedded_only(self.skips);
+        let mut command = self.command();
+        // As in the first run, so that nothing is built again.
+        command.args(["--workspace", "--all-features", "--test", "shortener"]);
+        command.args(["--", "--skip", "contract::"]);
+        command.env("ORRERY_TEST_ENGINES", "real");
+        let mut row = counted(API_ON_ENGINES, command);
+        let embedded = embedded_only(self.skips) - before;
+        let _ = write!(row.counted, "; {embedded} of them are about files and ran above");
+        row
+    }
+
+    fn command(&self) -> Command {
+        let mut command = cargo();
+        command
+            .arg("test")
+            .env("ORRERY_SKIPS_FILE", self.skips)
+            .env("ORRERY_SCHEMATHESIS", programs::schemathesis());
+        if self.required {
+            command.env("ORRERY_REQUIRE_ENGINES", "1");
+        }
+        if self.nightly {
+            // The long forms are about rates and counts that unoptimised code on two cores does not reach.
+            command.arg("--release").env("ORRERY_NIGHTLY", "1");
+        }
+        command
+    }
+}
+
+fn counted(what: &'static str, mut command: Command) -> Row {
+    println!("== {what}");
     let started = now();
-    let mut command = cargo();
-    command.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
-    command
-        .env("ORRERY_SKIPS_FILE", skips)
-        .env("ORRERY_SCHEMATHESIS", programs::schemathesis());
-    if engines_required {
-        command.env("ORRERY_REQUIRE_ENGINES", "1");
-    }
-    if nightly {
-        // The long forms are about rates and counts that unoptimised code on two cores does not reach.
-        command.arg("--release").env("ORRERY_NIGHTLY", "1");
-    }
     let mut counts = Counts::default();
     let outcome = command
         .stdin(Stdio::null())
@@ -167,16 +223,26 @@ fn tests(nightly: bool, engines_required: bool, skips: &std::path::Path) -> Row 
                 Err("no test ran".to_owned())
             }
         });
-    let counted = format!(
-        "{} passed, {} failed, {} ignored",
-        counts.passed, counts.failed, counts.ignored
-    );
     Row {
-        what: "tests",
+        what,
         outcome,
         took: started.elapsed(),
-        counted,
+        counted: format!(
+            "{} passed, {} failed, {} ignored",
+            counts.passed, counts.failed, counts.ignored
+        ),
     }
+}
+
+/// How many tests said that they have no form on real engines.
+fn embedded_only(skips: &Path) -> usize {
+    let lines = std::fs::read_to_string(skips).unwrap_or_default();
+    lines.lines().filter(|line| is_embedded_only(line)).count()
+}
+
+/// Such a line is no skip: the test ran in its embedded form.
+fn is_embedded_only(line: &str) -> bool {
+    line.contains(": embedded only: ")
 }
 
 #[derive(Default)]
@@ -209,7 +275,7 @@ fn report(rows: &[Row], missing: &[String], skipped: &str, nightly: bool) {
     for row in rows {
         let verdict = if row.outcome.is_ok() { "ok" } else { "FAILED" };
         println!(
-            "  {:<8} {verdict:<7} {:>5} s  {}",
+            "  {:<19} {verdict:<7} {:>5} s  {}",
             row.what,
             row.took.as_secs(),
             row.counted
@@ -219,7 +285,8 @@ fn report(rows: &[Row], missing: &[String], skipped: &str, nightly: bool) {
     if !nightly {
         println!("  the long forms: they run under --nightly");
     }
-    for line in missing.iter().map(String::as_str).chain(skipped.lines()) {
+    let skipped = skipped.lines().filter(|line| !is_embedded_only(line));
+    for line in missing.iter().map(String::as_str).chain(skipped) {
         println!("  {line}");
     }
 }

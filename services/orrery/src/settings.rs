@@ -19,7 +19,7 @@ pub(crate) const DATA_DEFAULT: &str = ".orrery";
 const FILE_DEFAULT: &str = "orrery.toml";
 
 /// `ORRERY_` variables that are no settings: switches of this process and of its tests.
-const SWITCHES: [&str; 8] = [
+const SWITCHES: [&str; 9] = [
     "ORRERY_CONFIG",
     "ORRERY_ENGINES_DIR",
     "ORRERY_ENGINE_PORT_BASE",
@@ -28,6 +28,7 @@ const SWITCHES: [&str; 8] = [
     "ORRERY_REQUIRE_PROGRAMS",
     "ORRERY_SCHEMATHESIS",
     "ORRERY_SKIPS_FILE",
+    "ORRERY_TEST_ENGINES",
 ];
 
 /// Everything that can be set.

@@ -363,7 +363,7 @@ pub(crate) fn sqlite_path(setting: &'static str, url: &str) -> Result<PathBuf, S
     sql::sqlite_path(url).map_err(|error| {
         let (rule, found) = match error {
             UrlError::NoFile => ("must name a file, sqlite:PATH", "sqlite"),
-            _ => ("must be sqlite:PATH", url.split(':').next().unwrap_or_default()),
+            UrlError::OtherEngine(_) => ("must be sqlite:PATH", url.split(':').next().unwrap_or_default()),
         };
         SettingError {
             setting,

@@ -1,4 +1,5 @@
-//! The whole service over HTTP, and the port's contract on every engine there is.
+//! The whole service over HTTP, and the port's contract on every engine there is. The first runs on files, and under
+//! `ORRERY_TEST_ENGINES=real` on real engines.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on fails where it stands"
@@ -10,6 +11,8 @@ mod clicks;
 mod codes;
 #[path = "shortener/contract.rs"]
 mod contract;
+#[path = "shortener/engines.rs"]
+mod engines;
 #[path = "shortener/expiry.rs"]
 mod expiry;
 #[path = "shortener/failures.rs"]

@@ -23,12 +23,24 @@ fn skip_unless_required(switch: &str, test: &str, why: &str) {
     assert!(!required, "{test} may not be skipped under {switch}=1: {why}");
     let line = format!("{test}: {why}");
     eprintln!("skipped {line}");
+    report(&line);
+}
+
+/// Says that `test` has only its embedded form, because of `why`, in a run of the forms on real engines. Nothing is missing.
+pub fn ran_embedded(test: &str, why: &str) {
+    report(&format!("{test}: {EMBEDDED_ONLY}{why}"));
+}
+
+fn report(line: &str) {
     if let Some(path) = std::env::var_os("ORRERY_SKIPS_FILE") {
         let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
         // The report is a courtesy: a line lost there must not fail a test.
         let _ = file.and_then(|mut file| writeln!(file, "{line}"));
     }
 }
+
+/// What the line of such a test says before its reason.
+pub const EMBEDDED_ONLY: &str = "embedded only: ";
 
 /// Whether a program is on PATH.
 pub fn on_path(program: &str) -> bool {

@@ -10,6 +10,15 @@ use shortener::permutation::{CodeKey, Permutation};
 
 use crate::contract::Fixture;
 
+async fn fixture(test: &str) -> Fixture {
+    let fixture = if crate::engines::are_real() {
+        Fixture::cql(test).await
+    } else {
+        Fixture::sqlite(test).await
+    };
+    fixture.unwrap()
+}
+
 proptest! {
     #[test]
     fn two_counters_never_share_a_code(
@@ -34,7 +43,7 @@ proptest! {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn allocators_that_share_a_store_never_give_the_same_code() {
-    let fixture = Fixture::sqlite("codes").await.unwrap();
+    let fixture = fixture("codes").await;
     let key = CodeKey::generate();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..4 {
@@ -57,7 +66,7 @@ async fn allocators_that_share_a_store_never_give_the_same_code() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_of_a_range_at_a_restart_is_never_given() {
-    let fixture = Fixture::sqlite("codes").await.unwrap();
+    let fixture = fixture("codes").await;
     let key = CodeKey::generate();
     let mut seen = HashSet::new();
     for _ in 0..5 {

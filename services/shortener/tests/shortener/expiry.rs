@@ -14,7 +14,7 @@ const NOW_MS: u64 = 1_795_305_600_000;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_answers_410_from_its_last_moment_on_remembered_or_not() {
     let clock = ManualClock::at(NOW_MS);
-    let service = Setup::new().clock(clock.clone()).start().await;
+    let service = Setup::new().await.clock(clock.clone()).start().await;
     for alias in ["remembered", "cold"] {
         service
             .make(
@@ -73,7 +73,7 @@ async fn a_link_answers_410_from_its_last_moment_on_remembered_or_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wall_clock_that_is_set_back_brings_a_link_back() {
     let clock = ManualClock::at(NOW_MS);
-    let service = Setup::new().clock(clock.clone()).start().await;
+    let service = Setup::new().await.clock(clock.clone()).start().await;
     service
         .make(json!({"url": "https://example.com/", "alias": "short", "expires_at": "2026-11-22T00:00:05Z"}))
         .await;
@@ -86,7 +86,7 @@ async fn a_wall_clock_that_is_set_back_brings_a_link_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_kept_for_a_day_and_then_forgotten() {
     let clock = ManualClock::at(NOW_MS);
-    let service = Setup::new().clock(clock.clone()).start().await;
+    let service = Setup::new().await.clock(clock.clone()).start().await;
     let first = make_with_key(&service).await.expect("the first is made");
     clock.advance(Duration::from_secs(24 * 60 * 60 - 1));
     assert_eq!(make_with_key(&service).await, Some(first.clone()));

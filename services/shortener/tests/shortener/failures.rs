@@ -9,6 +9,7 @@ use http::Method;
 use identity::{FetchKeys, FetchKeysError, Jwks, SigningKey, StaticKeys};
 use serde_json::{Value, json};
 
+use crate::engines::embedded_only;
 use crate::harness::{Answer, Blocked, Service, Setup, eventually};
 
 const NOW_MS: u64 = 1_795_305_600_000;
@@ -29,6 +30,9 @@ async fn with_a_link() -> Service {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_store_is_refused_at_start_and_named() {
+    if embedded_only("the stores are files") {
+        return;
+    }
     let (folder, clock) = with_a_link().await.stop().await;
     for (file, setting) in [
         ("shortener.db", "database_url"),
@@ -38,9 +42,8 @@ async fn a_damaged_store_is_refused_at_start_and_named() {
         let path = folder.path().join(file);
         let good = std::fs::read(&path).unwrap();
         std::fs::write(&path, vec![7; 8_192]).unwrap();
-        let failure = Setup::new()
+        let failure = Setup::at(Arc::clone(&folder))
             .clock(clock.clone())
-            .folder(Arc::clone(&folder))
             .begin()
             .failure()
             .await;
@@ -48,12 +51,15 @@ async fn a_damaged_store_is_refused_at_start_and_named() {
         assert!(!failure.retryable(), "{failure}");
         std::fs::write(&path, good).unwrap();
     }
-    let service = Setup::new().clock(clock).folder(folder).start().await;
+    let service = Setup::at(folder).clock(clock).start().await;
     assert_eq!(service.get("/kept").await.status, 302);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_store_moved_away_it_is_not_ready_writes_are_503_and_both_end() {
+    if embedded_only("the store is a file") {
+        return;
+    }
     let service = with_a_link().await;
     service.get("/kept").await;
     let file = service.folder.path().join("shortener.db");
@@ -70,7 +76,7 @@ async fn with_the_store_moved_away_it_is_not_ready_writes_are_503_and_both_end()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_stream_holds_clicks_back_until_there_is_room_and_redirects_go_on() {
-    let setup = Setup::new().change(|settings| {
+    let setup = Setup::new().await.change(|settings| {
         settings.streams.events_max = 1;
         settings.streams.dedupe_window_ms = 200;
         settings.streams.retention_ms = 200;
@@ -106,7 +112,7 @@ impl FetchKeys for NoKeys {
 async fn without_the_issuers_keys_management_is_503_and_redirects_go_on() {
     let (folder, clock) = with_a_link().await.stop().await;
     let start = async |keys: Arc<dyn FetchKeys>| {
-        let setup = Setup::new().clock(clock.clone()).folder(Arc::clone(&folder));
+        let setup = Setup::at(Arc::clone(&folder)).clock(clock.clone());
         setup
             .keys(keys)
             .change(|settings| settings.tokens.fetch_timeout_ms = 200)
@@ -135,8 +141,12 @@ async fn without_the_issuers_keys_management_is_503_and_redirects_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_renewed_worker_number_links_cannot_be_made_and_redirects_go_on() {
+    if embedded_only("the leases are a file that somebody locks") {
+        return;
+    }
     let clock = ManualClock::at(NOW_MS);
     let setup = Setup::new()
+        .await
         .clock(clock.clone())
         .change(|settings| settings.sqlite.write_deadline_ms = 200);
     let service = setup.start().await;
@@ -159,7 +169,7 @@ async fn without_a_renewed_worker_number_links_cannot_be_made_and_redirects_go_o
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_set_back_far_stops_ids_and_nothing_else_until_it_has_caught_up() {
     let clock = ManualClock::at(NOW_MS);
-    let service = Setup::new().clock(clock.clone()).start().await;
+    let service = Setup::new().await.clock(clock.clone()).start().await;
     let first = service
         .make(json!({"url": "https://example.com/", "alias": "kept"}))
         .await;

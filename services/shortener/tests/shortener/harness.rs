@@ -1,4 +1,4 @@
-//! The service in this process: real sockets on free ports, real files in a folder of its own, tokens signed here.
+//! The service in this process: real sockets on free ports, data of its own, tokens signed here.
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clock::{SharedClock, SystemClock};
-use config::Secret;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -21,8 +20,9 @@ use shortener::{RunError, Settings};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use telemetry::{Telemetry, TelemetrySettings};
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
+
+use crate::engines::Folder;
 
 /// How long any condition may take to come true.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ const ALL_SCOPES: &str = "links:read links:write";
 /// A running shortener.
 pub(crate) struct Service {
     pub(crate) clock: SharedClock,
-    pub(crate) folder: Arc<TempDir>,
+    pub(crate) folder: Arc<Folder>,
     pub(crate) base: String,
     pub(crate) admin: String,
     key: SigningKey,
@@ -45,7 +45,7 @@ pub(crate) struct Service {
 /// How a service is to be started.
 pub(crate) struct Setup {
     pub(crate) clock: SharedClock,
-    pub(crate) folder: Arc<TempDir>,
+    pub(crate) folder: Arc<Folder>,
     pub(crate) settings: Settings,
     pub(crate) telemetry: TelemetrySettings,
     /// The issuer's keys; those that the service's tokens are signed with, unless given.
@@ -53,23 +53,20 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) fn new() -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let settings = settings_in(folder.path());
+    /// On data of its own.
+    pub(crate) async fn new() -> Self {
+        Self::at(Folder::fresh().await)
+    }
+
+    /// Where another one has left its data.
+    pub(crate) fn at(folder: Arc<Folder>) -> Self {
         Self {
             clock: SystemClock::shared(),
+            settings: folder.settings(),
             folder,
-            settings,
             telemetry: TelemetrySettings::default(),
             keys: None,
         }
-    }
-
-    /// Where another one has left its files.
-    pub(crate) fn folder(mut self, folder: Arc<TempDir>) -> Self {
-        self.settings = settings_in(folder.path());
-        self.folder = folder;
-        self
     }
 
     pub(crate) fn clock(mut self, clock: SharedClock) -> Self {
@@ -115,8 +112,14 @@ impl Setup {
         let keys = self
             .keys
             .unwrap_or_else(|| Arc::new(StaticKeys(Jwks::of([&key]))));
+        let (settings, folder) = (self.settings, Arc::clone(&self.folder));
+        let running = async move {
+            // Nobody else has the data while it is used.
+            let _folder = folder;
+            shortener::run_with_keys(role, settings, keys).await
+        };
         Service {
-            running: tokio::spawn(shortener::run_with_keys(role, self.settings, keys)),
+            running: tokio::spawn(running),
             clock: self.clock,
             folder: self.folder,
             base,
@@ -125,19 +128,6 @@ impl Setup {
             client: Client::builder(TokioExecutor::new()).build_http(),
             drain,
         }
-    }
-}
-
-fn settings_in(folder: &Path) -> Settings {
-    let url = |name: &str| format!("sqlite:{}", folder.join(name).display());
-    Settings {
-        database_url: url("shortener.db"),
-        streams_url: url("streams.db"),
-        leases_url: url("leases.db"),
-        code_key: Secret::default(),
-        code_key_file: folder.join("shortener.key").display().to_string(),
-        public_url: "http://sho.rt".to_owned(),
-        ..Settings::default()
     }
 }
 
@@ -186,7 +176,7 @@ impl Answer {
 
 impl Service {
     pub(crate) async fn start() -> Self {
-        Setup::new().start().await
+        Setup::new().await.start().await
     }
 
     pub(crate) async fn ready(&self) {
@@ -208,7 +198,7 @@ impl Service {
     }
 
     /// Drains it, and gives what another start needs.
-    pub(crate) async fn stop(self) -> (Arc<TempDir>, SharedClock) {
+    pub(crate) async fn stop(self) -> (Arc<Folder>, SharedClock) {
         self.drain.begin();
         let ended = tokio::time::timeout(PATIENCE, self.running)
             .await
@@ -219,7 +209,7 @@ impl Service {
 
     pub(crate) async fn restart(self) -> Self {
         let (folder, clock) = self.stop().await;
-        Setup::new().clock(clock).folder(folder).start().await
+        Setup::at(folder).clock(clock).start().await
     }
 
     /// How a service ends that cannot start.

@@ -268,6 +268,7 @@ async fn changes_of_different_parts_at_the_same_time_are_all_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_pages_newest_first_without_gaps_or_repeats() {
     let service = Setup::new()
+        .await
         .change(|settings| settings.list_limit_default = 3)
         .start()
         .await;
