@@ -1,7 +1,11 @@
 //! The roles as separate processes on real engines, seen from outside.
 
 pub(crate) mod client;
+mod dead_letters;
 pub(crate) mod fleet;
+mod invalidation;
 mod killed;
+pub(crate) mod metrics;
 mod readme;
 mod serve;
+mod worker_ids;

@@ -14,6 +14,7 @@ const PAGE: u32 = 100;
 
 /// Works whether the platform runs or not, on whatever engine `shortener.streams_url` names.
 pub(crate) fn dlq(settings: &Settings, action: &DlqAction) -> Outcome {
+    log_is_there(&settings.shortener.streams_url)?;
     on_workbench(async |bench: &Workbench| {
         let log = shortener::open_log(&settings.shortener, &bench.telemetry, &bench.clock)
             .await
@@ -22,15 +23,30 @@ pub(crate) fn dlq(settings: &Settings, action: &DlqAction) -> Outcome {
             DlqAction::List { stream, all, limit } => list(&log, stream, *all, *limit).await,
             DlqAction::Show { id, stream } => show(&log, stream, *id).await,
             DlqAction::Replay { ids, all, stream } => {
-                let ids = if *all {
-                    waiting(&log, stream).await?
-                } else {
-                    ids.clone()
-                };
+                if !*all {
+                    return replay(&log, ids).await;
+                }
+                let ids = waiting(&log, stream).await?;
+                if ids.is_empty() {
+                    println!("no dead letters wait in `{stream}`");
+                }
                 replay(&log, &ids).await
             }
         }
     })
+}
+
+/// A look must not make a file, least of all where somebody mistyped a folder.
+fn log_is_there(url: &str) -> Outcome {
+    // Whether the URL itself is sound is said by whoever opens it.
+    match sql::sqlite_path(url) {
+        Ok(path) if !path.is_file() => Err(format!(
+            "there is no stream at {}: start the platform first, or name its folder with --data DIR",
+            path.display()
+        )
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 type Log = Arc<dyn StreamLog>;
@@ -65,8 +81,10 @@ async fn list(log: &Log, stream: &str, all: bool, limit: usize) -> Result<(), St
         printed < limit
     })
     .await?;
-    if printed == 0 {
+    if printed == 0 && all {
         println!("no dead letters in `{stream}`");
+    } else if printed == 0 {
+        println!("no dead letters wait in `{stream}`; --all shows those that were replayed");
     }
     Ok(())
 }
@@ -134,7 +152,6 @@ async fn replay(log: &Log, ids: &[u64]) -> Result<(), String> {
             }
         }
     }
-    println!("{} replayed, {failed} failed", ids.len() - failed);
     if failed == 0 {
         Ok(())
     } else {

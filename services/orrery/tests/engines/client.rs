@@ -15,8 +15,13 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(url: &str, token: &str) -> Self {
+        Self::with_deadline(url, token, Duration::from_secs(15))
+    }
+
+    /// For whoever waits for an answer on purpose.
+    pub(crate) fn with_deadline(url: &str, token: &str, deadline: Duration) -> Self {
         let settings = HttpSettings {
-            deadline: Duration::from_secs(15),
+            deadline,
             ..HttpSettings::default()
         };
         Self {

@@ -10,9 +10,9 @@ use testkit::platform::{Options, Platform, PortBlock};
 use crate::platform::binary;
 
 /// The places of the roles among all.
-const GATEWAY: u16 = 0;
-const ISSUER: u16 = 1;
-const SHORTENER: u16 = 2;
+pub(crate) const GATEWAY: u16 = 0;
+pub(crate) const ISSUER: u16 = 1;
+pub(crate) const SHORTENER: u16 = 2;
 
 /// Where the engines of one fleet are, each with the fleet's own schema, keyspace or prefix.
 #[derive(Clone, Debug)]
@@ -62,9 +62,37 @@ pub(crate) struct Fleet {
     pub(crate) issuer: Platform,
     pub(crate) shorteners: [Platform; 2],
     pub(crate) gateways: [Platform; 2],
-    // Held for their Drop.
-    _folder: TempDir,
-    _ports: [PortBlock; 2],
+    plan: FleetPlan,
+}
+
+/// What each process is started with.
+struct FleetPlan {
+    engines: EngineUrls,
+    more: Vec<(String, String)>,
+    of_place: [Vec<(String, String)>; 2],
+    folder: TempDir,
+    /// A block for each place, and a further one. Held for their Drop too.
+    ports: [PortBlock; 3],
+}
+
+impl FleetPlan {
+    async fn start(&self, place: usize, name: &str, index: u16) -> Platform {
+        let mut options = Options {
+            data: Some(self.folder.path().join(format!("{name}-{place}"))),
+            port_base: Some(self.ports[place].base()),
+            deadline: Duration::from_secs(60),
+            ..Options::default()
+        }
+        .serve(name, index);
+        for (name, value) in env_of_all(&self.engines, self.ports[0].base(), self.folder.path()) {
+            options = options.env(name, &value);
+        }
+        let of_place = self.of_place.get(place).into_iter().flatten();
+        for (name, value) in self.more.iter().chain(of_place) {
+            options = options.env(name, value);
+        }
+        Platform::start(binary(), options).await
+    }
 }
 
 impl Fleet {
@@ -74,43 +102,44 @@ impl Fleet {
 
     /// With further environment for every process.
     pub(crate) async fn start_with(engines: &EngineUrls, more: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let ports = [PortBlock::reserve(), PortBlock::reserve()];
-        let bases = [ports[0].base(), ports[1].base()];
-        let role = |place: usize, name: &str, index: u16| {
-            let mut options = Options {
-                data: Some(folder.path().join(format!("{name}-{place}"))),
-                port_base: Some(bases[place]),
-                deadline: Duration::from_secs(60),
-                ..Options::default()
-            }
-            .serve(name, index);
-            let common = env_of_all(engines, bases[0], folder.path());
-            for (name, value) in common {
-                options = options.env(name, &value);
-            }
-            for (name, value) in more {
-                options = options.env(name, value);
-            }
-            options
+        Self::start_each(engines, more, [&[], &[]]).await
+    }
+
+    /// With further environment for every process, and for those of each place.
+    pub(crate) async fn start_each(
+        engines: &EngineUrls,
+        more: &[(&str, &str)],
+        of_place: [&[(&str, &str)]; 2],
+    ) -> Self {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let plan = FleetPlan {
+            engines: engines.clone(),
+            more: more.iter().map(own).collect(),
+            of_place: of_place.map(|own_env| own_env.iter().map(own).collect()),
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            ports: [PortBlock::reserve(), PortBlock::reserve(), PortBlock::reserve()],
         };
-        let issuer = Platform::start(binary(), role(0, "issuer", ISSUER)).await;
+        let issuer = plan.start(0, "issuer", ISSUER).await;
         // One after the other: the first makes the schema, as the first of a deployment does.
         let shorteners = [
-            Platform::start(binary(), role(0, "shortener", SHORTENER)).await,
-            Platform::start(binary(), role(1, "shortener", SHORTENER)).await,
+            plan.start(0, "shortener", SHORTENER).await,
+            plan.start(1, "shortener", SHORTENER).await,
         ];
         let gateways = [
-            Platform::start(binary(), role(0, "gateway", GATEWAY)).await,
-            Platform::start(binary(), role(1, "gateway", GATEWAY)).await,
+            plan.start(0, "gateway", GATEWAY).await,
+            plan.start(1, "gateway", GATEWAY).await,
         ];
         Self {
             issuer,
             shorteners,
             gateways,
-            _folder: folder,
-            _ports: ports,
+            plan,
         }
+    }
+
+    /// One shortener more, behind no gateway.
+    pub(crate) async fn third_shortener(&self) -> Platform {
+        self.plan.start(2, "shortener", SHORTENER).await
     }
 
     /// A token for everything about links.
