@@ -49,6 +49,13 @@ pub enum WideError {
         /// Newest step in the code.
         known: i64,
     },
+    /// A step that this program needs stands behind one that takes something away from older programs. It is applied
+    /// by itself, once none of those runs any more.
+    #[error("migration {version} ends the support of older programs and is not applied yet")]
+    ContractPending {
+        /// The step to apply first.
+        version: i64,
+    },
     /// A migration that was applied reads differently in this program.
     #[error("migration {version} was changed after it had been applied")]
     MigrationEdited {
@@ -87,6 +94,7 @@ impl WideError {
             Self::Corrupt(_) => "wide_corrupt",
             Self::NoKeyspace(_) => "wide_no_keyspace",
             Self::SchemaNewer { .. } => "wide_schema_newer",
+            Self::ContractPending { .. } => "wide_contract_pending",
             Self::MigrationEdited { .. } => "wide_migration_edited",
             Self::MigrationFailed { .. } => "wide_migration_failed",
             Self::MigrationBusy => "wide_migration_busy",

@@ -96,7 +96,8 @@ type Step = (i64, Option<String>, Option<String>);
 
 impl Wide {
     /// Makes the keyspace if it is not there, and applies the steps that only add, up to the first [`Kind::Contract`] that
-    /// was not applied; a keyspace without any step gets all of them, since no older program can be at work in it. Refuses
+    /// was not applied; a keyspace without any step gets all of them, since no older program can be at work in it. A step
+    /// that only adds and stands behind that contract is [`WideError::ContractPending`], once those before are applied. Refuses
     /// a keyspace with a newer `Contract` than the code knows ([`WideError::SchemaNewer`]) or with an edited step
     /// ([`WideError::MigrationEdited`]) before anything is changed. Several processes may do so at once: one works, the
     /// others wait for it.
@@ -172,7 +173,9 @@ impl Wide {
             Err(error) => Err(error),
         };
         lock.give_up().await;
-        outcome
+        outcome?;
+        // What is needed and stands behind a contract is said now that the rest is done.
+        self.pending_steps(migrations, until).await.map(|_none| ())
     }
 
     async fn apply(&self, lock: &Lock<'_>, steps: &[Migration]) -> Result<(), WideError> {
@@ -256,11 +259,20 @@ fn left_of(
             None => break,
         }
     }
-    let end = match until {
+    let contract = match until {
         Until::Contract if !applied.is_empty() => left.iter().position(|step| step.kind == Kind::Contract),
         _ => None,
     };
-    Ok(&left[..end.unwrap_or(left.len())])
+    let Some(contract) = contract else {
+        return Ok(left);
+    };
+    let needed = left[contract..].iter().any(|step| step.kind == Kind::Expand);
+    if contract == 0 && needed {
+        return Err(WideError::ContractPending {
+            version: left[contract].version,
+        });
+    }
+    Ok(&left[..contract])
 }
 
 #[cfg(test)]
@@ -296,6 +308,20 @@ mod tests {
         assert_eq!(versions(left_of(NEW, &[], Until::Contract)), [1, 2, 3, 4]);
         assert_eq!(versions(left_of(NEW, &applied(&NEW[..3]), Until::Contract)), [4]);
         assert!(versions(left_of(NEW, &applied(NEW), Until::End)).is_empty());
+    }
+
+    #[test]
+    fn a_step_that_is_needed_and_stands_behind_a_contract_is_missed_aloud() {
+        let expanded = applied(&NEW[..2]);
+        let refused = left_of(NEW, &expanded, Until::Contract).unwrap_err();
+        assert!(
+            matches!(refused, WideError::ContractPending { version: 3 }) && !refused.retryable(),
+            "{refused}"
+        );
+        assert_eq!(versions(left_of(NEW, &expanded, Until::End)), [3, 4]);
+        // A contract that nothing stands behind can wait.
+        assert!(versions(left_of(&NEW[..3], &expanded, Until::Contract)).is_empty());
+        assert_eq!(versions(left_of(&NEW[..3], &expanded, Until::End)), [3]);
     }
 
     #[test]
