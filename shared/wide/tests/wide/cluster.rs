@@ -1,13 +1,6 @@
 //! Three nodes with three copies, and one of them killed.
 
-use std::fs::File;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-use engines::{Answer, Kind, Process};
-use testkit::platform::PortBlock;
+use testkit::engines::OwnCluster;
 use testkit::skips;
 use wide::{Level, Serial, Statement, Wide, WideError, WideSettings};
 
@@ -36,103 +29,8 @@ const NOW: Statement = Statement::read(
     Level::Serial,
 );
 
-/// Equal parts of the ring: nobody has to ask for a place in it.
-const TOKENS: [&str; 3] = [
-    "-9223372036854775807",
-    "-3074457345618258602",
-    "3074457345618258603",
-];
 /// Partitions to try: with as many, each node is the first of some.
 const PARTITIONS: i64 = 20;
-const ASK_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Three private nodes; dropping them kills them and removes their data.
-struct Cluster {
-    nodes: Vec<(PathBuf, Child)>,
-    ports: PortBlock,
-}
-
-impl Cluster {
-    /// Starts the nodes and waits until each answers; `None` after skipping `test` aloud.
-    async fn start(test: &str) -> Option<Self> {
-        let script = engines::scripts().join("cql/start.sh");
-        let found = Command::new("bash").arg(&script).arg("--found").output().unwrap();
-        if !found.status.success() {
-            let why = String::from_utf8_lossy(&found.stderr).trim().to_owned();
-            skips::skip_engine(test, &why);
-            return None;
-        }
-        let own = engines::state().join("own");
-        std::fs::create_dir_all(&own).unwrap();
-        let mut cluster = Self {
-            nodes: Vec::new(),
-            ports: PortBlock::reserve(),
-        };
-        let storage = cluster.ports.base() + 1;
-        // All are seeds: they start together, and none can wait for another.
-        let seeds: Vec<String> = (1..=3).map(|node| format!("127.0.0.{node}:{storage}")).collect();
-        for (node, token) in (1_u8..).zip(TOKENS) {
-            let folder = own.join(testkit::engines::fresh_name("cluster"));
-            std::fs::create_dir(&folder).unwrap();
-            let log = File::create(folder.join("log")).unwrap();
-            let child = Command::new("bash")
-                .arg(&script)
-                .arg(&folder)
-                .arg(cluster.ports.base().to_string())
-                .args([
-                    &format!("127.0.0.{node}"),
-                    &storage.to_string(),
-                    &seeds.join(","),
-                    token,
-                ])
-                .env("ORRERY_ENGINES_TOOLS", engines::tools())
-                .stdin(Stdio::null())
-                .stderr(log.try_clone().unwrap())
-                .stdout(log)
-                .spawn()
-                .unwrap();
-            // The next run kills what a killed one leaves behind.
-            let pids = [Process::of(child.id()), Process::own()].map(|process| process.unwrap().to_string());
-            std::fs::write(folder.join("pids"), pids.join(" ")).unwrap();
-            cluster.nodes.push((folder, child));
-        }
-        for node in 0..3 {
-            let address = cluster.address(node);
-            eventually("the node answers", || async {
-                matches!(
-                    engines::ask(Kind::Cql, address, ASK_TIMEOUT),
-                    Ok(Answer::Ready(_))
-                )
-            })
-            .await;
-        }
-        Some(cluster)
-    }
-
-    fn address(&self, node: u8) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, node + 1], self.ports.base()))
-    }
-
-    fn url(&self) -> String {
-        let nodes: Vec<String> = (0..3).map(|node| self.address(node).to_string()).collect();
-        format!("scylla://{}/cluster?replication=3", nodes.join(","))
-    }
-
-    fn kill(&mut self, node: usize) {
-        let child = &mut self.nodes[node].1;
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for node in 0..self.nodes.len() {
-            self.kill(node);
-            engines::remove(&self.nodes[node].0);
-        }
-    }
-}
 
 #[tokio::test]
 async fn with_one_of_three_nodes_killed_quorums_go_on_and_with_two_the_loss_is_certain() {
@@ -140,14 +38,15 @@ async fn with_one_of_three_nodes_killed_quorums_go_on_and_with_two_the_loss_is_c
     if !skips::nightly() {
         return;
     }
-    let Some(mut cluster) = Cluster::start(test).await else {
+    let Some(mut cluster) = OwnCluster::start(test).await else {
         return;
     };
     let settings = WideSettings {
         speculate_after_ms: 200,
         ..crate::settings()
     };
-    let wide = connect(&cluster.url(), settings).await.unwrap();
+    let url = format!("{}/cluster?replication=3", cluster.url());
+    let wide = connect(&url, settings).await.unwrap();
     // Nodes find each other after they answer: three copies need three nodes that agree.
     eventually("the schema is agreed on", || async {
         wide.migrate(crate::MIGRATIONS).await.is_ok()
