@@ -40,12 +40,14 @@ where
     /// To be called *before* a change or a deletion in the origin, and `done` after it. Fails when the shared level cannot
     /// be told and `writes_without_shared` says to refuse; the origin must not be written then.
     pub async fn write(&self, key: K) -> Result<WriteGuard<K, V, E>, SharedError> {
-        let guard = self.guard(key, false);
+        let mut guard = self.guard(key, false);
         if let Some(far) = &self.inner.far {
             let begun = far.begin_write(&(far.codec.key)(&guard.key), guard.mark).await;
             if let Err(error) = begun
                 && far.settings.writes_without_shared == WritesWithoutShared::Refuse
             {
+                // Nothing will be written, so what is known here stays right, and may have to be served stale.
+                guard.ended = true;
                 return Err(error);
             }
         }

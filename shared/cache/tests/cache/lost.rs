@@ -283,6 +283,22 @@ async fn a_change_is_refused_without_the_level_unless_the_settings_allow_it() {
 }
 
 #[tokio::test]
+async fn a_change_that_is_refused_takes_nothing_away() {
+    let world = World::new(settings()).await;
+    world.good_minute().await;
+    assert!(world.process.sees("k500").await.is_some());
+    world.process.level.fail();
+    world.pass(SECOND).await;
+    let refused = world.process.links.write("k500".to_owned()).await;
+    refused.expect_err("other processes could not be told");
+    for i in 0..50 {
+        let _: Result<_, _> = world.process.read(&format!("other {i}")).await;
+    }
+    let served = world.process.read("k500").await.expect("it is served stale");
+    assert!(served.is_some());
+}
+
+#[tokio::test]
 async fn a_write_that_could_not_be_told_is_told_when_the_level_is_back() {
     let world = World::new(settings()).await;
     let other = Process::new(world.engine.handle().await, &world.origin);
