@@ -6,6 +6,7 @@ pub(crate) mod fleet;
 mod invalidation;
 mod killed;
 pub(crate) mod metrics;
+mod quorum;
 mod readme;
 mod serve;
 mod worker_ids;
