@@ -2,6 +2,8 @@
 
 pub(crate) mod client;
 mod dead_letters;
+mod degraded;
+mod faults;
 pub(crate) mod fleet;
 mod invalidation;
 mod killed;

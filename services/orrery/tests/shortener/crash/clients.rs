@@ -15,6 +15,7 @@ pub(crate) struct Client {
     http: HttpClient,
     token: String,
     recorder: Arc<Recorder<BufWriter<File>>>,
+    always_answered: bool,
 }
 
 /// What became of following a link.
@@ -41,12 +42,19 @@ impl Client {
             http,
             token,
             recorder,
+            always_answered: false,
         }
+    }
+
+    /// Where nothing dies every request has an answer; one without fails the test.
+    pub(crate) fn always_answered(mut self) -> Self {
+        self.always_answered = true;
+        self
     }
 
     pub(crate) async fn follow(&self, session: u64, code: &str) -> Followed {
         let started = self.recorder.start(session, Kind::Redirect, code, None);
-        match self.http.get(&format!("/{code}")).await {
+        match self.seen(self.http.get(&format!("/{code}")).await) {
             Ok(answer) if answer.status == StatusCode::FOUND => {
                 let there = answer.header("location").expect("a redirect leads somewhere");
                 self.saw(started, Some(there));
@@ -166,9 +174,15 @@ impl Client {
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        self.http
-            .send(request.body(body.map(Value::to_string).unwrap_or_default())?)
-            .await
+        let request = request.body(body.map(Value::to_string).unwrap_or_default())?;
+        self.seen(self.http.send(request).await)
+    }
+
+    fn seen(&self, answer: Result<Answer, LoadError>) -> Result<Answer, LoadError> {
+        if let (true, Err(error)) = (self.always_answered, &answer) {
+            panic!("a request without an answer, though nothing died: {error}");
+        }
+        answer
     }
 
     fn saw(&self, started: Started, value: Option<&str>) {
@@ -205,7 +219,7 @@ impl Client {
     }
 }
 
-/// Beside what each request expects, only these: overload and answers not yet known.
+/// Beside what each request expects, only these: overload and answers not yet known, as problems that say when to try again.
 fn assert_busy(answer: &Answer) {
     let busy = [
         StatusCode::TOO_MANY_REQUESTS,
@@ -217,6 +231,15 @@ fn assert_busy(answer: &Answer) {
         busy.contains(&answer.status) || in_flight,
         "unexpected: {} {}",
         answer.status,
+        text(answer)
+    );
+    let is_problem = answer.header("content-type") == Some(problem::MEDIA_TYPE);
+    let says_when = answer.header("retry-after").is_some() || answer.status == StatusCode::GATEWAY_TIMEOUT;
+    assert!(
+        is_problem && says_when,
+        "not an honest problem: {} {:?} {}",
+        answer.status,
+        answer.headers,
         text(answer)
     );
 }
