@@ -1,7 +1,8 @@
 //! Where the secret of the API keys' hashes comes from: the setting, else its file, made at first need.
 
-use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+
+use identity::secret_file;
 
 use crate::api_keys::HashSecret;
 use crate::config::Settings;
@@ -98,95 +99,22 @@ pub(crate) async fn open(
 }
 
 fn read(path: &Path) -> Result<Option<HashSecret>, SecretError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => HashSecret::from_hex(&text)
-            .map(Some)
-            .ok_or_else(|| SecretError::File {
-                path: path.to_owned(),
-            }),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(SecretError::Io {
-            path: path.to_owned(),
-            source,
-        }),
-    }
+    let text = secret_file::read(path).map_err(|source| unreadable(path, source))?;
+    text.map(|text| parse(path, &text)).transpose()
 }
 
-/// Writes a new secret so that a crash leaves the whole file or none, readable by its owner alone. Of several that do so at
-/// once one is first, and the others take its secret.
+/// Of several processes that do so at once one is first, and the others take its secret.
 fn make(path: &Path) -> Result<HashSecret, SecretError> {
-    let io = |source| SecretError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let secret = HashSecret::generate();
-    match write(path, &secret).map_err(io) {
-        Ok(()) => Ok(secret),
-        Err(error) => match read(path)? {
-            Some(others) => Ok(others),
-            None => Err(error),
-        },
-    }
+    let made = secret_file::make(path, &HashSecret::generate().to_hex());
+    parse(path, &made.map_err(|source| unreadable(path, source))?)
 }
 
-fn write(path: &Path, secret: &HashSecret) -> std::io::Result<()> {
-    // A name of this call's own: two that write at once never share a file.
-    let unfinished = path.with_extension(format!("{:016x}.new", rand::random::<u64>()));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&unfinished)?;
-    let written = file
-        .write_all(format!("{}\n", secret.to_hex()).as_bytes())
-        .and_then(|()| file.sync_all())
-        // A link, unlike a rename, never replaces a secret that another process has made meanwhile.
-        .and_then(|()| std::fs::hard_link(&unfinished, path));
-    std::fs::remove_file(&unfinished)?;
-    written?;
-    // The name is durable only once its folder is.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+fn parse(path: &Path, text: &str) -> Result<HashSecret, SecretError> {
+    let path = path.to_owned();
+    HashSecret::from_hex(text).ok_or(SecretError::File { path })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_many_that_make_the_file_at_once_all_hold_the_same_secret() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("issuer.key");
-        let ids: std::collections::BTreeSet<[u8; 8]> = std::thread::scope(|scope| {
-            let makers: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| make(&path).unwrap().id()))
-                .collect();
-            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
-        });
-        assert_eq!(ids.len(), 1);
-        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
-        assert_eq!(left.len(), 1, "nothing unfinished is left: {left:?}");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn nobody_else_may_read_the_secret() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("issuer.key");
-        make(&path).unwrap();
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o077, 0, "{mode:o}");
-    }
-
-    #[test]
-    fn a_file_that_is_no_secret_is_named_and_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("issuer.key");
-        std::fs::write(&path, "not a secret").unwrap();
-        let error = read(&path).unwrap_err();
-        assert_eq!(error.code(), "api_key_secret_file_invalid");
-        assert!(error.to_string().contains("issuer.key") && !error.to_string().contains("not a secret"));
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "not a secret");
-    }
+fn unreadable(path: &Path, source: std::io::Error) -> SecretError {
+    let path = path.to_owned();
+    SecretError::Io { path, source }
 }

@@ -120,6 +120,7 @@ pub async fn run(role: Role, settings: Settings) -> Result<(), RunError> {
 
 /// [`run`] with the issuer's keys from elsewhere.
 pub async fn run_with_keys(role: Role, settings: Settings, keys: Arc<dyn FetchKeys>) -> Result<(), RunError> {
+    engines::check_urls(&settings)?;
     let engines = Engines::open(&role, &settings).await?;
     let outcome = serve(role, &settings, &engines, keys).await;
     // Also when it did not come to serving: a lease that is given back need not be waited for.

@@ -22,6 +22,9 @@ use crate::clicks::EventBounds;
 use crate::link::{OwnHosts, TAG_CHARS_MAX, TAGS_MAX, URL_BYTES_MAX};
 use crate::operations::Limits;
 
+/// The platform's promise: an acknowledged change is followed everywhere after this.
+const STALE_MS_MAX: u64 = 1_000;
+
 /// See [`ClickSettings::append_clicks_max`].
 const APPEND_CLICKS_MAX: usize = 65_536;
 
@@ -123,7 +126,8 @@ pub struct ClickSettings {
     pub append_timeout_ms: u64,
     /// How long the last append may take when the service stops, in milliseconds.
     pub drain_ms: u64,
-    /// How long the ids of counted events are remembered, in milliseconds; longer than a redelivery can take.
+    /// How long the ids of counted events are remembered, in milliseconds; longer than a redelivery can take. In a CQL store a week at
+    /// least.
     pub event_ids_keep_ms: u64,
 }
 
@@ -313,6 +317,27 @@ impl Settings {
             );
         }
         self.clicks.check(&self.streams)?;
+        if self.shared_cache.near_ttl_ms > STALE_MS_MAX {
+            return refuse(
+                "shared_cache.near_ttl_ms",
+                "must be at most 1000: no process follows an old target longer than that",
+                self.shared_cache.near_ttl_ms,
+            );
+        }
+        if self.shared_cache.write_hold_ms <= self.cql.write_deadline_ms {
+            return refuse(
+                "shared_cache.write_hold_ms",
+                "must be longer than cql.write_deadline_ms: nobody may remember a link that is still being written",
+                self.shared_cache.write_hold_ms,
+            );
+        }
+        if self.consumer.handle_timeout_ms <= self.cql.write_deadline_ms {
+            return refuse(
+                "consumer.handle_timeout_ms",
+                "must be longer than cql.write_deadline_ms: a store that is away is no fault of an event",
+                self.consumer.handle_timeout_ms,
+            );
+        }
         // A third of the lease passes before it is renewed; what is left must see at least one look.
         if self.lease.lease_ms / 3 < self.lease.check_interval_ms.max(1) {
             return refuse(
@@ -435,6 +460,27 @@ mod tests {
             settings.lease.lease_ms = lease_ms;
             assert_eq!(settings.limits().unwrap_err().setting, "lease.lease_ms");
         }
+    }
+
+    #[test]
+    fn numbers_with_which_a_promise_would_not_hold_are_refused() {
+        let refused = |change: &dyn Fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            settings.limits().unwrap_err().setting
+        };
+        assert_eq!(
+            refused(&|s| s.shared_cache.near_ttl_ms = 1_001),
+            "shared_cache.near_ttl_ms"
+        );
+        assert_eq!(
+            refused(&|s| s.shared_cache.write_hold_ms = s.cql.write_deadline_ms),
+            "shared_cache.write_hold_ms"
+        );
+        assert_eq!(
+            refused(&|s| s.consumer.handle_timeout_ms = s.cql.write_deadline_ms),
+            "consumer.handle_timeout_ms"
+        );
     }
 
     #[test]

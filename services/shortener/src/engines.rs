@@ -78,8 +78,8 @@ impl Engines {
 
         let mut connections = vec![
             Named::required("store", store.connection),
-            Named::log("streams", log.connection),
-            Named::log("leases", leases.connection),
+            Named::optional_if_remote("streams", log.connection),
+            Named::optional_if_remote("leases", leases.connection),
         ];
         let shared_cache = shared_cache.map(|opened| {
             connections.push(Named::optional("cache", opened.connection));
@@ -165,7 +165,7 @@ impl Named {
     }
 
     /// A file that cannot be written is this machine's trouble, which another machine may not have.
-    fn log(name: &'static str, connection: Arc<dyn Connection>) -> Self {
+    fn optional_if_remote(name: &'static str, connection: Arc<dyn Connection>) -> Self {
         Self {
             name,
             is_optional: connection.is_remote(),

@@ -52,6 +52,9 @@ pub enum LinkError {
     /// Other processes could not be told of a change before it, so it was not made.
     #[error("the cache that processes share cannot be told: {0}")]
     Untold(#[from] cache::SharedError),
+    /// The cache that processes share is away, and the store is read as often as it bears meanwhile.
+    #[error("the shared cache is away, and the link store is read as often as it bears")]
+    ReadsLimited,
     /// Too many look-ups wait for the store.
     #[error("too many look-ups wait for the link store")]
     Overloaded,
@@ -103,7 +106,7 @@ impl From<LinkError> for Problem {
                 RETRY_AFTER,
             )
             .cause(cause),
-            LinkError::Overloaded => Self::unavailable(said, RETRY_AFTER),
+            LinkError::Overloaded | LinkError::ReadsLimited => Self::unavailable(said, RETRY_AFTER),
             LinkError::Store(StoreError::Unavailable(cause)) => {
                 Self::unavailable("the link store cannot be reached; nothing was changed", RETRY_AFTER).cause(cause)
             }

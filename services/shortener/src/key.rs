@@ -1,7 +1,8 @@
 //! The code key: found or made at start, and held against the fingerprint in the store.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+use identity::secret_file;
 
 use crate::permutation::CodeKey;
 use crate::store::{LinkStore, StoreError};
@@ -71,7 +72,6 @@ impl KeyError {
     }
 }
 
-/// The key from the setting, else from the file, else a new one written to the file; in each case the one the store was begun with.
 /// Whether the setting, if there is one, is a key.
 pub(crate) fn check(setting: &str) -> Result<(), KeyError> {
     if setting.is_empty() || CodeKey::from_hex(setting).is_some() {
@@ -81,17 +81,17 @@ pub(crate) fn check(setting: &str) -> Result<(), KeyError> {
     }
 }
 
+/// The key from the setting, else from the file, else a new one written to the file; in each case the one the store was begun with.
 pub(crate) async fn open(setting: &str, file: &Path, store: &dyn LinkStore) -> Result<CodeKey, KeyError> {
     let key = if setting.is_empty() {
         match read(file)? {
             Some(key) => key,
             None => match store.key_fingerprint().await? {
-                Some(pinned) => {
-                    return Err(KeyError::Missing {
-                        path: file.to_owned(),
-                        pinned,
-                    });
-                }
+                // Another process may have made the file and pinned its key since it was looked for.
+                Some(pinned) => read(file)?.ok_or_else(|| KeyError::Missing {
+                    path: file.to_owned(),
+                    pinned,
+                })?,
                 None => make(file)?,
             },
         }
@@ -108,44 +108,22 @@ pub(crate) async fn open(setting: &str, file: &Path, store: &dyn LinkStore) -> R
 }
 
 fn read(path: &Path) -> Result<Option<CodeKey>, KeyError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => CodeKey::from_hex(&text).map(Some).ok_or_else(|| KeyError::File {
-            path: path.to_owned(),
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(KeyError::Io {
-            path: path.to_owned(),
-            source,
-        }),
-    }
+    let text = secret_file::read(path).map_err(|source| unreadable(path, source))?;
+    text.map(|text| parse(path, &text)).transpose()
 }
 
-/// Writes a new key so that a crash leaves the whole file or none, readable by its owner alone.
+/// Of several processes that do so at once one is first, and the others take its key.
 fn make(path: &Path) -> Result<CodeKey, KeyError> {
-    let key = CodeKey::generate();
-    let write = || {
-        let unfinished = path.with_extension("key.new");
-        match std::fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&unfinished)?;
-        file.write_all(format!("{}\n", key.to_hex()).as_bytes())?;
-        file.sync_all()?;
-        // A link, unlike a rename, never replaces a key that another process has made meanwhile.
-        std::fs::hard_link(&unfinished, path)?;
-        std::fs::remove_file(&unfinished)?;
-        // The name is durable only once its folder is.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-    };
-    write().map_err(|source| KeyError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(key)
+    let made = secret_file::make(path, &CodeKey::generate().to_hex());
+    parse(path, &made.map_err(|source| unreadable(path, source))?)
+}
+
+fn parse(path: &Path, text: &str) -> Result<CodeKey, KeyError> {
+    let path = path.to_owned();
+    CodeKey::from_hex(text).ok_or(KeyError::File { path })
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> KeyError {
+    let path = path.to_owned();
+    KeyError::Io { path, source }
 }

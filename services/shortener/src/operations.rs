@@ -23,6 +23,7 @@ use idempotency::InFlight;
 use leases::LeasedIds;
 
 use crate::codes::CodeAllocator;
+use crate::error::LinkError;
 use crate::link::{Code, Link, OwnHosts};
 use crate::store::{LinkStore, RecordScope, StoreError};
 
@@ -68,8 +69,9 @@ pub struct Links {
 /// A write of a link of which other processes must hear.
 type LinkWrite = WriteGuard<Code, Arc<Destination>, StoreError>;
 
-/// Ends a write before it is acknowledged. After an unknown outcome it is not ended but dropped: the change may still land,
-/// and until the hold ends no process keeps what it reads meanwhile.
+/// Ends a write before it is acknowledged: every process forgets what it remembered of the link. After an unknown outcome it is
+/// not ended but dropped, which forgets it here: the change may still land, and until the hold ends no process keeps what it
+/// reads meanwhile.
 async fn told<T>(write: LinkWrite, outcome: &Result<T, StoreError>) {
     if let Err(StoreError::Unknown(_)) = outcome {
         return;
@@ -80,9 +82,15 @@ async fn told<T>(write: LinkWrite, outcome: &Result<T, StoreError>) {
 }
 
 impl Links {
-    /// Has every process look again: a commit may have come after its request gave up, and after a redirect in between
-    /// remembered what was there before.
-    async fn look_again(&self, code: &Code) {
+    /// Has every process look again after a change or a deletion that was found standing: its commit may have come after its
+    /// request gave up, and after a redirect in between remembered what was there before.
+    async fn look_again(&self, code: &Code) -> Result<(), LinkError> {
+        told(self.destinations.write(*code).await?, &Ok(())).await;
+        Ok(())
+    }
+
+    /// The same after a creation, before which a redirect may have remembered that there was nothing.
+    async fn look_for_new(&self, code: &Code) {
         told(self.destinations.write_new(*code).await, &Ok(())).await;
     }
 }

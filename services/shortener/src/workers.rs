@@ -9,5 +9,5 @@ mod watch;
 pub(crate) use collect_garbage::GarbageCollector;
 pub(crate) use count_clicks::CountClicks;
 pub(crate) use flush_clicks::ClickFlusher;
-pub(crate) use spool_clicks::ClickSpool;
+pub(crate) use spool_clicks::{ClickSpool, blames_the_events};
 pub(crate) use watch::WorkerWatch;

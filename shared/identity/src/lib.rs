@@ -7,6 +7,7 @@ mod key_ring;
 mod keys;
 mod names;
 mod scopes;
+pub mod secret_file;
 mod verified;
 mod verifier;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clock::SystemClock;
 use nats::Nats;
-use redis_engine::Redis;
+use redis_engine::{Redis, RedisSettings};
 use sql::{Postgres, Sqlite, SqliteSettings};
 use telemetry::Telemetry;
 use wide::Wide;
@@ -105,7 +105,12 @@ fn engine_is_fit(settings: &Settings, setting: &str, url: &str) -> Result<String
         "memory" => Ok("in the process itself".to_owned()),
         "sqlite" => file_is_sound(Path::new(rest)),
         "postgres" | "postgresql" | "scylla" | "nats" | "redis" => on_workbench(async |bench: &Workbench| {
-            let reached = reach(settings, scheme, url, bench).await;
+            let redis = if setting == "gateway.rate_limit_url" {
+                &settings.gateway.redis
+            } else {
+                &settings.shortener.redis
+            };
+            let reached = reach(settings, redis, scheme, url, bench).await;
             reached.map_err(|error| format!("{setting}: {error}"))
         })
         .map(|()| "answers".to_owned())
@@ -115,7 +120,13 @@ fn engine_is_fit(settings: &Settings, setting: &str, url: &str) -> Result<String
 }
 
 /// Whether the engine answers. Nothing is made or changed there.
-async fn reach(settings: &Settings, scheme: &str, url: &str, bench: &Workbench) -> Result<(), String> {
+async fn reach(
+    settings: &Settings,
+    redis: &RedisSettings,
+    scheme: &str,
+    url: &str,
+    bench: &Workbench,
+) -> Result<(), String> {
     let (telemetry, clock) = (bench.telemetry.clone(), bench.clock.clone());
     let shortener = &settings.shortener;
     match scheme {
@@ -128,7 +139,7 @@ async fn reach(settings: &Settings, scheme: &str, url: &str, bench: &Workbench) 
             reached.map_err(|error| error.to_string())?.close().await;
         }
         "redis" => {
-            let reached = Redis::connect(url, shortener.redis.clone(), telemetry, clock).await;
+            let reached = Redis::connect(url, redis.clone(), telemetry, clock).await;
             reached.map_err(|error| error.to_string())?.close().await;
         }
         _ => {

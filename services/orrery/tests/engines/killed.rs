@@ -40,17 +40,19 @@ const REPEATS_MAX_EACH: usize = 100;
 /// What can die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Victim {
+    Issuer,
     Shortener(usize),
     Gateway(usize),
     Engine(usize),
 }
 
-const VICTIMS: [Victim; 8] = [
+const VICTIMS: [Victim; 9] = [
     Victim::Shortener(0),
     Victim::Gateway(0),
     Victim::Engine(0),
     Victim::Shortener(1),
     Victim::Engine(1),
+    Victim::Issuer,
     Victim::Gateway(1),
     Victim::Engine(2),
     Victim::Engine(3),
@@ -159,6 +161,7 @@ impl Trial {
                 self.shorteners_killed += 1;
                 self.fleet.shorteners[place].kill().await;
             }
+            Victim::Issuer => self.fleet.issuer.kill().await,
             Victim::Gateway(place) => self.fleet.gateways[place].kill().await,
             Victim::Engine(place) => self.engines[place].kill(),
         }
@@ -167,6 +170,7 @@ impl Trial {
     async fn restart(&mut self, victim: Victim) {
         match victim {
             Victim::Shortener(place) => self.fleet.shorteners[place].restart().await,
+            Victim::Issuer => self.fleet.issuer.restart().await,
             Victim::Gateway(place) => self.fleet.gateways[place].restart().await,
             Victim::Engine(place) => self.engines[place].restart().await,
         }

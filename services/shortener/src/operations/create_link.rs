@@ -61,7 +61,7 @@ impl Links {
             // its expiry may have passed.
             if let Some(record) = self.store.recall(&scope, self.clock.unix_ms()).await? {
                 // Its commit may have come after the first request gave up, and a redirect in between found nothing.
-                self.look_again(&record.link.code).await;
+                self.look_for_new(&record.link.code).await;
                 return Ok(replayed(record, &idempotent.fingerprint)?);
             }
             self.create(by, Some((&scope, idempotent.fingerprint)), asked)
@@ -103,11 +103,11 @@ impl Links {
         });
         let write = self.destinations.write_new(link.code).await;
         let created = self.store.create(&link, record.as_ref()).await;
-        // Somebody may have asked for this code while it led nowhere; an unknown outcome may have made it lead somewhere.
+        // Somebody may have asked for this code while it led nowhere.
         told(write, &created).await;
         let created = created?;
         if let Created::Before(first) = &created {
-            self.look_again(&first.link.code).await;
+            self.look_for_new(&first.link.code).await;
         }
         match (created, &record) {
             (Created::Now, _) => Ok(Outcome::Fresh(link)),

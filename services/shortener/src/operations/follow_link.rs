@@ -44,7 +44,8 @@ impl Links {
 fn failed(error: LoadError<StoreError>) -> LinkError {
     match error {
         LoadError::Origin(error) => LinkError::Store((*error).clone()),
-        LoadError::Busy | LoadError::Limited => LinkError::Overloaded,
+        LoadError::Busy => LinkError::Overloaded,
+        LoadError::Limited => LinkError::ReadsLimited,
         other => LinkError::Store(StoreError::Unavailable(other.to_string())),
     }
 }

@@ -40,7 +40,7 @@ impl Links {
             let current = self.store.find(tenant, code).await?.ok_or(LinkError::NotFound)?;
             let link = self.changed(&current.link, change)?;
             if link == current.link {
-                self.look_again(code).await;
+                self.look_again(code).await?;
                 return Ok(current);
             }
             let link = Link {
@@ -50,7 +50,7 @@ impl Links {
             };
             let write = self.destinations.write(*code).await?;
             let replaced = self.store.replace(&link).await;
-            // Before the answer, so that whoever has it finds the new URL; also when the outcome is unknown.
+            // Before the answer, so that whoever has it finds the new URL.
             told(write, &replaced).await;
             if replaced? {
                 return Ok(CountedLink {

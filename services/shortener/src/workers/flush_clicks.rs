@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 use crate::clicks::{Click, ClickEvent, ClickQueue, STREAM};
 use crate::config::ClickSettings;
 use crate::metrics::Metrics;
-use crate::workers::ClickSpool;
+use crate::workers::{ClickSpool, blames_the_events};
 
 const SOURCE: &str = "/shortener";
 const KIND: &str = "orrery.links.clicked";
@@ -131,8 +131,16 @@ impl ClickFlusher {
             stop.begun().await;
             tokio::time::sleep(self.settings.drain()).await;
         };
+        let publish = self.publish_or_keep(&append.events);
+        // One append for many clicks: what it asks of the engine is told under the first that is traced.
+        let publish = async {
+            match append.spans.first().and_then(Span::context) {
+                Some(context) => context.scope(publish).await,
+                None => publish.await,
+            }
+        };
         let failure = tokio::select! {
-            outcome = self.publish_or_keep(&append.events) => match outcome {
+            outcome = publish => match outcome {
                 Ok(Taken::ByStream) => {
                     self.metrics.clicks_published.inc_by(append.clicks);
                     return;
@@ -158,8 +166,8 @@ impl ClickFlusher {
         loop {
             let failure = match self.publish(events).await {
                 Ok(taken) => return Ok(taken),
-                Err(error) if error.retryable() => error,
-                Err(error) => return Err(error),
+                Err(error) if blames_the_events(&error) => return Err(error),
+                Err(error) => error,
             };
             // Said once, not ten times a second.
             if !std::mem::replace(&mut failing, true) {
@@ -178,7 +186,7 @@ impl ClickFlusher {
             let append = self.log.publish(STREAM, events);
             match tokio::time::timeout(self.settings.append_timeout(), append).await {
                 Ok(Ok(_)) => return Ok(Taken::ByStream),
-                Ok(Err(error)) if !error.retryable() => return Err(error),
+                Ok(Err(error)) if blames_the_events(&error) => return Err(error),
                 Ok(Err(error)) => {
                     tracing::warn!(%error, code = error.code(), "the stream is away: clicks wait in the spool");
                 }

@@ -19,6 +19,17 @@ const RELAY: &str = "relay";
 /// How long the relay waits between two tries at most: what bounds how long after the stream's return clicks still wait.
 const RETRY_MS_MAX: u64 = 500;
 
+/// Longer than the stream's own deadlines, so that these say what was wrong.
+const RELAY_TIMEOUT_MS: u64 = 60_000;
+
+/// Whether a stream that failed so would fail so for ever: everything else is the server's state, and passes.
+pub(crate) fn blames_the_events(error: &StreamError) -> bool {
+    matches!(
+        error,
+        StreamError::Invalid { .. } | StreamError::TooLarge { .. } | StreamError::BatchTooLarge { .. }
+    )
+}
+
 /// A log of its own beside the stream. What it holds keeps its event ids, so that an append that reached the stream
 /// unnoticed and was spooled all the same is counted once.
 #[derive(Clone, Debug)]
@@ -32,7 +43,7 @@ impl ClickSpool {
     pub(crate) fn new(file: Arc<dyn StreamLog>) -> Self {
         Self {
             file,
-            // What the last process left is sent on first; until then the stream has not proved itself.
+            // The stream is taken to be there until it fails.
             stream_away: Arc::default(),
         }
     }
@@ -44,15 +55,18 @@ impl ClickSpool {
 
     /// Keeps events that the stream did not take.
     pub(crate) async fn keep(&self, events: &[Event]) -> Result<(), StreamError> {
-        self.file.publish(STREAM, events).await?;
+        // First: the relay may be so quick that it takes it back before the file has answered.
         self.stream_away.store(true, Ordering::Relaxed);
-        Ok(())
+        self.file.publish(STREAM, events).await.map(drop)
     }
 
     /// Sends on what is kept, as soon as the stream takes it, until `stop` begins.
     pub(crate) async fn relay(self, to: Arc<dyn StreamLog>, metrics: Metrics, stop: Drain) {
         let settings = ConsumerSettings {
             backoff_ms_max: RETRY_MS_MAX,
+            // Nobody looks for dead letters in a spool: an event is sent on until the stream has it.
+            deliveries_max: u32::MAX,
+            handle_timeout_ms: RELAY_TIMEOUT_MS,
             ..ConsumerSettings::default()
         };
         let consumer = Consumer::new(Arc::clone(&self.file), Group::new(STREAM, RELAY), settings);
@@ -84,11 +98,18 @@ impl Handler for Relay {
                 Ok(())
             }
             // An unknown outcome too: sent again, it is the same event.
-            Err(error) if error.retryable() => {
+            Err(error) if !blames_the_events(&error) => {
                 self.stream_away.store(true, Ordering::Relaxed);
                 Err(HandlerError::Unavailable(error.to_string()))
             }
-            Err(error) => Err(HandlerError::Poison(error.to_string())),
+            // The stream took events like it before, or it would not be in the spool: so its limits were made narrower since.
+            // It is said aloud and counted as lost.
+            Err(error) => {
+                let clicks = event.decode::<ClickEvent>().map_or(0, |clicks| clicks.clicks());
+                self.metrics.clicks_lost.inc_by(clicks);
+                tracing::error!(clicks, %error, code = error.code(), "the stream refuses spooled clicks for good");
+                Ok(())
+            }
         }
     }
 }

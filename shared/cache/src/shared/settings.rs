@@ -42,22 +42,24 @@ pub struct SharedCacheSettings {
     pub read_timeout_ms: u64,
     /// How long a write waits for the shared level.
     pub write_timeout_ms: u64,
-    /// How long nobody may fill a key in whose write never ended. Longer than a write to the origin takes.
+    /// How long a key stays out of the shared level after a write of it began and never ended (a crash, an unknown outcome). Longer
+    /// than a write to the origin takes.
     pub write_hold_ms: u64,
     /// Ended writes of which the shared level could not yet be told and still has to be; further ones are left to time.
     pub untold_max: usize,
     /// When the shared level is left alone because it fails or stalls, and for how long.
     pub breaker: BreakerSettings,
-    /// While the shared level is away or was wiped, the origin is read at most twice as often as usual. "As usual" is an average
-    /// over about this time.
+    /// Over how long the usual rate of the origin's reads is averaged; while the shared level is away or was wiped, the origin is read
+    /// at most twice as often.
     pub usual_window_ms: u64,
-    /// Reads of the origin a second that are allowed even if usually there are fewer.
+    /// Reads of the origin a second that are allowed while the shared level is away or was wiped, even if twice the usual rate is less.
     pub origin_reads_per_s_min: u32,
-    /// How long after a wipe the origin's reads are limited.
+    /// How long after the shared level was wiped the origin's reads stay limited to twice their usual rate.
     pub refill_ms: u64,
-    /// What happens to the reads beyond that limit: `stale` or `refuse`.
+    /// While the shared level is away or was wiped, what happens to reads beyond twice the usual rate: `stale` (what this process last
+    /// knew) or `refuse` (503).
     pub when_lost: WhenSharedLost,
-    /// The greatest age of a value that is served stale.
+    /// With `when_lost = "stale"`, the greatest age of a value that is still served.
     pub stale_max_ms: u64,
     /// What happens to writes while the shared level is away: `refuse` or `allow`.
     pub writes_without_shared: WritesWithoutShared,
