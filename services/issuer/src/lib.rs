@@ -16,6 +16,7 @@ mod signing_keys;
 pub mod store;
 mod workers;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub use credentials::{Credentials, LISTED_MAX};
 pub use error::IssuerError;
 pub use hash_secret::SecretError;
 pub use http::openapi;
-pub use mint::{TokenRequest, migrate, mint, rotate};
+pub use mint::{TokenRequest, contract, migrate, mint, rotate};
 pub use operations::authorize::CLIENT_ID;
 pub use operations::manage_keys::{KeyRequest, NewKey};
 
@@ -114,17 +115,32 @@ async fn open(
     let (telemetry, clock) = (telemetry.clone(), clock.clone());
     Ok(match settings.database()? {
         DatabaseUrl::Sqlite(path) => {
-            let sql = Sqlite::open(&path, settings.sqlite.clone(), telemetry, clock);
-            let sql = sql.await.map_err(store::StoreError::from)?;
+            let sql = open_sqlite(settings, &path, telemetry, clock).await?;
             Arc::new(SqliteStore::new(sql).await?)
         }
         DatabaseUrl::Postgres(_) => {
-            let url = settings.database_url.as_deref().unwrap_or_default();
-            let sql = Postgres::connect(url, settings.postgres.clone(), telemetry, clock);
-            let sql = sql.await.map_err(store::StoreError::from)?;
+            let sql = open_postgres(settings, telemetry, clock).await?;
             Arc::new(PostgresStore::new(sql).await?)
         }
     })
+}
+
+async fn open_sqlite(
+    settings: &Settings,
+    path: &Path,
+    telemetry: Telemetry,
+    clock: SharedClock,
+) -> Result<Sqlite, store::StoreError> {
+    Ok(Sqlite::open(path, settings.sqlite.clone(), telemetry, clock).await?)
+}
+
+async fn open_postgres(
+    settings: &Settings,
+    telemetry: Telemetry,
+    clock: SharedClock,
+) -> Result<Postgres, store::StoreError> {
+    let url = settings.database_url.as_deref().unwrap_or_default();
+    Ok(Postgres::connect(url, settings.postgres.clone(), telemetry, clock).await?)
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 
 use clock::SharedClock;
 use identity::{Principal, Scopes, Tenant, User};
+use sql::DatabaseUrl;
 use telemetry::Telemetry;
 
 use crate::config::Settings;
 use crate::error::IssuerError;
-use crate::open;
 use crate::operations::manage_keys::known;
 use crate::operations::{rotate_keys, sign_token};
+use crate::store::{PostgresStore, SqliteStore};
+use crate::{open, open_postgres, open_sqlite};
 
 /// Whose token.
 #[derive(Debug, Clone)]
@@ -66,12 +68,35 @@ pub async fn rotate(
     made
 }
 
-/// Makes the database and brings it to this program's schema.
+/// Makes the database and brings it to this program's schema, as far as older programs can follow.
 pub async fn migrate(
     settings: &Settings,
     telemetry: &Telemetry,
     clock: &SharedClock,
 ) -> Result<(), IssuerError> {
     open(settings, telemetry, clock).await?.close().await;
+    Ok(())
+}
+
+/// Brings the database to this program's schema whole, and so takes away what only older programs need: for when none of
+/// them runs any more. On PostgreSQL, issuers of this version may go on serving meanwhile.
+pub async fn contract(
+    settings: &Settings,
+    telemetry: &Telemetry,
+    clock: &SharedClock,
+) -> Result<(), IssuerError> {
+    let (telemetry, clock) = (telemetry.clone(), clock.clone());
+    match settings.database()? {
+        DatabaseUrl::Sqlite(path) => {
+            let sql = open_sqlite(settings, &path, telemetry, clock).await?;
+            SqliteStore::contract(&sql).await?;
+            sql.close().await;
+        }
+        DatabaseUrl::Postgres(_) => {
+            let sql = open_postgres(settings, telemetry, clock).await?;
+            PostgresStore::contract(&sql).await?;
+            sql.close().await;
+        }
+    }
     Ok(())
 }

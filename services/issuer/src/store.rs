@@ -50,6 +50,11 @@ impl StoreError {
         self.retryable() || self.is_unknown()
     }
 
+    /// Whether the engine refused a statement for what it says: a column that is not there (any more).
+    pub(crate) fn is_defect(&self) -> bool {
+        self.code() == "sql_unexpected"
+    }
+
     /// Whether the write may or may not stand.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown(_))

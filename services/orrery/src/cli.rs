@@ -85,8 +85,12 @@ pub(crate) enum Command {
     },
     /// Check settings, data folder, ports and engines without starting anything
     Check,
-    /// Bring every store to this version's schema
-    Migrate,
+    /// Bring every store to this version's schema, as far as the version before can follow
+    Migrate {
+        /// And take away what only older versions need: they are refused from then on. Once none of them runs any more
+        #[arg(long)]
+        contract: bool,
+    },
     /// Write the files that are generated from the code (settings table, OpenAPI documents)
     #[command(hide = true)]
     Generate {

@@ -59,7 +59,7 @@ fn run(cli: Cli) -> Outcome {
             Ok(())
         }
         Command::Check => commands::check::check(&loaded.settings),
-        Command::Migrate => commands::migrate::migrate(&loaded.settings),
+        Command::Migrate { contract } => commands::migrate::migrate(&loaded.settings, contract),
         Command::Generate { .. } => unreachable!("handled before settings are read"),
     }
 }

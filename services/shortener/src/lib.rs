@@ -23,4 +23,4 @@ pub use config::{SettingError, Settings};
 pub use engines::open_log;
 pub use http::openapi;
 pub use key::KeyError;
-pub use migrate::migrate;
+pub use migrate::{contract, migrate};

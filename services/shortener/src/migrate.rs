@@ -7,7 +7,8 @@ use crate::assembly::RunError;
 use crate::config::Settings;
 use crate::engines::Opener;
 
-/// Makes whatever the URLs name where it is missing, and brings each to this program's schema. Twice is harmless.
+/// Makes whatever the URLs name where it is missing, and brings each to this program's schema, as far as older programs can
+/// follow. Twice is harmless.
 pub async fn migrate(
     settings: &Settings,
     telemetry: &Telemetry,
@@ -25,4 +26,19 @@ pub async fn migrate(
         spool.connection.close().await;
     }
     Ok(())
+}
+
+/// Brings the links to this program's schema whole, and so takes away what only older programs need: for when none of them
+/// runs any more. On CQL, programs of this version may go on serving meanwhile. The other stores have nothing to take away.
+pub async fn contract(
+    settings: &Settings,
+    telemetry: &Telemetry,
+    clock: &SharedClock,
+) -> Result<(), RunError> {
+    let opener = Opener {
+        settings,
+        telemetry,
+        clock,
+    };
+    opener.contract_store().await
 }

@@ -125,7 +125,7 @@ impl Inner {
         self.change(&self.text(CREATE_STATE)).await
     }
 
-    /// Changes the schema, and waits until all nodes agree on it. What is there already is fine.
+    /// Changes the schema, and waits until all nodes agree on it. What is there already, or gone already, is fine.
     pub(crate) async fn change(&self, cql: &str) -> Result<(), WideError> {
         let session = self.session()?;
         match timeout(self.settings.change_deadline(), session.query_unpaged(cql, ())).await {
@@ -133,7 +133,7 @@ impl Inner {
             Ok(Err(ExecutionError::SchemaAgreementError(error))) => Err(WideError::Unknown(format!(
                 "the nodes do not agree on the schema: {error}"
             ))),
-            Ok(Err(error)) if is_there_already(&error) => {
+            Ok(Err(error)) if was_done_before(&error) => {
                 tracing::warn!(keyspace = self.url.keyspace, %error, "a schema change had been made before");
                 Ok(())
             }
@@ -145,15 +145,17 @@ impl Inner {
     }
 }
 
-/// A step that was cut short is repeated from its first statement, and not every server has `IF NOT EXISTS` for a column.
-fn is_there_already(error: &ExecutionError) -> bool {
+/// A step that was cut short is repeated from its first statement, and not every server has `IF [NOT] EXISTS` for a column.
+fn was_done_before(error: &ExecutionError) -> bool {
     let ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, message)) = error else {
         return false;
     };
     match error {
         DbError::AlreadyExists { .. } => true,
         DbError::Invalid => {
-            message.contains("already exists") || message.contains("conflicts with an existing column")
+            message.contains("already exists")
+                || message.contains("conflicts with an existing column")
+                || message.contains("was not found in table")
         }
         _ => false,
     }

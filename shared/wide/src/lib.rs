@@ -27,6 +27,8 @@ pub use migrate::{Kind, Migration};
 /// How a row is read into a tuple or a struct of ours, and values are written from one; the derives of the same names go with them.
 pub use scylla::deserialize::row::DeserializeRow;
 pub use scylla::serialize::row::SerializeRow;
+/// One value, where a row of them is put together: a `Vec` of references to such is a row.
+pub use scylla::serialize::value::SerializeValue;
 pub use session::Wide;
 pub use settings::WideSettings;
 pub use statement::{Level, Serial, Statement};

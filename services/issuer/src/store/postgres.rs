@@ -6,10 +6,14 @@
 
 mod registry;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use async_trait::async_trait;
 use sql::{Migration, PgConnection, Postgres};
 
 use super::rows::{self, GrantRow, KeyRow};
+use super::statements::TenantStatements;
 use super::{CodeHash, Grant, Identity, KeyRecord, Store, StoreError, statements};
 
 const MIGRATIONS: &[Migration] = &[
@@ -23,12 +27,24 @@ const MIGRATIONS: &[Migration] = &[
         "clients",
         include_str!("../../migrations/postgres/0002_clients.sql"),
     ),
+    Migration::expand(
+        3,
+        "tenant_name",
+        include_str!("../../migrations/postgres/0003_tenant_name.sql"),
+    ),
+    Migration::contract(
+        4,
+        "without_display_name",
+        include_str!("../../migrations/postgres/0004_without_display_name.sql"),
+    ),
 ];
 
 /// [`Store`] on one schema of a PostgreSQL database.
 #[derive(Clone)]
 pub struct PostgresStore {
     sql: Postgres,
+    /// The newest version of the schema that this process has seen.
+    schema: Arc<AtomicI64>,
 }
 
 impl std::fmt::Debug for PostgresStore {
@@ -40,10 +56,35 @@ impl std::fmt::Debug for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Brings the schema to this program's schema and serves it.
+    /// Brings the schema to this program's schema, as far as older programs can follow, and serves it.
     pub async fn new(sql: Postgres) -> Result<Self, StoreError> {
         sql.migrate(MIGRATIONS).await?;
-        Ok(Self { sql })
+        let schema = Arc::new(AtomicI64::new(sql.schema_version().await?));
+        Ok(Self { sql, schema })
+    }
+
+    /// Takes away what only older programs need; none of them may run any more. Stores of this version that are open go on.
+    pub async fn contract(sql: &Postgres) -> Result<(), StoreError> {
+        Ok(sql.migrate_contract(MIGRATIONS).await?)
+    }
+
+    /// Runs a call, and once more where a statement was refused because somebody contracted the schema since.
+    async fn on_tenants<T, F>(&self, run: impl Fn(&'static TenantStatements) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let schema = self.schema.load(Ordering::Relaxed);
+        match run(statements::tenant(schema)).await {
+            Err(error) if error.is_defect() => {
+                let now = self.sql.schema_version().await?;
+                self.schema.store(now, Ordering::Relaxed);
+                if now == schema {
+                    return Err(error);
+                }
+                run(statements::tenant(now)).await
+            }
+            outcome => outcome,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use sql::{Migration, Sqlite};
 
 use super::rows::{self, GrantRow, KeyRow};
+use super::statements::TenantStatements;
 use super::{CodeHash, Grant, Identity, KeyRecord, Store, StoreError, statements};
 
 const MIGRATIONS: &[Migration] = &[
@@ -19,12 +20,23 @@ const MIGRATIONS: &[Migration] = &[
         "clients",
         include_str!("../../migrations/sqlite/0002_clients.sql"),
     ),
+    Migration::expand(
+        3,
+        "tenant_name",
+        include_str!("../../migrations/sqlite/0003_tenant_name.sql"),
+    ),
+    Migration::contract(
+        4,
+        "without_display_name",
+        include_str!("../../migrations/sqlite/0004_without_display_name.sql"),
+    ),
 ];
 
 /// [`Store`] on one SQLite file.
 #[derive(Clone)]
 pub struct SqliteStore {
     sql: Sqlite,
+    tenants: &'static TenantStatements,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -36,10 +48,17 @@ impl std::fmt::Debug for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Brings the file to this program's schema and serves it.
+    /// Brings the file to this program's schema, as far as older programs can follow, and serves it.
     pub async fn new(sql: Sqlite) -> Result<Self, StoreError> {
         sql.migrate(MIGRATIONS).await?;
-        Ok(Self { sql })
+        // It stays there while the file is open: whoever contracts it has the data folder to itself.
+        let tenants = statements::tenant(sql.schema_version().await?);
+        Ok(Self { sql, tenants })
+    }
+
+    /// Takes away what only older programs need. No other program may have the file open.
+    pub async fn contract(sql: &Sqlite) -> Result<(), StoreError> {
+        Ok(sql.migrate_contract(MIGRATIONS).await?)
     }
 }
 

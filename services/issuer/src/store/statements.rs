@@ -24,12 +24,35 @@ pub(super) const READ_ISSUER: &str = "SELECT name, value FROM meta WHERE name IN
 pub(super) const WRITE_ISSUER: &str = "INSERT INTO meta (name, value) VALUES ('issuer', $1), ('audience', $2) \
      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
-pub(super) const FIND_TENANT: &str = "SELECT id, display_name, created_ms FROM tenant WHERE id = $1";
+/// The statements that name a column of `tenant` which one version of the schema has and another has not.
+///
+/// `name` takes the place of `display_name`. While both are there, `display_name` is the truth: an older program writes it
+/// alone. So both are written and `display_name` is read, until step 4 fills the new column and drops the old.
+#[derive(Debug)]
+pub(super) struct TenantStatements {
+    pub(super) find: &'static str,
+    pub(super) insert: &'static str,
+}
+
+/// From this version on, `tenant` has no `display_name`.
+const CONTRACTED_FROM: i64 = 4;
+
+/// The statements for a database that is at `schema`: the one place that decides. Both sets are bound and read alike.
+pub(super) fn tenant(schema: i64) -> &'static TenantStatements {
+    if schema < CONTRACTED_FROM {
+        &TenantStatements {
+            find: "SELECT id, display_name, created_ms FROM tenant WHERE id = $1",
+            insert: "INSERT INTO tenant (id, display_name, name, created_ms) VALUES ($1, $2, $2, $3)",
+        }
+    } else {
+        &TenantStatements {
+            find: "SELECT id, name, created_ms FROM tenant WHERE id = $1",
+            insert: "INSERT INTO tenant (id, name, created_ms) VALUES ($1, $2, $3)",
+        }
+    }
+}
 
 pub(super) const COUNT_TENANTS: &str = "SELECT count(*) FROM tenant";
-
-pub(super) const INSERT_TENANT: &str =
-    "INSERT INTO tenant (id, display_name, created_ms) VALUES ($1, $2, $3)";
 
 pub(super) const FIND_CLIENT: &str = "SELECT id, tenant, name, scopes, created_ms, disabled_ms FROM client \
      WHERE tenant = $1 AND name = $2";

@@ -2,6 +2,8 @@
 
 use async_trait::async_trait;
 
+use crate::store::StoreError;
+
 /// Whether it works, and its end.
 #[async_trait]
 pub(crate) trait Connection: Send + Sync {
@@ -86,6 +88,7 @@ macro_rules! engine_errors {
 }
 
 engine_errors![
+    StoreError,
     cache::SharedError,
     nats::NatsError,
     redis_engine::RedisError,

@@ -82,9 +82,7 @@ impl Opener<'_> {
                 })
             }
             "scylla" => {
-                let (settings, telemetry) = (self.settings.cql.clone(), self.telemetry.clone());
-                let wide = Wide::connect(url, settings, telemetry, self.clock.clone()).await;
-                let wide = wide.map_err(|error| RunError::engine(SETTING, &error))?;
+                let wide = self.wide(SETTING, url).await?;
                 let store = CqlLinkStore::open(wide.clone()).await;
                 let store = store.map_err(|error| RunError::engine(SETTING, &error))?;
                 let event_ids_keep_ms = self.settings.clicks.event_ids_keep_ms;
@@ -95,6 +93,33 @@ impl Opener<'_> {
             }
             _ => Err(other_engine(SETTING, STORE_URL, url).into()),
         }
+    }
+
+    /// Takes away what only older programs need.
+    pub(crate) async fn contract_store(&self) -> Result<(), RunError> {
+        const SETTING: &str = "database_url";
+        let url = &self.settings.database_url;
+        match scheme(url) {
+            "sqlite" => {
+                let file = self.file(SETTING, url).await?;
+                let done = SqliteLinkStore::contract(&file).await;
+                file.close().await;
+                done.map_err(|error| RunError::engine(SETTING, &error))
+            }
+            "scylla" => {
+                let wide = self.wide(SETTING, url).await?;
+                let done = CqlLinkStore::contract(&wide).await;
+                wide.close().await;
+                done.map_err(|error| RunError::engine(SETTING, &error))
+            }
+            _ => Err(other_engine(SETTING, STORE_URL, url).into()),
+        }
+    }
+
+    async fn wide(&self, setting: &'static str, url: &str) -> Result<Wide, RunError> {
+        let (settings, telemetry) = (self.settings.cql.clone(), self.telemetry.clone());
+        let wide = Wide::connect(url, settings, telemetry, self.clock.clone()).await;
+        wide.map_err(|error| RunError::engine(setting, &error))
     }
 
     pub(crate) async fn log(&self) -> Result<Opened<dyn StreamLog>, RunError> {

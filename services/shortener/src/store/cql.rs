@@ -17,6 +17,8 @@
 mod call;
 mod clicks;
 mod codes;
+mod columns;
+mod contract;
 mod links;
 mod listing;
 mod plans;
@@ -32,24 +34,33 @@ use tokio::sync::Mutex;
 use wide::{Migration, Statement, Wide, WideError};
 
 use self::call::Call;
+use self::columns::{Columns, Seen};
 use super::{ClickBatch, Created, LinkStore, NewRecord, Record, RecordScope, StoreError};
 use crate::link::{Code, CountedLink, Link};
 
 /// The schema, step by step.
-pub const MIGRATIONS: &[Migration] = &[Migration::expand(
-    1,
-    "links",
-    include_str!("../../migrations/cql/0001_links.cql"),
-)];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration::expand(1, "links", include_str!("../../migrations/cql/0001_links.cql")),
+    Migration::expand(
+        2,
+        "redirect_status",
+        include_str!("../../migrations/cql/0002_redirect_status.cql"),
+    ),
+    Migration::contract(
+        3,
+        "without_permanent",
+        include_str!("../../migrations/cql/0003_without_permanent.cql"),
+    ),
+];
 
-/// All that is ever sent, each with its levels.
+/// All that is sent to a keyspace whose schema is contracted, each with its levels.
 pub const STATEMENTS: &[&Statement] = &[
-    &links::RESOLVE,
-    &links::SETTLE,
-    &links::CLAIM,
-    &links::CLAIM_AGAIN,
-    &links::REPLACE,
-    &links::DELETE,
+    &links::CONTRACTED.resolve,
+    &links::CONTRACTED.settle,
+    &links::CONTRACTED.claim,
+    &links::CONTRACTED.claim_again,
+    &links::CONTRACTED.replace,
+    &links::CONTRACTED.delete,
     &listing::LIST,
     &listing::LISTED,
     &listing::ENTER,
@@ -73,6 +84,19 @@ pub const STATEMENTS: &[&Statement] = &[
     &codes::PIN,
 ];
 
+/// What is sent instead, and for the contract, while `links` has a column that older programs need.
+pub const WHILE_EXPANDED: &[&Statement] = &[
+    &links::EXPANDED.resolve,
+    &links::EXPANDED.settle,
+    &links::EXPANDED.claim,
+    &links::EXPANDED.claim_again,
+    &links::EXPANDED.replace,
+    &links::EXPANDED.delete,
+    &contract::SCAN,
+    &contract::FOUND,
+    &contract::FILL,
+];
+
 /// Ids of counted events are kept this long at least: longer than anything is redelivered.
 const EVENT_IDS_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
@@ -81,6 +105,7 @@ const EVENT_IDS_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 #[derive(Clone, Debug)]
 pub struct CqlLinkStore {
     wide: Wide,
+    seen: Seen,
     space: Arc<str>,
     event_ids_kept_ms: u64,
     /// Copies of this process take turns at the one row of counters, where they would only refuse each other.
@@ -88,12 +113,18 @@ pub struct CqlLinkStore {
 }
 
 impl CqlLinkStore {
-    /// Brings the keyspace's schema up to date, has every statement prepared, and opens the store on it.
+    /// Brings the keyspace's schema up to date, as far as older programs can follow, has every statement prepared, and opens
+    /// the store on it.
     pub async fn open(wide: Wide) -> Result<Self, WideError> {
         wide.migrate(MIGRATIONS).await?;
         wide.prepare(STATEMENTS).await?;
+        let columns = Columns::of(&wide).await?;
+        if columns == Columns::Expanded {
+            wide.prepare(WHILE_EXPANDED).await?;
+        }
         Ok(Self {
             wide,
+            seen: Seen::first(columns),
             space: "codes".into(),
             event_ids_kept_ms: EVENT_IDS_KEPT_MS,
             leasing: Arc::default(),
@@ -120,8 +151,29 @@ impl CqlLinkStore {
         self.wide.probe().await
     }
 
+    /// Takes away what only older programs need; none of them may run any more. Stores of this version that are open go on.
+    /// Cut short, it goes on where it was when it is called again.
+    pub async fn contract(wide: &Wide) -> Result<(), StoreError> {
+        contract::contract(wide).await
+    }
+
     fn call(&self) -> Call<'_> {
-        Call::begin(&self.wide)
+        Call::begin(&self.wide, self.seen.columns())
+    }
+
+    /// Runs a call, and once more where a statement was refused because somebody contracted the schema since.
+    async fn on_links<'a, T, F>(&'a self, run: impl Fn(Call<'a>) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let call = self.call();
+        let columns = call.columns;
+        match run(call).await {
+            Err(StoreError::Corrupt(_)) if self.seen.changed(&self.wide, columns).await => {
+                run(self.call()).await
+            }
+            outcome => outcome,
+        }
     }
 }
 
@@ -140,10 +192,13 @@ impl From<WideError> for StoreError {
 #[async_trait]
 impl LinkStore for CqlLinkStore {
     async fn create(&self, link: &Link, record: Option<&NewRecord>) -> Result<Created, StoreError> {
-        match record {
-            Some(record) => plans::create(&self.call(), link, record).await,
-            None => links::create(&self.call(), link).await,
-        }
+        self.on_links(move |call| async move {
+            match record {
+                Some(record) => plans::create(&call, link, record).await,
+                None => links::create(&call, link).await,
+            }
+        })
+        .await
     }
 
     async fn recall(&self, scope: &RecordScope, now_ms: u64) -> Result<Option<Record>, StoreError> {
@@ -151,11 +206,13 @@ impl LinkStore for CqlLinkStore {
     }
 
     async fn resolve(&self, code: &Code) -> Result<Option<Link>, StoreError> {
-        links::resolve(&self.call(), code).await
+        self.on_links(move |call| async move { links::resolve(&call, code).await })
+            .await
     }
 
     async fn find(&self, tenant: &Tenant, code: &Code) -> Result<Option<CountedLink>, StoreError> {
-        listing::find(&self.call(), tenant, code).await
+        self.on_links(move |call| async move { listing::find(&call, tenant, code).await })
+            .await
     }
 
     async fn list(
@@ -164,15 +221,18 @@ impl LinkStore for CqlLinkStore {
         before: Option<Id>,
         limit: u32,
     ) -> Result<Vec<CountedLink>, StoreError> {
-        listing::list(&self.call(), tenant, before, limit).await
+        self.on_links(move |call| async move { listing::list(&call, tenant, before, limit).await })
+            .await
     }
 
     async fn replace(&self, link: &Link) -> Result<bool, StoreError> {
-        links::replace(&self.call(), link).await
+        self.on_links(move |call| async move { links::replace(&call, link).await })
+            .await
     }
 
     async fn delete(&self, tenant: &Tenant, code: &Code) -> Result<bool, StoreError> {
-        links::delete(&self.call(), tenant, code).await
+        self.on_links(move |call| async move { links::delete(&call, tenant, code).await })
+            .await
     }
 
     async fn lease_counters(&self, count: u64, ceiling: u64) -> Result<Range<u64>, StoreError> {

@@ -4,6 +4,7 @@ mod clicks;
 mod codes;
 mod links;
 mod rows;
+mod statements;
 
 use std::ops::Range;
 
@@ -12,28 +13,44 @@ use identity::Tenant;
 use ids::Id;
 use sql::{Migration, SqlError, Sqlite, scoped};
 
+use self::statements::Statements;
 use super::{ClickBatch, Created, LinkStore, NewRecord, Record, RecordScope, StoreError};
 use crate::link::{Code, CountedLink, Link};
 
 /// The schema, step by step.
-pub const MIGRATIONS: &[Migration] = &[Migration::expand(
-    1,
-    "links",
-    include_str!("../../migrations/sqlite/0001_links.sql"),
-)];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration::expand(1, "links", include_str!("../../migrations/sqlite/0001_links.sql")),
+    Migration::expand(
+        2,
+        "redirect_status",
+        include_str!("../../migrations/sqlite/0002_redirect_status.sql"),
+    ),
+    Migration::contract(
+        3,
+        "without_permanent",
+        include_str!("../../migrations/sqlite/0003_without_permanent.sql"),
+    ),
+];
 
 /// [`LinkStore`] on SQLite. Linearizable because writes go one after another through one connection and each read
 /// begins its snapshot when it begins.
 #[derive(Clone, Debug)]
 pub struct SqliteLinkStore {
     db: Sqlite,
+    statements: &'static Statements,
 }
 
 impl SqliteLinkStore {
-    /// Brings the file's schema up to date and opens the store on it.
+    /// Brings the file's schema up to date, as far as older programs can follow, and opens the store on it.
     pub async fn open(db: Sqlite) -> Result<Self, SqlError> {
         db.migrate(MIGRATIONS).await?;
-        Ok(Self { db })
+        let statements = Statements::of(db.schema_version().await?);
+        Ok(Self { db, statements })
+    }
+
+    /// Takes away what only older programs need. No other program may have the file open.
+    pub async fn contract(db: &Sqlite) -> Result<(), SqlError> {
+        db.migrate_contract(MIGRATIONS).await
     }
 }
 
@@ -59,7 +76,9 @@ impl From<sqlx::Error> for StoreError {
 impl LinkStore for SqliteLinkStore {
     async fn create(&self, link: &Link, record: Option<&NewRecord>) -> Result<Created, StoreError> {
         self.db
-            .write("create_link", |tx| scoped(links::create(tx, link, record)))
+            .write("create_link", |tx| {
+                scoped(links::create(tx, self.statements, link, record))
+            })
             .await
     }
 
@@ -73,13 +92,17 @@ impl LinkStore for SqliteLinkStore {
 
     async fn resolve(&self, code: &Code) -> Result<Option<Link>, StoreError> {
         self.db
-            .read("resolve_link", |conn| scoped(links::resolve(conn, code)))
+            .read("resolve_link", |conn| {
+                scoped(links::resolve(conn, self.statements, code))
+            })
             .await
     }
 
     async fn find(&self, tenant: &Tenant, code: &Code) -> Result<Option<CountedLink>, StoreError> {
         self.db
-            .read("find_link", |conn| scoped(links::find(conn, tenant, code)))
+            .read("find_link", |conn| {
+                scoped(links::find(conn, self.statements, tenant, code))
+            })
             .await
     }
 
@@ -91,14 +114,16 @@ impl LinkStore for SqliteLinkStore {
     ) -> Result<Vec<CountedLink>, StoreError> {
         self.db
             .read("list_links", |conn| {
-                scoped(links::list(conn, tenant, before, limit))
+                scoped(links::list(conn, self.statements, tenant, before, limit))
             })
             .await
     }
 
     async fn replace(&self, link: &Link) -> Result<bool, StoreError> {
         self.db
-            .write("replace_link", |tx| scoped(links::replace(tx, link)))
+            .write("replace_link", |tx| {
+                scoped(links::replace(tx, self.statements, link))
+            })
             .await
     }
 

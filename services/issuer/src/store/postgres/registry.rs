@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use identity::{Tenant, User};
 
 use super::{PostgresStore, hold};
+use crate::store::StoreError;
 use crate::store::registry::{ApiKeyRecord, ClientRecord, Put, Registry, TenantRecord};
 use crate::store::rows::{self, ApiKeyRow, ClientRow, TenantRow};
-use crate::store::{StoreError, statements};
+use crate::store::statements::{self, TenantStatements};
 
 const HOLD_TENANT: &str = "SELECT id FROM tenant WHERE id = $1 FOR UPDATE";
 
@@ -15,46 +16,13 @@ const HOLD_CLIENT: &str = "SELECT id FROM client WHERE id = $1 FOR UPDATE";
 #[async_trait]
 impl Registry for PostgresStore {
     async fn put_tenant(&self, tenant: &TenantRecord, tenants_max: u32) -> Result<Put, StoreError> {
-        self.sql
-            .write("put_tenant", |tx| {
-                sql::scoped(async move {
-                    hold(tx, "tenant").await?;
-                    let standing: Option<TenantRow> = sqlx::query_as(statements::FIND_TENANT)
-                        .bind(tenant.id.as_str())
-                        .fetch_optional(&mut *tx)
-                        .await?;
-                    if standing.is_some() {
-                        return Ok(Put::Known);
-                    }
-                    let count: i64 = sqlx::query_scalar(statements::COUNT_TENANTS)
-                        .fetch_one(&mut *tx)
-                        .await?;
-                    if count >= i64::from(tenants_max) {
-                        return Ok(Put::Full);
-                    }
-                    sqlx::query(statements::INSERT_TENANT)
-                        .bind(tenant.id.as_str())
-                        .bind(&tenant.display_name)
-                        .bind(sql::int(tenant.created_ms)?)
-                        .execute(&mut *tx)
-                        .await?;
-                    Ok::<_, StoreError>(Put::Made)
-                })
-            })
+        self.on_tenants(move |statements| self.put_tenant_by(statements, tenant, tenants_max))
             .await
     }
 
     async fn tenant(&self, id: &Tenant) -> Result<Option<TenantRecord>, StoreError> {
-        let row: Option<TenantRow> = self
-            .sql
-            .read("find_tenant", |conn| {
-                sql::scoped(async move {
-                    let query = sqlx::query_as(statements::FIND_TENANT).bind(id.as_str());
-                    Ok::<_, StoreError>(query.fetch_optional(conn).await?)
-                })
-            })
-            .await?;
-        row.map(rows::tenant).transpose()
+        self.on_tenants(move |statements| self.tenant_by(statements, id))
+            .await
     }
 
     async fn put_client(&self, client: &ClientRecord, clients_max: u32) -> Result<Put, StoreError> {
@@ -252,5 +220,59 @@ impl Registry for PostgresStore {
             })
             .await?;
         Ok(sql::uint(count)?)
+    }
+}
+
+impl PostgresStore {
+    async fn put_tenant_by(
+        &self,
+        tenants: &TenantStatements,
+        tenant: &TenantRecord,
+        tenants_max: u32,
+    ) -> Result<Put, StoreError> {
+        self.sql
+            .write("put_tenant", |tx| {
+                sql::scoped(async move {
+                    hold(tx, "tenant").await?;
+                    let standing: Option<TenantRow> = sqlx::query_as(tenants.find)
+                        .bind(tenant.id.as_str())
+                        .fetch_optional(&mut *tx)
+                        .await?;
+                    if standing.is_some() {
+                        return Ok(Put::Known);
+                    }
+                    let count: i64 = sqlx::query_scalar(statements::COUNT_TENANTS)
+                        .fetch_one(&mut *tx)
+                        .await?;
+                    if count >= i64::from(tenants_max) {
+                        return Ok(Put::Full);
+                    }
+                    sqlx::query(tenants.insert)
+                        .bind(tenant.id.as_str())
+                        .bind(&tenant.display_name)
+                        .bind(sql::int(tenant.created_ms)?)
+                        .execute(&mut *tx)
+                        .await?;
+                    Ok::<_, StoreError>(Put::Made)
+                })
+            })
+            .await
+    }
+
+    async fn tenant_by(
+        &self,
+        tenants: &TenantStatements,
+        id: &Tenant,
+    ) -> Result<Option<TenantRecord>, StoreError> {
+        let row: Option<TenantRow> = self
+            .sql
+            .read("find_tenant", |conn| {
+                sql::scoped(async move {
+                    let query = sqlx::query_as(tenants.find).bind(id.as_str());
+                    Ok::<_, StoreError>(query.fetch_optional(conn).await?)
+                })
+            })
+            .await?;
+        row.map(rows::tenant).transpose()
     }
 }

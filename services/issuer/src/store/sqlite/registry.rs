@@ -14,7 +14,7 @@ impl Registry for SqliteStore {
         self.sql
             .write("put_tenant", |tx| {
                 sql::scoped(async move {
-                    let standing: Option<TenantRow> = sqlx::query_as(statements::FIND_TENANT)
+                    let standing: Option<TenantRow> = sqlx::query_as(self.tenants.find)
                         .bind(tenant.id.as_str())
                         .fetch_optional(&mut *tx)
                         .await?;
@@ -27,7 +27,7 @@ impl Registry for SqliteStore {
                     if count >= i64::from(tenants_max) {
                         return Ok(Put::Full);
                     }
-                    sqlx::query(statements::INSERT_TENANT)
+                    sqlx::query(self.tenants.insert)
                         .bind(tenant.id.as_str())
                         .bind(&tenant.display_name)
                         .bind(sql::int(tenant.created_ms)?)
@@ -44,7 +44,7 @@ impl Registry for SqliteStore {
             .sql
             .read("find_tenant", |conn| {
                 sql::scoped(async move {
-                    let query = sqlx::query_as(statements::FIND_TENANT).bind(id.as_str());
+                    let query = sqlx::query_as(self.tenants.find).bind(id.as_str());
                     Ok::<_, StoreError>(query.fetch_optional(conn).await?)
                 })
             })
@@ -56,7 +56,7 @@ impl Registry for SqliteStore {
         self.sql
             .write("put_client", |tx| {
                 sql::scoped(async move {
-                    let tenant: Option<TenantRow> = sqlx::query_as(statements::FIND_TENANT)
+                    let tenant: Option<TenantRow> = sqlx::query_as(self.tenants.find)
                         .bind(client.tenant.as_str())
                         .fetch_optional(&mut *tx)
                         .await?;

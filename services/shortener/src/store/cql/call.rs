@@ -6,6 +6,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use wide::{CurrentRow, DeserializeRow, Next, Page, SerializeRow, Statement, Wide};
 
 use super::StoreError;
+use super::columns::Columns;
+use super::links::Statements;
 
 /// Pause before a conditional write is made again; it doubles, and half of it is random.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -16,6 +18,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 pub(super) struct Call<'a> {
     wide: &'a Wide,
     until: Instant,
+    /// Of `links`; the same for the whole call.
+    pub(super) columns: Columns,
 }
 
 /// The end of a conditional write.
@@ -47,9 +51,14 @@ impl Pauses {
 
 impl<'a> Call<'a> {
     /// A call that has a write's time from now on.
-    pub(super) fn begin(wide: &'a Wide) -> Self {
+    pub(super) fn begin(wide: &'a Wide, columns: Columns) -> Self {
         let until = Instant::now() + Duration::from_millis(wide.settings().write_deadline_ms);
-        Self { wide, until }
+        Self { wide, until, columns }
+    }
+
+    /// The statements about `links` that its columns ask for.
+    pub(super) fn links(&self) -> &'static Statements {
+        self.columns.statements()
     }
 
     /// Reads the one row there is, if there is one.

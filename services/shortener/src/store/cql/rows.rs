@@ -3,23 +3,17 @@
 use wide::CurrentRow;
 
 use super::StoreError;
+use super::columns::ReadRedirect;
 use crate::link::{Code, Link, TargetUrl};
 use crate::store::stored::{natural, read_code, read_id, read_lifetime, read_tags, read_tenant};
 
-/// All columns of a link behind its code, in the order [`held`] reads them.
-macro_rules! link_columns {
-    () => {
-        "id, live, tenant, url, permanent, expires_at_ms, tags, created_at_ms, updated_at_ms, revision"
-    };
-}
-pub(super) use link_columns;
-
-pub(super) type LinkRow = (
+/// `R` is what the column is read as that tells how the link redirects.
+pub(super) type LinkRow<R> = (
     i64,
     bool,
     Option<String>,
     Option<String>,
-    Option<bool>,
+    Option<R>,
     Option<i64>,
     Option<String>,
     Option<i64>,
@@ -36,8 +30,8 @@ pub(super) enum Held {
     Dead(i64),
 }
 
-pub(super) fn held(code: &Code, row: LinkRow) -> Result<Held, StoreError> {
-    let (id, live, tenant, url, permanent, expires_at_ms, tags, created_at_ms, updated_at_ms, revision) = row;
+pub(super) fn held<R: ReadRedirect>(code: &Code, row: LinkRow<R>) -> Result<Held, StoreError> {
+    let (id, live, tenant, url, redirect, expires_at_ms, tags, created_at_ms, updated_at_ms, revision) = row;
     if !live {
         return Ok(Held::Dead(id));
     }
@@ -46,7 +40,10 @@ pub(super) fn held(code: &Code, row: LinkRow) -> Result<Held, StoreError> {
         id: read_id(natural(id)?)?,
         tenant: read_tenant(&there(tenant)?)?,
         target: TargetUrl::from_store(there(url)?),
-        lifetime: read_lifetime(there(permanent)?, expires_at_ms.map(natural).transpose()?)?,
+        lifetime: read_lifetime(
+            R::is_permanent(redirect)?,
+            expires_at_ms.map(natural).transpose()?,
+        )?,
         tags: read_tags(&there(tags)?)?,
         created_at_ms: natural(there(created_at_ms)?)?,
         updated_at_ms: natural(there(updated_at_ms)?)?,

@@ -6,13 +6,15 @@ use ids::Id;
 use sql::SqliteConnection;
 use sqlx::Row as _;
 
-use super::rows::{self, link_columns};
+use super::rows;
+use super::statements::Statements;
 use super::{Created, NewRecord, Record, RecordScope, StoreError};
 use crate::link::{Code, CountedLink, Link};
 use crate::store::stored;
 
 pub(super) async fn create(
     tx: &mut SqliteConnection,
+    statements: &Statements,
     link: &Link,
     record: Option<&NewRecord>,
 ) -> Result<Created, StoreError> {
@@ -21,7 +23,7 @@ pub(super) async fn create(
     {
         return Ok(Created::Before(Box::new(before)));
     }
-    if !insert(tx, link).await? {
+    if !insert(tx, statements, link).await? {
         return Ok(Created::Taken);
     }
     if let Some(record) = record {
@@ -43,23 +45,20 @@ pub(super) async fn create(
 }
 
 /// `false` when the code is another link's; nothing is written then.
-async fn insert(tx: &mut SqliteConnection, link: &Link) -> Result<bool, StoreError> {
-    let inserted = sqlx::query(
-        "INSERT INTO links (code, id, tenant, url, permanent, expires_at_ms, tags, created_at_ms, updated_at_ms, revision) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code) DO NOTHING",
-    )
-    .bind(link.code.as_str())
-    .bind(stored::integer(link.id.as_u64())?)
-    .bind(link.tenant.as_str())
-    .bind(link.target.as_str())
-    .bind(link.lifetime.is_permanent())
-    .bind(link.lifetime.expires_at_ms().map(stored::integer).transpose()?)
-    .bind(stored::tags_json(&link.tags))
-    .bind(stored::integer(link.created_at_ms)?)
-    .bind(stored::integer(link.updated_at_ms)?)
-    .bind(stored::integer(link.revision)?)
-    .execute(&mut *tx)
-    .await?;
+async fn insert(tx: &mut SqliteConnection, statements: &Statements, link: &Link) -> Result<bool, StoreError> {
+    let inserted = sqlx::query(statements.insert)
+        .bind(link.code.as_str())
+        .bind(stored::integer(link.id.as_u64())?)
+        .bind(link.tenant.as_str())
+        .bind(link.target.as_str())
+        .bind(link.lifetime.is_permanent())
+        .bind(link.lifetime.expires_at_ms().map(stored::integer).transpose()?)
+        .bind(stored::tags_json(&link.tags))
+        .bind(stored::integer(link.created_at_ms)?)
+        .bind(stored::integer(link.updated_at_ms)?)
+        .bind(stored::integer(link.revision)?)
+        .execute(&mut *tx)
+        .await?;
     if inserted.rows_affected() == 0 {
         // The same link again: a create whose answer was not seen.
         let same = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM links WHERE code = ? AND id = ?)")
@@ -105,39 +104,35 @@ pub(super) async fn recall(
     Ok(Some(Record { fingerprint, link }))
 }
 
-pub(super) async fn resolve(conn: &mut SqliteConnection, code: &Code) -> Result<Option<Link>, StoreError> {
-    let row = sqlx::query(concat!(
-        "SELECT ",
-        link_columns!(),
-        " FROM links l WHERE l.code = ?"
-    ))
-    .bind(code.as_str())
-    .fetch_optional(conn)
-    .await?;
+pub(super) async fn resolve(
+    conn: &mut SqliteConnection,
+    statements: &Statements,
+    code: &Code,
+) -> Result<Option<Link>, StoreError> {
+    let row = sqlx::query(statements.resolve)
+        .bind(code.as_str())
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(rows::link).transpose()
 }
 
 pub(super) async fn find(
     conn: &mut SqliteConnection,
+    statements: &Statements,
     tenant: &Tenant,
     code: &Code,
 ) -> Result<Option<CountedLink>, StoreError> {
-    let row = sqlx::query(concat!(
-        "SELECT ",
-        link_columns!(),
-        ", c.clicks, c.last_at_ms FROM links l \
-         LEFT JOIN link_clicks c ON c.tenant = l.tenant AND c.link_id = l.id \
-         WHERE l.code = ? AND l.tenant = ?"
-    ))
-    .bind(code.as_str())
-    .bind(tenant.as_str())
-    .fetch_optional(conn)
-    .await?;
+    let row = sqlx::query(statements.find)
+        .bind(code.as_str())
+        .bind(tenant.as_str())
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(rows::counted).transpose()
 }
 
 pub(super) async fn list(
     conn: &mut SqliteConnection,
+    statements: &Statements,
     tenant: &Tenant,
     before: Option<Id>,
     limit: u32,
@@ -146,39 +141,33 @@ pub(super) async fn list(
         Some(id) => stored::integer(id.as_u64())? - 1,
         None => i64::MAX,
     };
-    let rows = sqlx::query(concat!(
-        "SELECT ",
-        link_columns!(),
-        ", c.clicks, c.last_at_ms FROM links_by_tenant t \
-         JOIN links l ON l.code = t.code AND l.tenant = t.tenant \
-         LEFT JOIN link_clicks c ON c.tenant = t.tenant AND c.link_id = t.id \
-         WHERE t.tenant = ? AND t.id <= ? ORDER BY t.id DESC LIMIT ?"
-    ))
-    .bind(tenant.as_str())
-    .bind(newest)
-    .bind(i64::from(limit))
-    .fetch_all(conn)
-    .await?;
+    let rows = sqlx::query(statements.list)
+        .bind(tenant.as_str())
+        .bind(newest)
+        .bind(i64::from(limit))
+        .fetch_all(conn)
+        .await?;
     rows.iter().map(rows::counted).collect()
 }
 
-pub(super) async fn replace(tx: &mut SqliteConnection, link: &Link) -> Result<bool, StoreError> {
-    let replaced = sqlx::query(
-        "UPDATE links SET url = ?, permanent = ?, expires_at_ms = ?, tags = ?, updated_at_ms = ?, revision = ? \
-         WHERE code = ? AND tenant = ? AND id = ? AND revision = ?",
-    )
-    .bind(link.target.as_str())
-    .bind(link.lifetime.is_permanent())
-    .bind(link.lifetime.expires_at_ms().map(stored::integer).transpose()?)
-    .bind(stored::tags_json(&link.tags))
-    .bind(stored::integer(link.updated_at_ms)?)
-    .bind(stored::integer(link.revision)?)
-    .bind(link.code.as_str())
-    .bind(link.tenant.as_str())
-    .bind(stored::integer(link.id.as_u64())?)
-    .bind(stored::integer(link.revision)? - 1)
-    .execute(&mut *tx)
-    .await?;
+pub(super) async fn replace(
+    tx: &mut SqliteConnection,
+    statements: &Statements,
+    link: &Link,
+) -> Result<bool, StoreError> {
+    let replaced = sqlx::query(statements.replace)
+        .bind(link.target.as_str())
+        .bind(link.lifetime.is_permanent())
+        .bind(link.lifetime.expires_at_ms().map(stored::integer).transpose()?)
+        .bind(stored::tags_json(&link.tags))
+        .bind(stored::integer(link.updated_at_ms)?)
+        .bind(stored::integer(link.revision)?)
+        .bind(link.code.as_str())
+        .bind(link.tenant.as_str())
+        .bind(stored::integer(link.id.as_u64())?)
+        .bind(stored::integer(link.revision)? - 1)
+        .execute(&mut *tx)
+        .await?;
     Ok(replaced.rows_affected() == 1)
 }
 

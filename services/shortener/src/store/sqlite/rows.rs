@@ -7,14 +7,7 @@ use super::StoreError;
 use crate::link::{Clicks, CountedLink, Link, TargetUrl};
 use crate::store::stored::{natural, read_code, read_id, read_lifetime, read_tags, read_tenant};
 
-/// All columns of a link, in the order [`link`] reads them.
-macro_rules! link_columns {
-    () => {
-        "l.code, l.id, l.tenant, l.url, l.permanent, l.expires_at_ms, l.tags, l.created_at_ms, l.updated_at_ms, l.revision"
-    };
-}
-pub(super) use link_columns;
-
+/// From the columns in the order that [`Statements`](super::statements::Statements) have.
 pub(super) fn link(row: &SqliteRow) -> Result<Link, StoreError> {
     let expires_at_ms: Option<i64> = row.try_get(5)?;
     Ok(Link {

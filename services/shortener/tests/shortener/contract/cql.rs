@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shortener::store::cql::{CqlLinkStore, STATEMENTS};
+use shortener::store::cql::{CqlLinkStore, STATEMENTS, WHILE_EXPANDED};
 use wide::{Level, Serial, Statement};
 
 use super::engines::Keyspace;
@@ -302,7 +302,7 @@ async fn an_engine_that_stalls_is_answered_for_and_works_when_it_is_back() {
 
 #[test]
 fn what_is_written_under_a_condition_is_never_written_without_one() {
-    for statement in STATEMENTS {
+    for statement in STATEMENTS.iter().chain(WHILE_EXPANDED) {
         let read = statement.cql.starts_with("SELECT");
         let list = statement.cql.contains("links_by_tenant");
         let conditional = statement.cql.contains(" IF ");
