@@ -52,7 +52,7 @@ impl NatsLeaseStore {
             }
             tokio::time::sleep(PAUSE.mul_f64(f64::from(round) * rand::random::<f64>())).await;
         }
-        Err(LeaseError::Nats(NatsError::Overloaded))
+        Err(LeaseError::Nats(NatsError::Contended))
     }
 }
 

@@ -24,6 +24,9 @@ pub enum NatsError {
     /// repeat it under the same message id.
     #[error("the outcome of the write to nats is unknown: {0}")]
     Unknown(String),
+    /// A compare-and-set lost to somebody else at every try. Nothing was written.
+    #[error("others changed it at every try")]
+    Contended,
     /// What a write expected of the stream (its last message, the revision of a key) is not so. Nothing was written.
     #[error("nats refused the write: something else was written before it")]
     Conflict,
@@ -53,6 +56,7 @@ impl NatsError {
             Self::Overloaded => "nats_overloaded",
             Self::Deadline => "nats_deadline",
             Self::Unknown(_) => "nats_outcome_unknown",
+            Self::Contended => "nats_contended",
             Self::Conflict => "nats_conflict",
             Self::Full(_) => "nats_full",
             Self::NotFound => "nats_not_found",
@@ -66,7 +70,12 @@ impl NatsError {
     pub fn retryable(&self) -> bool {
         matches!(
             self,
-            Self::Unavailable(_) | Self::Overloaded | Self::Deadline | Self::Full(_) | Self::Closed
+            Self::Unavailable(_)
+                | Self::Overloaded
+                | Self::Contended
+                | Self::Deadline
+                | Self::Full(_)
+                | Self::Closed
         )
     }
 
@@ -122,4 +131,16 @@ pub(crate) enum Effect {
     Repeatable,
     /// A write that stands once it has arrived.
     Write,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_lost_every_time_is_told_from_a_server_without_room_and_may_be_tried_again() {
+        let lost = NatsError::Contended;
+        assert_eq!(lost.code(), "nats_contended");
+        assert!(lost.retryable() && !lost.is_unknown());
+    }
 }

@@ -77,7 +77,7 @@ impl NatsStreamLog {
                 found = Some(self.seen(&key, &entry)?);
             }
         }
-        Err(NatsError::Overloaded.into())
+        Err(NatsError::Contended.into())
     }
 
     pub(super) async fn give_up(&self, claim: &Claim) -> Result<(), StreamError> {
@@ -96,7 +96,7 @@ impl NatsStreamLog {
                 return Ok(());
             }
         }
-        Err(NatsError::Overloaded.into())
+        Err(NatsError::Contended.into())
     }
 }
 

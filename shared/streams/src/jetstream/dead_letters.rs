@@ -53,7 +53,7 @@ impl NatsStreamLog {
                 return Ok(());
             }
         }
-        Err(NatsError::Overloaded.into())
+        Err(NatsError::Contended.into())
     }
 
     async fn write_letter(

@@ -42,7 +42,7 @@ impl NatsStreamLog {
                 return Ok(deliveries);
             }
         }
-        Err(NatsError::Overloaded.into())
+        Err(NatsError::Contended.into())
     }
 
     pub(super) async fn read_after(
