@@ -69,7 +69,7 @@ impl RedisSettings {
         Duration::from_millis(self.subscription_ping_ms.max(1))
     }
 
-    /// The pause after failed attempt number `attempt` (from 1), with full jitter: many processes come back one by one.
+    /// The pause after failed attempt number `attempt` (from 1), half of it jitter: many processes come back one by one.
     pub(crate) fn reconnect_pause(&self, attempt: u32) -> Duration {
         const FIRST_MS: u64 = 20;
         let most = FIRST_MS

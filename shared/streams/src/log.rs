@@ -90,7 +90,8 @@ pub trait StreamLog: Send + Sync + std::fmt::Debug + 'static {
     /// in bounded steps; call it again while `more`.
     async fn collect(&self, stream: &str) -> Result<Collected, StreamError>;
 
-    /// Changes whenever this process publishes into the partition: a hint to look, never a promise.
+    /// Changes when an event comes into the partition: a hint to look, never a promise. A log of one machine tells of what
+    /// this process publishes, a distributed one of other processes too.
     fn wakes(&self, stream: &str, partition: Partition) -> watch::Receiver<u64>;
 
     /// Whether the engine can store events now.

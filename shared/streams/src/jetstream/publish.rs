@@ -12,7 +12,8 @@ use super::{NatsStreamLog, limits};
 use crate::checks::checked_batch;
 use crate::{Event, Partition, Published, StreamError};
 
-/// Request deadlines that one publish may take: counting, making a partition, appending, appending the rest.
+/// Request deadlines that one publish may take as a whole. It asks up to four times (counting, making a partition, appending,
+/// appending the rest), and an engine that is late each time is one to give up on.
 const DEADLINES: u32 = 3;
 
 /// The id an event's message has, apart from those of replays. Ids of another alphabet are no header of NATS.
