@@ -5,6 +5,7 @@
 mod bench;
 mod engines;
 mod generate;
+mod previous;
 mod programs;
 mod run;
 mod test;
@@ -38,6 +39,8 @@ enum Chore {
     Tidy,
     /// Write the generated files (settings table, OpenAPI documents) anew
     Generate,
+    /// Build the older version that the tests run beside this one; `test` does it by itself
+    Previous,
     /// Measure against a peer in the same run
     Bench {
         #[command(subcommand)]
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Chore::Engines { what } => engines::engines(what),
         Chore::Tidy => tidy::tidy(),
         Chore::Generate => generate::write(),
+        Chore::Previous => previous::previous(),
         Chore::Bench { what } => bench::bench(what),
     };
     match outcome {

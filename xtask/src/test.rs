@@ -9,7 +9,7 @@ use std::time::Duration;
 use ::engines::Kind;
 
 use crate::run::{Outcome, cargo, passes, target};
-use crate::{engines, programs, tidy};
+use crate::{engines, previous, programs, tidy};
 
 /// Tests append a line here for each part they skip; the report shows it.
 const SKIPS: &str = "xtask/skips.txt";
@@ -54,6 +54,13 @@ pub(crate) fn test(nightly: bool) -> Outcome {
         ]))
     }));
     rows.push(step("tidy", tidy::tidy));
+    rows.push(step("previous", || match previous::previous() {
+        Err(why) if !required => {
+            missing.push(format!("the previous version: {why}"));
+            Ok(())
+        }
+        outcome => outcome,
+    }));
     let run = TestRun {
         nightly,
         required,

@@ -11,4 +11,5 @@ pub(crate) mod metrics;
 mod quorum;
 mod readme;
 mod serve;
+mod upgrade;
 mod worker_ids;

@@ -163,7 +163,7 @@ impl Fleet {
 }
 
 /// What all roles are told alike. The first gateway's address is the one that the world knows.
-fn env_of_all(engines: &EngineUrls, base: u16, folder: &Path) -> Vec<(&'static str, String)> {
+pub(crate) fn env_of_all(engines: &EngineUrls, base: u16, folder: &Path) -> Vec<(&'static str, String)> {
     let public = format!("http://127.0.0.1:{base}");
     let issuer = format!("http://127.0.0.1:{}", base + 12);
     let mut env = engines.env();
