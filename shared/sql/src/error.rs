@@ -5,6 +5,8 @@ mod sqlite;
 
 pub(crate) use postgres::{Cause, did_not_commit};
 
+use crate::DatabaseUrlError;
+
 /// An error of the engine, never of a domain rule.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +24,9 @@ pub enum SqlError {
     /// The server knows neither this user, nor this database, or does not allow what was asked.
     #[error("the database refuses this user: {0}")]
     Denied(String),
+    /// The setting leads to no database. Only an operator can change that.
+    #[error("the database URL {0}")]
+    Url(#[from] DatabaseUrlError),
     /// The database was closed, as at the end of the process. Nothing was written.
     #[error("the database is closed")]
     Closed,
@@ -99,6 +104,7 @@ impl SqlError {
             Self::Overloaded => "sql_overloaded",
             Self::Unreachable(_) => "sql_unreachable",
             Self::Denied(_) => "sql_denied",
+            Self::Url(_) => "sql_url",
             Self::Closed => "sql_closed",
             Self::Deadline => "sql_deadline",
             Self::Unknown(_) => "sql_outcome_unknown",

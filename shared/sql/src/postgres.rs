@@ -21,7 +21,8 @@ use tokio::time::{Instant, timeout};
 use self::pool::Pool;
 use self::session::Sessions;
 use crate::error::Cause;
-use crate::{PostgresSettings, SqlError, postgres_url};
+use crate::url::postgres_url;
+use crate::{PostgresSettings, SqlError};
 
 /// A handle to one database; cheap to clone.
 ///
@@ -64,7 +65,7 @@ impl Postgres {
         telemetry: Telemetry,
         clock: SharedClock,
     ) -> Result<Self, SqlError> {
-        let url = postgres_url(url).map_err(|error| SqlError::Denied(format!("the URL {error}")))?;
+        let url = postgres_url(url)?;
         let name = url.name();
         let sessions = Sessions::of(&url, &settings);
         let pool = |session, size| Pool::new(session, size, settings.acquire_timeout(), settings.idle_max());

@@ -325,6 +325,23 @@ async fn a_login_that_is_refused_says_so_without_the_password() {
 }
 
 #[tokio::test]
+async fn a_url_that_is_wrong_is_no_refusal_of_the_server() {
+    for (url, told) in [
+        ("postgres://:hushhush@127.0.0.1/orrery", "names no user"),
+        (
+            "postgre://orrery:hushhush@127.0.0.1/orrery",
+            "is no postgres: URL",
+        ),
+    ] {
+        let error = connect(url, settings(), &crate::telemetry()).await.unwrap_err();
+        assert_eq!((error.code(), error.retryable()), ("sql_url", false));
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("the database URL {told}")), "{text}");
+        assert!(!format!("{error:?} {text}").contains("hushhush"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn operations_are_measured_by_name_and_outcome() {
     let Some(place) = Place::new("postgres metrics").await else {
         return;
