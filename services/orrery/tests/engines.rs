@@ -1,15 +1,14 @@
 //! The roles as separate processes on real engines, seen from outside.
 
+mod api;
 pub(crate) mod client;
 mod dead_letters;
-mod degraded;
-mod faults;
 pub(crate) mod fleet;
+mod hostile;
 mod invalidation;
 mod killed;
 pub(crate) mod metrics;
 mod quorum;
 mod readme;
 mod serve;
-mod upgrade;
 mod worker_ids;

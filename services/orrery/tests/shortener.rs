@@ -2,6 +2,6 @@
 
 pub(crate) mod crash;
 mod durability;
-mod fuzzed;
-mod hostile;
-mod trace;
+pub(crate) mod fuzzed;
+pub(crate) mod hostile;
+pub(crate) mod trace;

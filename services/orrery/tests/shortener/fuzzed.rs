@@ -17,11 +17,8 @@ const PATIENCE: Duration = Duration::from_mins(10);
 
 #[tokio::test]
 async fn schemathesis_finds_nothing_against_the_committed_document() {
-    let Some(program) = schemathesis() else {
-        return skips::skip(
-            TEST,
-            "schemathesis is not installed; `cargo xtask test` brings it",
-        );
+    let Some(program) = schemathesis(TEST) else {
+        return;
     };
     let _turn = crate::TURN.lock().await;
     // The fuzzer is one tenant, and asks faster than one may.
@@ -36,6 +33,12 @@ async fn schemathesis_finds_nothing_against_the_committed_document() {
     let token = platform
         .token("acme", "ada", &["links:read", "links:write"])
         .await;
+    fuzz(&program, &platform.url(), &token).await;
+    assert!(platform.is_ready().await, "the platform is none the worse for it");
+}
+
+/// Runs the fuzzer against a gateway.
+pub(crate) async fn fuzz(program: &Path, url: &str, token: &str) {
     let service = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shortener");
     let examples = if skips::nightly() { EXAMPLES.1 } else { EXAMPLES.0 };
     let mut fuzzer = Command::new(program);
@@ -43,7 +46,7 @@ async fn schemathesis_finds_nothing_against_the_committed_document() {
     fuzzer
         .arg("run")
         .arg(service.join("openapi.json"))
-        .args(["--url", &platform.url(), "--seed", "7"]);
+        .args(["--url", url, "--seed", "7"]);
     fuzzer.args([
         "--max-examples",
         examples,
@@ -59,20 +62,27 @@ async fn schemathesis_finds_nothing_against_the_committed_document() {
         .await
         .expect("the fuzzer ends")
         .unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout).replace(&token, "***");
+    let printed = String::from_utf8_lossy(&output.stdout).replace(token, "***");
     assert!(
         output.status.success(),
         "{printed}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(platform.is_ready().await, "the platform is none the worse for it");
 }
 
-fn schemathesis() -> Option<PathBuf> {
+/// Where the fuzzer is; else `test` is skipped aloud.
+pub(crate) fn schemathesis(test: &str) -> Option<PathBuf> {
     let named = std::env::var_os("ORRERY_SCHEMATHESIS").map(PathBuf::from);
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/schemathesis/bin/schemathesis");
-    [named, Some(ours)]
+    let found = [named, Some(ours)]
         .into_iter()
         .flatten()
-        .find(|path| path.is_file())
+        .find(|path| path.is_file());
+    if found.is_none() {
+        skips::skip(
+            test,
+            "schemathesis is not installed; `cargo xtask test` brings it",
+        );
+    }
+    found
 }

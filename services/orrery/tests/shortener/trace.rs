@@ -15,9 +15,10 @@ use crate::platform::binary;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The span of the client that starts the trace, outside the platform.
 const CLIENT_SPAN: &str = "00f067aa0ba902b7";
-const PRIVATE_URL: &str = "https://plain-host.example/plain-path/page?plain-query=plain-value#plain-fragment";
+pub(crate) const PRIVATE_URL: &str =
+    "https://plain-host.example/plain-path/page?plain-query=plain-value#plain-fragment";
 /// Parts of secrets and of the link's URL. The words are not to be found anywhere else.
-const PRIVATE_WORDS: [&str; 5] = [
+pub(crate) const PRIVATE_WORDS: [&str; 5] = [
     "plain-host",
     "plain-path",
     "plain-query",
@@ -88,22 +89,8 @@ impl Traced {
         made.json()["code"].as_str().expect("a code").to_owned()
     }
 
-    /// The spans of a trace, once they satisfy a condition.
     fn trace(&self, trace_id: &str, complete: impl Fn(&[ReceivedSpan]) -> bool) -> Vec<ReceivedSpan> {
-        let of_trace = |spans: &[ReceivedSpan]| -> Vec<ReceivedSpan> {
-            spans
-                .iter()
-                .filter(|span| span.trace_id == trace_id)
-                .cloned()
-                .collect()
-        };
-        match self
-            .receiver
-            .wait_for(PATIENCE, |spans| complete(&of_trace(spans)))
-        {
-            Ok(spans) => of_trace(&spans),
-            Err(spans) => panic!("the trace is not complete: {:#?}", of_trace(&spans)),
-        }
+        trace(&self.receiver, trace_id, complete)
     }
 
     /// Ends the process, so that all is flushed, and looks through everything it has sent and written.
@@ -133,11 +120,32 @@ impl Traced {
     }
 }
 
-fn traceparent(trace_id: &str) -> String {
+/// The spans of a trace, once they satisfy a condition.
+pub(crate) fn trace(
+    receiver: &OtlpReceiver,
+    trace_id: &str,
+    complete: impl Fn(&[ReceivedSpan]) -> bool,
+) -> Vec<ReceivedSpan> {
+    let of_trace = |spans: &[ReceivedSpan]| -> Vec<ReceivedSpan> {
+        let spans = spans.iter().filter(|span| span.trace_id == trace_id);
+        spans.cloned().collect()
+    };
+    match receiver.wait_for(PATIENCE, |spans| complete(&of_trace(spans))) {
+        Ok(spans) => of_trace(&spans),
+        Err(spans) => panic!("the trace is not complete: {:#?}", of_trace(&spans)),
+    }
+}
+
+pub(crate) fn traceparent(trace_id: &str) -> String {
     format!("00-{trace_id}-{CLIENT_SPAN}-01")
 }
 
-fn the_one<'a>(spans: &'a [ReceivedSpan], service: &str, kind: &str, part: &str) -> &'a ReceivedSpan {
+pub(crate) fn the_one<'a>(
+    spans: &'a [ReceivedSpan],
+    service: &str,
+    kind: &str,
+    part: &str,
+) -> &'a ReceivedSpan {
     let found: Vec<_> = spans
         .iter()
         .filter(|span| span.service == service && span.kind == kind && span.name.contains(part))
@@ -148,14 +156,14 @@ fn the_one<'a>(spans: &'a [ReceivedSpan], service: &str, kind: &str, part: &str)
     span
 }
 
-fn has(spans: &[ReceivedSpan], service: &str, kind: &str) -> bool {
+pub(crate) fn has(spans: &[ReceivedSpan], service: &str, kind: &str) -> bool {
     spans
         .iter()
         .any(|span| span.service == service && span.kind == kind)
 }
 
 /// Whether a span stands below another, at any depth.
-fn below(spans: &[ReceivedSpan], span: &ReceivedSpan, above: &ReceivedSpan) -> bool {
+pub(crate) fn below(spans: &[ReceivedSpan], span: &ReceivedSpan, above: &ReceivedSpan) -> bool {
     if span.parent_span_id == above.span_id {
         return true;
     }
@@ -165,7 +173,7 @@ fn below(spans: &[ReceivedSpan], span: &ReceivedSpan, above: &ReceivedSpan) -> b
         .is_some_and(|parent| below(spans, parent, above))
 }
 
-fn assert_conventions(spans: &[ReceivedSpan]) {
+pub(crate) fn assert_conventions(spans: &[ReceivedSpan]) {
     for span in spans {
         assert!(
             ["gateway", "issuer", "shortener"].contains(&&*span.service),
@@ -187,7 +195,12 @@ fn assert_conventions(spans: &[ReceivedSpan]) {
 }
 
 /// Client, gateway, call, shortener: the part that a write and a redirect have in common. Gives the shortener's span.
-fn assert_way_in<'a>(spans: &'a [ReceivedSpan], method: &str, route: &str, status: u16) -> &'a ReceivedSpan {
+pub(crate) fn assert_way_in<'a>(
+    spans: &'a [ReceivedSpan],
+    method: &str,
+    route: &str,
+    status: u16,
+) -> &'a ReceivedSpan {
     let gateway = the_one(spans, "gateway", "Server", method);
     let call = the_one(spans, "gateway", "Client", method);
     let shortener = the_one(spans, "shortener", "Server", method);
