@@ -19,3 +19,5 @@ mod sign_in;
 mod sign_in_attacks;
 #[path = "issuer/token_endpoint.rs"]
 mod token_endpoint;
+#[path = "issuer/upgrade.rs"]
+mod upgrade;
