@@ -37,7 +37,7 @@ const STALENESS: Duration = Duration::from_secs(1);
 /// A trial goes on until so much was done, on a slow machine for longer.
 const WRITES_MIN: u64 = 100;
 const LOOKS_MIN: u64 = 1_500;
-const TRIAL_MAX: Duration = Duration::from_secs(60);
+const TRIAL_MAX: Duration = Duration::from_mins(1);
 /// How often subscriptions are cut.
 const CUT_EVERY: Duration = Duration::from_millis(5);
 
@@ -194,7 +194,7 @@ impl Trial {
             ..HttpSettings::default()
         };
         let clients = fleet.gateways.each_ref().map(|gateway| {
-            let http = HttpClient::new(&gateway.url(), settings.clone()).expect("a loopback address");
+            let http = HttpClient::new(&gateway.url(), settings).expect("a loopback address");
             Client::new(http, token.to_owned(), recorder.clone())
         });
         Self {

@@ -1,6 +1,7 @@
 //! Shorteners on three CQL nodes with three copies, each node killed with SIGKILL in turn: what a quorum can do goes on, and
 //! nothing that was acknowledged is gone when the next one dies.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ const WITHOUT: Duration = Duration::from_secs(15);
 const AFTER: Duration = Duration::from_secs(5);
 /// How long the driver and the other nodes may take to notice: what is asked meanwhile may be told to try again.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 /// An acknowledged change is followed everywhere after this at the latest.
 const STALENESS: Duration = Duration::from_secs(1);
 /// Of a thousand operations without one of the nodes, once that was noticed, so many may fail.
@@ -143,7 +144,7 @@ impl Trial {
             ..HttpSettings::default()
         };
         self.fleet.gateways.each_ref().map(|gateway| {
-            let http = HttpClient::new(&gateway.url(), settings.clone()).expect("a loopback address");
+            let http = HttpClient::new(&gateway.url(), settings).expect("a loopback address");
             Client::new(http, self.token.clone(), self.recorder.clone())
         })
     }
@@ -264,7 +265,7 @@ impl Outage {
                 "without node {}: {answered} of {kind:?}",
                 self.node
             );
-            told += &format!(" {answered} {kind:?}");
+            _ = write!(told, " {answered} {kind:?}");
         }
         // A claim or a change that was refused was judged; one without an outcome was not.
         let failed = during

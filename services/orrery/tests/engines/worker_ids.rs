@@ -24,7 +24,7 @@ const SHORTENER: u16 = 2;
 /// Requests at each shortener that are under way at a time.
 const MAKERS_EACH: usize = 4;
 /// A process that sleeps answers when it is awake again.
-const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+const ANSWER_WITHIN: Duration = Duration::from_mins(2);
 /// How long any condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(30);
 
