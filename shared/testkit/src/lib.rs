@@ -1,6 +1,7 @@
 //! What tests need and nothing else may use: a platform process, engines and faults before them, an OTLP receiver, a browser.
 
 pub mod browser;
+pub mod cql_wire;
 pub mod engines;
 pub mod http;
 pub mod otlp;

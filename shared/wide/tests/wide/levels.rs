@@ -1,9 +1,9 @@
 //! Every level that can be declared is the level that is sent.
 
+use testkit::cql_wire::{Sent, record};
 use testkit::engines::{self, Kind};
 use wide::{Batch, Level, Part, Serial, Statement, WideSettings};
 
-use crate::wire::{Sent, record};
 use crate::{connect, on_engine};
 
 /// What the protocol calls each level.

@@ -7,7 +7,6 @@ mod faults;
 mod levels;
 mod migrations;
 mod queries;
-mod wire;
 
 use std::sync::OnceLock;
 use std::time::Duration;

@@ -3,14 +3,12 @@
 use std::collections::HashSet;
 
 use shortener::store::cql::{CqlLinkStore, STATEMENTS};
+use testkit::cql_wire;
 use testkit::engines::{self, Kind};
 use wide::{Level, Serial, Statement};
 
 use super::engines::{Keyspace, connect};
 use super::*;
-
-#[path = "../../../../../shared/wide/tests/wide/wire.rs"]
-mod wire;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_statement_is_sent_with_the_levels_it_declares() {
@@ -20,7 +18,7 @@ async fn every_statement_is_sent_with_the_levels_it_declares() {
         return;
     };
     drop(CqlLinkStore::open(keyspace.connect().await).await.unwrap());
-    let (address, requests) = wire::record(engine).await;
+    let (address, requests) = cql_wire::record(engine).await;
     let wide = connect(address, engine, 5_000).await;
     let name = wide.keyspace().to_owned();
     let store = CqlLinkStore::open(wide).await.unwrap();

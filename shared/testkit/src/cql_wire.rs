@@ -1,8 +1,18 @@
-//! A look at what is sent: a proxy that passes everything and remembers the requests (CQL protocol 4).
+//! A look at what is sent over CQL: a proxy that passes everything and remembers the requests (protocol 4, not compressed).
+//!
+//! ```no_run
+//! # async fn demo(engine: std::net::SocketAddr) {
+//! let (address, requests) = testkit::cql_wire::record(engine).await;
+//! // .. a session at `address` runs its statements ..
+//! for sent in requests.of("links") {
+//!     assert_eq!(sent.level, 4, "QUORUM: {:?}", sent.texts);
+//! }
+//! # }
+//! ```
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,18 +25,18 @@ const RESULT_PREPARED: u32 = 4;
 
 /// One EXECUTE or BATCH as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sent {
+pub struct Sent {
     /// The statements' texts.
-    pub(crate) texts: Vec<String>,
+    pub texts: Vec<String>,
     /// The level, as the protocol numbers them.
-    pub(crate) level: u16,
+    pub level: u16,
     /// The level of the condition.
-    pub(crate) serial: Option<u16>,
+    pub serial: Option<u16>,
 }
 
 /// The requests that passed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Requests(Arc<Mutex<Record>>);
+pub struct Requests(Arc<Mutex<Record>>);
 
 #[derive(Debug, Default)]
 struct Record {
@@ -35,25 +45,32 @@ struct Record {
 }
 
 impl Requests {
-    /// What was sent for the statement whose text contains `part`, since the last look.
-    pub(crate) fn of(&self, part: &str) -> Vec<Sent> {
-        let mut record = self.0.lock().unwrap();
-        let all = std::mem::take(&mut record.sent);
+    /// What was sent since the last look, for statements whose text contains `part`; the rest is forgotten.
+    pub fn of(&self, part: &str) -> Vec<Sent> {
+        let all = std::mem::take(&mut held(&self.0).sent);
         all.into_iter()
             .filter(|sent| sent.texts.iter().any(|text| text.contains(part)))
             .collect()
     }
 }
 
-/// A proxy before `engine`, and what passes it; it lives as long as the runtime.
-pub(crate) async fn record(engine: SocketAddr) -> (SocketAddr, Requests) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+/// The address of a proxy before `engine`, and what passes it; it lives as long as the runtime.
+///
+/// # Panics
+/// When loopback has no port left.
+pub async fn record(engine: SocketAddr) -> (SocketAddr, Requests) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("a port on loopback");
+    let address = listener.local_addr().expect("it is bound");
     let requests = Requests::default();
     let kept = requests.clone();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect(engine).await.unwrap();
+            // Without the engine the client is hung up on.
+            let Ok(server) = TcpStream::connect(engine).await else {
+                continue;
+            };
             let (client_read, client_write) = client.into_split();
             let (server_read, server_write) = server.into_split();
             // Which text is being prepared under which stream number of this connection.
@@ -102,15 +119,19 @@ async fn pass(
 
 type Preparing = Mutex<HashMap<[u8; 2], String>>;
 
+fn held<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Requests {
     fn request(&self, frame: &Frame, preparing: &Preparing) {
         let mut body = Reader(&frame.body);
-        let mut record = self.0.lock().unwrap();
+        let mut record = held(&self.0);
         match frame.opcode {
             PREPARE => {
                 let length = body.u32() as usize;
-                let text = String::from_utf8(body.take(length).to_vec()).unwrap();
-                preparing.lock().unwrap().insert(frame.stream, text);
+                let text = String::from_utf8_lossy(body.take(length)).into_owned();
+                held(preparing).insert(frame.stream, text);
             }
             EXECUTE => {
                 let text = record.texts[body.short_bytes()].clone();
@@ -150,13 +171,13 @@ impl Requests {
     }
 
     fn answer(&self, frame: &Frame, preparing: &Preparing) {
-        let Some(text) = preparing.lock().unwrap().remove(&frame.stream) else {
+        let Some(text) = held(preparing).remove(&frame.stream) else {
             return;
         };
         let mut body = Reader(&frame.body);
         if frame.opcode == RESULT && body.u32() == RESULT_PREPARED {
             let id = body.short_bytes().to_vec();
-            self.0.lock().unwrap().texts.insert(id, text);
+            held(&self.0).texts.insert(id, text);
         }
     }
 }
@@ -171,16 +192,22 @@ impl<'a> Reader<'a> {
         taken
     }
 
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        let (taken, rest) = self.0.split_first_chunk().expect("a whole frame");
+        self.0 = rest;
+        *taken
+    }
+
     fn u8(&mut self) -> u8 {
         self.take(1)[0]
     }
 
     fn u16(&mut self) -> u16 {
-        u16::from_be_bytes(self.take(2).try_into().unwrap())
+        u16::from_be_bytes(self.array())
     }
 
     fn u32(&mut self) -> u32 {
-        u32::from_be_bytes(self.take(4).try_into().unwrap())
+        u32::from_be_bytes(self.array())
     }
 
     fn short_bytes(&mut self) -> &'a [u8] {
@@ -190,7 +217,7 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self) {
         // A null has a length below zero.
-        if let Ok(length) = usize::try_from(i32::from_be_bytes(self.take(4).try_into().unwrap())) {
+        if let Ok(length) = usize::try_from(i32::from_be_bytes(self.array())) {
             self.take(length);
         }
     }
