@@ -20,8 +20,8 @@ use tokio::time::timeout;
 
 use crate::error::Effect;
 use crate::names::token;
-use crate::url::Login;
-use crate::{NatsError, NatsSettings, NatsUrl};
+use crate::url::{Login, NatsUrl};
+use crate::{NatsError, NatsSettings};
 
 /// The first one with batched direct reads.
 const OLDEST_SERVER: (i64, i64, i64) = (2, 11, 0);

@@ -19,4 +19,4 @@ pub use names::{token, untoken};
 pub use read::{Page, Pick, Record};
 pub use settings::NatsSettings;
 pub use stream::{StreamLimits, StreamState};
-pub use url::{NatsUrl, UrlError};
+pub use url::UrlError;

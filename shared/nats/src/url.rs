@@ -18,9 +18,10 @@ pub struct UrlError {
 
 /// Where a NATS is and what our names there begin with. Its `Debug` hides the password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct NatsUrl {
+pub(crate) struct NatsUrl {
     pub(crate) servers: Vec<String>,
     pub(crate) login: Option<Login>,
+    /// What every stream, bucket and subject of ours begins with.
     pub(crate) prefix: String,
 }
 
@@ -32,7 +33,7 @@ pub(crate) enum Login {
 
 impl NatsUrl {
     /// Reads a URL.
-    pub fn parse(text: &str) -> Result<Self, UrlError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
         let rest = text.strip_prefix("nats://").ok_or_else(|| {
             let scheme = text.split(':').next().filter(|_| text.contains(':'));
             wrong(scheme.map_or_else(
@@ -69,11 +70,6 @@ impl NatsUrl {
             login,
             prefix: prefix.to_owned(),
         })
-    }
-
-    /// What every stream, bucket and subject of ours begins with.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
     }
 }
 
@@ -130,14 +126,14 @@ mod tests {
     fn a_url_names_servers_a_login_and_a_prefix() {
         let url = NatsUrl::parse("nats://me:p%40ss@a:1,b,[::1]:3?prefix=mine").unwrap();
         assert_eq!(url.servers, ["nats://a:1", "nats://b:4222", "nats://[::1]:3"]);
-        assert_eq!(url.prefix(), "mine");
+        assert_eq!(url.prefix, "mine");
         let login = Login::Password {
             user: "me".to_owned(),
             password: "p@ss".to_owned(),
         };
         assert!(url.login == Some(login));
         assert!(NatsUrl::parse("nats://secret@a").unwrap().login == Some(Login::Token("secret".to_owned())));
-        assert_eq!(NatsUrl::parse("nats://a").unwrap().prefix(), "orrery");
+        assert_eq!(NatsUrl::parse("nats://a").unwrap().prefix, "orrery");
         assert!(!format!("{url:?}").contains("ss"));
     }
 

@@ -21,4 +21,4 @@ pub use sqlite::Sqlite;
 pub use sqlx::PgConnection;
 /// What a body of [`Sqlite::read`] or [`Sqlite::write`] runs its statements on.
 pub use sqlx::SqliteConnection;
-pub use url::{DatabaseUrl, DatabaseUrlError, PostgresUrl, UrlError, postgres_url, sqlite_path};
+pub use url::{DatabaseUrl, DatabaseUrlError, PostgresUrl, UrlError, sqlite_path};

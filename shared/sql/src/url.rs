@@ -104,7 +104,7 @@ pub fn sqlite_path(url: &str) -> Result<PathBuf, UrlError> {
 }
 
 /// What `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=NAME` says; `postgresql:` is the same.
-pub fn postgres_url(url: &str) -> Result<PostgresUrl, DatabaseUrlError> {
+pub(crate) fn postgres_url(url: &str) -> Result<PostgresUrl, DatabaseUrlError> {
     if !matches!(scheme(url), "postgres" | "postgresql") {
         return Err(DatabaseUrlError::Postgres("is no postgres: URL"));
     }

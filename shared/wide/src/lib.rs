@@ -32,4 +32,4 @@ pub use scylla::serialize::value::SerializeValue;
 pub use session::Wide;
 pub use settings::WideSettings;
 pub use statement::{Level, Serial, Statement};
-pub use url::{UrlError, WideUrl};
+pub use url::UrlError;

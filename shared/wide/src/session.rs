@@ -18,7 +18,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::retry::Cautious;
 use crate::translate::Translations;
-use crate::{Dialect, Statement, WideError, WideSettings, WideUrl, error, keyspace};
+use crate::url::WideUrl;
+use crate::{Dialect, Statement, WideError, WideSettings, error, keyspace};
 
 /// A session with a CQL cluster; cheap to clone. It reconnects by itself.
 ///
@@ -71,7 +72,8 @@ impl fmt::Debug for Wide {
 }
 
 impl Wide {
-    /// Connects to the cluster that `url` names ([`WideUrl`]). The keyspace need not be there yet: [`Wide::migrate`] makes
+    /// Connects to the cluster of `scylla://HOST:PORT,HOST2:PORT/KEYSPACE?replication=3&datacenter=NAME&translate=FROM=TO`;
+    /// all after the hosts may be left out. The keyspace need not be there yet: [`Wide::migrate`] makes
     /// it. A cluster that does not answer within `connect_timeout_ms` is an error.
     pub async fn connect(
         url: &str,

@@ -36,17 +36,17 @@ pub enum UrlError {
 
 /// `scylla://host:port,host2:port/KEYSPACE?replication=3&datacenter=NAME&translate=FROM=TO`, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WideUrl {
+pub(crate) struct WideUrl {
     /// Nodes to ask first, each with its port.
-    pub hosts: Vec<String>,
+    pub(crate) hosts: Vec<String>,
     /// `orrery` unless it is named.
-    pub keyspace: String,
+    pub(crate) keyspace: String,
     /// Copies that [`crate::Wide::migrate`] makes the keyspace with, in each datacenter.
-    pub replication: u8,
+    pub(crate) replication: u8,
     /// The datacenter that requests go to first, and that the local levels mean; with one datacenter it need not be named.
-    pub datacenter: Option<String>,
+    pub(crate) datacenter: Option<String>,
     /// Addresses that nodes give, and where they are reached instead: through a router or a proxy.
-    pub translate: Vec<(SocketAddr, SocketAddr)>,
+    pub(crate) translate: Vec<(SocketAddr, SocketAddr)>,
 }
 
 const PORT: u16 = 9042;
@@ -54,7 +54,7 @@ const KEYSPACE_LEN_MAX: usize = 48;
 
 impl WideUrl {
     /// Reads a URL.
-    pub fn parse(url: &str) -> Result<Self, UrlError> {
+    pub(crate) fn parse(url: &str) -> Result<Self, UrlError> {
         let Some(rest) = url.strip_prefix("scylla://") else {
             // What stands before a colon is a scheme only if it looks like one; anything else may be a secret.
             let scheme = url.split(':').next().unwrap_or_default();
