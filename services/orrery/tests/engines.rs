@@ -3,6 +3,8 @@
 mod api;
 pub(crate) mod client;
 mod dead_letters;
+mod degraded;
+mod faults;
 pub(crate) mod fleet;
 mod hostile;
 mod invalidation;
@@ -11,4 +13,5 @@ pub(crate) mod metrics;
 mod quorum;
 mod readme;
 mod serve;
+mod upgrade;
 mod worker_ids;
