@@ -8,6 +8,8 @@ mod cql;
 mod engines;
 #[path = "contract/levels.rs"]
 mod levels;
+#[path = "contract/expanded.rs"]
+mod expanded;
 #[path = "contract/links.rs"]
 mod links;
 #[path = "contract/names.rs"]

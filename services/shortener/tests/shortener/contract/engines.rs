@@ -73,7 +73,7 @@ impl Fixture {
     }
 }
 
-fn telemetry() -> Telemetry {
+pub(super) fn telemetry() -> Telemetry {
     let clock = SystemClock::shared();
     Telemetry::new("contract", "test", &TelemetrySettings::default(), clock).unwrap()
 }
