@@ -11,24 +11,18 @@ use crate::checks::{checked_group, checked_stream};
 use crate::progress::Progress;
 use crate::{Claim, Group, PARTITIONS, Partition, StreamError};
 
-/// Who asks, and when.
+/// Who asks, and when: after what it knows was read, since the lease of a holder that was faster would seem to end too late.
 #[derive(Clone, Copy)]
 struct Claimant<'c> {
     owner: &'c str,
     now_ms: u64,
-    until_ms: u64,
+    claim_ms: u64,
 }
 
 impl NatsStreamLog {
     pub(super) async fn claim_free(&self, group: &Group, owner: &str) -> Result<Vec<Claim>, StreamError> {
         checked_stream(&group.stream)?;
         checked_group(&group.name)?;
-        let now_ms = self.clock.unix_ms();
-        let claimant = Claimant {
-            owner,
-            now_ms,
-            until_ms: now_ms.saturating_add(self.settings.claim_ms),
-        };
         let filter = format!("{}.{}.*", nats::token(&group.stream), nats::token(&group.name));
         let mut held = HashMap::new();
         for entry in self.progress.entries(&filter).await? {
@@ -44,7 +38,7 @@ impl NatsStreamLog {
         let claims = Partition::all().map(|partition| {
             let found = held.remove(&key(group, partition));
             let state = states.get(&partition).copied();
-            self.claim_one(group, partition, found, state, claimant)
+            self.claim_one(group, partition, found, state, owner)
         });
         let claims = join_all(claims).await;
         let claims: Vec<Option<Claim>> = claims.into_iter().collect::<Result<_, _>>()?;
@@ -57,11 +51,16 @@ impl NatsStreamLog {
         partition: Partition,
         mut found: Option<(Held, u64)>,
         state: Option<StreamState>,
-        claimant: Claimant<'_>,
+        owner: &str,
     ) -> Result<Option<Claim>, StreamError> {
         let key = key(group, partition);
         for _ in 0..TRIES {
             let (before, revision) = found.take().unwrap_or_else(|| (begin(state), 0));
+            let claimant = Claimant {
+                owner,
+                now_ms: self.clock.unix_ms(),
+                claim_ms: self.settings.claim_ms,
+            };
             let Some(after) = taken(&before, claimant) else {
                 return Ok(None);
             };
@@ -112,10 +111,13 @@ fn begin(state: Option<StreamState>) -> Held {
 }
 
 /// The key once it is the claimant's; `None` while it is another's. Nobody took over what still bears its name, so keeping it needs
-/// no new epoch. A lease that ends later than any could was written before the clock was set back, by somebody who is gone.
+/// no new epoch. A lease that ends a whole claim later than any could was written before the clock was set back, by somebody who is
+/// gone; one that ends a little too late is of a holder whose clock is a little ahead.
 fn taken(held: &Held, claimant: Claimant<'_>) -> Option<Held> {
     let mine = held.owner == claimant.owner;
-    let free = held.lease_until_ms <= claimant.now_ms || held.lease_until_ms > claimant.until_ms;
+    let until_ms = claimant.now_ms.saturating_add(claimant.claim_ms);
+    let absurd_ms = until_ms.saturating_add(claimant.claim_ms);
+    let free = held.lease_until_ms <= claimant.now_ms || held.lease_until_ms > absurd_ms;
     if !mine && !free {
         return None;
     }
@@ -125,6 +127,6 @@ fn taken(held: &Held, claimant: Claimant<'_>) -> Option<Held> {
         taken.progress.inherited = taken.progress.attempted;
         claimant.owner.clone_into(&mut taken.owner);
     }
-    taken.lease_until_ms = claimant.until_ms;
+    taken.lease_until_ms = until_ms;
     Some(taken)
 }

@@ -12,12 +12,14 @@ impl SqliteStreamLog {
     pub(super) async fn claim_free(&self, group: &Group, owner: &str) -> Result<Vec<Claim>, StreamError> {
         checked_stream(&group.stream)?;
         checked_group(&group.name)?;
-        let now_ms = int(self.clock.unix_ms());
-        let until_ms = now_ms.saturating_add(int(self.settings.claim_ms));
+        let (clock, claim_ms) = (&self.clock, int(self.settings.claim_ms));
         let rows: Vec<(i64, i64)> = self
             .sql
             .write("stream_claim", |tx| {
                 scoped(async move {
+                    // Only now: it may have waited for others that renewed their claims.
+                    let now_ms = int(clock.unix_ms());
+                    let until_ms = now_ms.saturating_add(claim_ms);
                     // A new group begins before the oldest kept event.
                     sqlx::query(
                         "WITH RECURSIVE parts (part) AS (SELECT 0 UNION ALL SELECT part + 1 FROM parts WHERE part < ?3)
@@ -34,19 +36,21 @@ impl SqliteStreamLog {
                     .execute(&mut *tx)
                     .await?;
                     // Nobody took over what still bears this owner's name, so keeping it needs no new epoch. A lease that
-                    // ends later than any could was written before the clock was set back, by somebody who is gone.
+                    // ends a whole claim later than any could was written before the clock was set back, by somebody who
+                    // is gone; one that ends a little too late is of a holder whose clock is a little ahead.
                     sqlx::query(
                         "UPDATE progress
                          SET epoch = epoch + (owner <> ?3), inherited = iif(owner <> ?3, attempted, inherited),
                              owner = ?3, lease_until_ms = ?5
                          WHERE stream = ?1 AND grp = ?2
-                           AND (owner = ?3 OR lease_until_ms <= ?4 OR lease_until_ms > ?5)",
+                           AND (owner = ?3 OR lease_until_ms <= ?4 OR lease_until_ms > ?6)",
                     )
                     .bind(&group.stream)
                     .bind(&group.name)
                     .bind(owner)
                     .bind(now_ms)
                     .bind(until_ms)
+                    .bind(until_ms.saturating_add(claim_ms))
                     .execute(&mut *tx)
                     .await?;
                     let query = sqlx::query_as(
