@@ -29,7 +29,7 @@ pub trait Handler: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HandlerError {
     /// Something the handler needs is away, which is no fault of the event: it is tried again for as long as it takes,
-    /// without counting as another delivery. Its partition waits.
+    /// without counting as a delivery. Its partition waits.
     #[error("{0}")]
     Unavailable(String),
     /// It may work next time: deliver again, up to the limit.
@@ -158,6 +158,8 @@ impl Workers<'_> {
             stopped: self.stopped.clone(),
             lost: losing,
             refusals: 0,
+            waits: 0,
+            waiting: None,
         };
         let task = self.tasks.spawn(worker.run()).id();
         self.running.insert(partition, Running { epoch, task, lost });

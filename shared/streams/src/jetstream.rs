@@ -196,6 +196,10 @@ impl StreamLog for NatsStreamLog {
         self.ack_and_deliver(claim, acked, limit).await
     }
 
+    async fn give_back(&self, claim: &Claim, delivery: &Delivery) -> Result<(), StreamError> {
+        self.take_back(claim, delivery).await
+    }
+
     async fn dead_letter(&self, claim: &Claim, delivery: &Delivery, reason: &str) -> Result<(), StreamError> {
         self.set_aside(claim, delivery, reason).await
     }

@@ -69,6 +69,11 @@ pub trait StreamLog: Send + Sync + std::fmt::Debug + 'static {
         limit: u32,
     ) -> Result<Vec<Delivery>, StreamError>;
 
+    /// Takes a delivery back whose handler only said that it must wait: acks all before it, and the delivery no longer counts. It comes
+    /// again with the next [`next`](Self::next), or to the next holder. Of the same delivery this may be repeated, and of one that is
+    /// acked nothing happens.
+    async fn give_back(&self, claim: &Claim, delivery: &Delivery) -> Result<(), StreamError>;
+
     /// Sets a delivery aside as a dead letter and acks it and all before it: the letter is durable before the original counts as acked.
     /// [`StreamError::Full`] when too many wait; the event then goes on blocking its partition. An event has one letter a group, however
     /// often this is cut short; there may be one of an event that a later holder handles after all.

@@ -34,6 +34,16 @@ impl Progress {
         self.advance(position, position);
     }
 
+    /// The handler said that what it needs for the event at `position` is away, and waits: that delivery no longer counts, and
+    /// nothing after it was begun. `deliveries` says which one it was, for a repetition must not take back another.
+    pub(crate) fn give_back(&mut self, position: u64, deliveries: u32) {
+        self.report(Some(position.saturating_sub(1)));
+        if self.acked < position && self.deliveries == deliveries {
+            self.deliveries = deliveries.saturating_sub(1);
+            self.attempted = (self.acked + u64::from(self.deliveries > 0)).max(self.inherited);
+        }
+    }
+
     fn advance(&mut self, done: u64, begun: u64) {
         self.attempted = self.attempted.min(begun).max(self.inherited);
         if done > self.acked {

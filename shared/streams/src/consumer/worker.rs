@@ -22,6 +22,10 @@ pub(super) struct Worker {
     pub(super) lost: watch::Receiver<bool>,
     /// Looks in a row that the engine refused.
     pub(super) refusals: u32,
+    /// Answers in a row that the handler must wait.
+    pub(super) waits: u32,
+    /// A delivery of which it said so, until it is given back.
+    pub(super) waiting: Option<Arc<Delivery>>,
 }
 
 /// What the worker does after a look at its partition.
@@ -69,10 +73,10 @@ impl Worker {
         *self.stopped.borrow() || *self.lost.borrow()
     }
 
-    async fn leave(&self, done: Option<Position>) {
-        let acked = match done {
-            Some(_) => self.log.next(&self.claim, done, 0).await.map(|_| ()),
-            None => Ok(()),
+    async fn leave(&mut self, mut done: Option<Position>) {
+        let acked = match self.give_back(&mut done).await {
+            Ok(()) if done.is_some() => self.log.next(&self.claim, done, 0).await.map(|_| ()),
+            given_back => given_back,
         };
         let left = match acked {
             Ok(()) => self.log.release(&self.claim).await,
@@ -86,11 +90,7 @@ impl Worker {
 
     /// Acks what is done, takes what comes next and handles it.
     async fn look(&mut self, done: &mut Option<Position>) -> Then {
-        let deliveries = match self
-            .log
-            .next(&self.claim, *done, self.settings.batch_max.max(1))
-            .await
-        {
+        let deliveries = match self.take(done).await {
             Ok(deliveries) => deliveries,
             Err(StreamError::Fenced { .. }) => return Then::Lost,
             Err(error) => {
@@ -110,8 +110,9 @@ impl Worker {
             let failure = if delivery.deliveries > self.settings.deliveries_max {
                 HandlerError::Poison("delivered too often without an answer".to_owned())
             } else {
-                match self.handle(&delivery).await {
+                match self.attempt(Arc::clone(&delivery)).await {
                     Ok(()) => {
+                        self.waits = 0;
                         *done = Some(delivery.position);
                         if self.ending() {
                             return Then::Look;
@@ -126,32 +127,49 @@ impl Worker {
         Then::Look
     }
 
-    /// Tries until there is an answer that says something about the event itself.
-    async fn handle(&self, delivery: &Arc<Delivery>) -> Result<(), HandlerError> {
-        let (mut stopped, mut lost) = (self.stopped.clone(), self.lost.clone());
-        let mut waits = 0;
-        loop {
-            let reason = match self.attempt(Arc::clone(delivery)).await {
-                Err(HandlerError::Unavailable(reason)) if !self.ending() => reason,
-                outcome => return outcome,
-            };
-            if waits == 0 {
-                let (group, partition) = (&self.claim.group, self.claim.partition.number());
-                tracing::warn!(
-                    stream = group.stream,
-                    group = group.name,
-                    partition,
-                    reason,
-                    "the handler waits"
-                );
-            }
-            waits += 1;
-            tokio::select! {
-                () = sleep(jittered(self.settings.backoff(waits).min(AWAY_PAUSE_MAX))) => {}
-                () = told(&mut stopped) => {}
-                () = told(&mut lost) => {}
-            }
+    /// The delivery is given back before the wait, not after it: whatever ends this worker meanwhile does not count against the event.
+    /// It is counted again before the next try, which may end the process.
+    async fn wait(&mut self, delivery: &Arc<Delivery>, reason: &str, done: &mut Option<Position>) -> Then {
+        if self.waits == 0 {
+            let (group, partition) = (&self.claim.group, self.claim.partition.number());
+            tracing::warn!(
+                stream = group.stream,
+                group = group.name,
+                partition,
+                reason,
+                "the handler waits"
+            );
         }
+        self.waits = self.waits.saturating_add(1);
+        self.waiting = Some(Arc::clone(delivery));
+        match self.give_back(done).await {
+            Err(StreamError::Fenced { .. }) => return Then::Lost,
+            Err(error) => self.warn(&error, "a delivery that only waited could not be given back yet"),
+            Ok(()) => {}
+        }
+        Then::Pause(self.settings.backoff(self.waits).min(AWAY_PAUSE_MAX))
+    }
+
+    async fn give_back(&mut self, done: &mut Option<Position>) -> Result<(), StreamError> {
+        if let Some(delivery) = &self.waiting {
+            self.log.give_back(&self.claim, delivery).await?;
+            // Everything before it is acked by that.
+            *done = None;
+            self.waiting = None;
+        }
+        Ok(())
+    }
+
+    /// Acks what is done, having given back what waits, and takes what comes next.
+    async fn take(&mut self, done: &mut Option<Position>) -> Result<Vec<Delivery>, StreamError> {
+        self.give_back(done).await?;
+        // What waits is likely to go on waiting, so what is behind it is not read each time.
+        let limit = if self.waits > 0 {
+            1
+        } else {
+            self.settings.batch_max.max(1)
+        };
+        self.log.next(&self.claim, *done, limit).await
     }
 
     /// Runs the handler in a task of its own, so that a panic or a hang ends that task only. The place is held for as long as
@@ -187,11 +205,16 @@ impl Worker {
         }
     }
 
-    async fn failed(&self, delivery: &Delivery, failure: &HandlerError, done: &mut Option<Position>) -> Then {
-        if matches!(failure, HandlerError::Unavailable(_)) {
-            // Only when the worker ends: the event comes again to whoever is next.
-            return Then::Look;
+    async fn failed(
+        &mut self,
+        delivery: &Arc<Delivery>,
+        failure: &HandlerError,
+        done: &mut Option<Position>,
+    ) -> Then {
+        if let HandlerError::Unavailable(reason) = failure {
+            return self.wait(delivery, reason, done).await;
         }
+        self.waits = 0;
         let group = &self.claim.group;
         tracing::warn!(
             stream = group.stream,

@@ -45,6 +45,26 @@ impl NatsStreamLog {
         Err(NatsError::Contended.into())
     }
 
+    pub(super) async fn take_back(&self, claim: &Claim, delivery: &Delivery) -> Result<(), StreamError> {
+        let key = key(&claim.group, claim.partition);
+        for attempt in 0..TRIES {
+            let (held, revision) = self.held(claim, attempt > 0).await?;
+            let mut progress = held.progress;
+            progress.give_back(delivery.position.0, delivery.deliveries);
+            if progress == held.progress {
+                return Ok(());
+            }
+            let after = Held {
+                progress,
+                ..held.clone()
+            };
+            if self.swap(&key, (&held, revision), after).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(NatsError::Contended.into())
+    }
+
     pub(super) async fn read_after(
         &self,
         stream: &str,

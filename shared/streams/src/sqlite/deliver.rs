@@ -86,6 +86,18 @@ impl SqliteStreamLog {
         Ok(delivered)
     }
 
+    pub(super) async fn take_back(&self, claim: &Claim, delivery: &Delivery) -> Result<(), StreamError> {
+        self.sql
+            .write("stream_give_back", |tx| {
+                scoped(async move {
+                    let mut progress = Progress::of(tx, claim).await?;
+                    progress.give_back(delivery.position.0, delivery.deliveries);
+                    progress.store(tx, claim).await
+                })
+            })
+            .await
+    }
+
     async fn has_more(&self, claim: &Claim) -> Result<bool, StreamError> {
         self.sql
             .read("stream_peek", |conn| {

@@ -257,6 +257,31 @@ async fn an_event_whose_handler_waits_for_something_is_never_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_waits_outlives_any_number_of_consumers() {
+    let engine = SqliteEngine::new();
+    let log = engine.open(StreamSettings::default()).await;
+    let handler = Recorder::new(|delivery| match delivery.event.id.as_str() {
+        "patient" => Err(HandlerError::Unavailable("the database is away".to_owned())),
+        _ => Ok(()),
+    });
+    log.publish(STREAM, &[event("before", "a"), event("patient", "a")])
+        .await
+        .unwrap();
+    for _ in 0..2 * impatient().deliveries_max {
+        let tries = handler.deliveries_of("patient").len();
+        let running = Running::start(&log, impatient(), handler.clone());
+        eventually("it is tried again", async || {
+            handler.deliveries_of("patient").len() > tries
+        })
+        .await;
+        running.stop().await;
+    }
+    assert!(handler.deliveries_of("patient").iter().all(|count| *count == 1));
+    assert_eq!(handler.deliveries_of("before"), [1]);
+    assert!(log.dead_letters(STREAM, 0, 10).await.unwrap().items.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_or_a_hang_of_the_handler_counts_as_a_failure() {
     struct Unruly(AtomicUsize);
 

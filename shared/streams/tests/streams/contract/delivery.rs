@@ -204,6 +204,99 @@ pub(crate) async fn a_clock_set_back_does_not_keep_a_dead_claim_alive(engine: &d
     );
 }
 
+pub(crate) async fn a_clock_a_little_behind_takes_no_claim_that_is_held(engine: &dyn Engine) {
+    let log = engine
+        .open(StreamSettings {
+            claim_ms: 1_000,
+            ..StreamSettings::default()
+        })
+        .await;
+    let held = log.claim(&group(), "holder").await.unwrap();
+    engine.clock().step_wall(-900);
+    assert!(log.claim(&group(), "behind").await.unwrap().is_empty());
+    assert_eq!(log.claim(&group(), "holder").await.unwrap(), held);
+}
+
+pub(crate) async fn claimants_that_race_while_time_goes_on_share_no_partition(engine: &dyn Engine) {
+    let log = engine.open(StreamSettings::default()).await;
+    let racers: Vec<_> = (0..8)
+        .map(|racer| {
+            let log = log.clone();
+            // Each begins a little later than the one before.
+            engine.clock().advance(Duration::from_millis(1));
+            tokio::spawn(async move { log.claim(&group(), &format!("racer-{racer}")).await.unwrap() })
+        })
+        .collect();
+    let mut won = Vec::new();
+    for racer in racers {
+        engine.clock().advance(Duration::from_millis(1));
+        won.extend(racer.await.unwrap());
+    }
+    assert_eq!(won.len(), usize::from(PARTITIONS));
+    assert!(won.iter().all(|claim| claim.epoch == won[0].epoch), "{won:?}");
+}
+
+pub(crate) async fn a_delivery_that_only_waited_is_given_back(engine: &dyn Engine) {
+    let log = engine.open(StreamSettings::default()).await;
+    let batch: Vec<_> = (1..=4).map(|id| event(id, "a")).collect();
+    log.publish(STREAM, &batch).await.unwrap();
+    // Given up cleanly, or run out while it waits.
+    for holder in 0..6 {
+        let claim = claim_of(&log, &format!("holder-{holder}"), "a").await;
+        let delivered = log.next(&claim, None, 4).await.unwrap();
+        let (waits, at) = if holder == 0 { (1, "2") } else { (0, "2") };
+        assert_eq!((ids(&delivered)[waits], delivered[waits].deliveries), (at, 1));
+        // What is before it is acked by that; an outcome that is unknown is settled by another try.
+        log.give_back(&claim, &delivered[waits]).await.unwrap();
+        log.give_back(&claim, &delivered[waits]).await.unwrap();
+        if holder % 2 == 0 {
+            log.release(&claim).await.unwrap();
+        } else {
+            engine
+                .clock()
+                .advance(log.claim_lasts() + Duration::from_millis(1));
+        }
+    }
+    let claim = claim_of(&log, "last", "a").await;
+    let delivered = log.next(&claim, None, 4).await.unwrap();
+    assert_eq!(ids(&delivered), ["2", "3", "4"]);
+    assert!(delivered.iter().all(|delivery| delivery.deliveries == 1));
+    // Acked, there is nothing to give back; a claim that is lost gives nothing back.
+    let last = delivered[2].position;
+    assert!(log.next(&claim, Some(last), 4).await.unwrap().is_empty());
+    log.give_back(&claim, &delivered[0]).await.unwrap();
+    assert!(log.next(&claim, None, 4).await.unwrap().is_empty());
+    engine
+        .clock()
+        .advance(log.claim_lasts() + Duration::from_millis(1));
+    claim_of(&log, "thief", "a").await;
+    log.publish(STREAM, &[event(5, "a")]).await.unwrap();
+    let fenced = log.next(&claim, None, 1).await;
+    assert!(matches!(fenced, Err(StreamError::Fenced { .. })), "{fenced:?}");
+}
+
+pub(crate) async fn what_was_counted_before_a_wait_stays_counted(engine: &dyn Engine) {
+    let log = engine.open(StreamSettings::default()).await;
+    log.publish(STREAM, &[event(1, "a"), event(2, "a")])
+        .await
+        .unwrap();
+    let before = claim_of(&log, "before", "a").await;
+    assert_eq!(log.next(&before, None, 2).await.unwrap()[0].deliveries, 1);
+    let log = engine.restart(log, StreamSettings::default()).await;
+    let claim = claim_of(&log, "after", "a").await;
+    let mut delivered = log.next(&claim, None, 2).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!((ids(&delivered), delivered[0].deliveries), (vec!["1"], 2));
+        log.give_back(&claim, &delivered[0]).await.unwrap();
+        delivered = log.next(&claim, None, 2).await.unwrap();
+    }
+    // Without a wait it counts on; and of the second one it is still not known whether it was begun.
+    delivered = log.next(&claim, None, 2).await.unwrap();
+    assert_eq!(delivered[0].deliveries, 3);
+    let second = log.next(&claim, Some(delivered[0].position), 2).await.unwrap();
+    assert_eq!((ids(&second), second[0].deliveries), (vec!["2"], 2));
+}
+
 pub(crate) async fn groups_advance_independently(engine: &dyn Engine) {
     let log = engine.open(StreamSettings::default()).await;
     log.publish(STREAM, &[event(1, "a")]).await.unwrap();
