@@ -9,7 +9,7 @@ use redis_engine::{Effect, RedisError, cmd};
 use testkit::engines::Kind;
 use testkit::proxy::FaultProxy;
 
-use crate::contract::{Engine, an_hour_each, ask, passes};
+use crate::contract::{Engine, HOUR, an_hour_each, ask, passes};
 use crate::engines::{NAME, OnRedis, connect, patient};
 
 #[tokio::test]
@@ -70,6 +70,41 @@ async fn a_clock_that_goes_back_gives_nothing_back() {
             .is_some_and(|wait| wait <= Duration::from_hours(1)),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_is_not_waited_for() {
+    let Some(engine) = OnRedis::found("limits_clock_back").await else {
+        return;
+    };
+    let limiter = engine.limiter(an_hour_each(2)).await;
+    assert_eq!(passes(&limiter, "acme", 2).await, 2);
+    let key = engine.direct().key("acme", NAME);
+    // The last pass is three hours ahead of the server's clock: it was set back by three hours.
+    let held = engine.direct().get(&key).await.expect("read").expect("a bucket");
+    let held = std::str::from_utf8(&held).expect("digits");
+    let (at_us, lacked) = held.split_once(':').expect("two numbers");
+    let ahead = at_us.parse::<u64>().expect("a time") + 3 * 3_600_000_000;
+    engine
+        .direct()
+        .set(&key, format!("{ahead}:{lacked}").as_bytes(), Some(5 * HOUR))
+        .await
+        .expect("set");
+    let refused = ask(&limiter, "acme").await;
+    assert!(!refused.allowed, "{refused:?}");
+    let left_ms: i64 = engine
+        .direct()
+        .query("pttl", Effect::Read, cmd("PTTL").arg(key.as_str()))
+        .await
+        .expect("read");
+    assert!(
+        (6_900_000..=7_200_000).contains(&left_ms),
+        "two hours until it is full, as its word to the client says: {left_ms}"
+    );
+    for hour in 1..=3 {
+        engine.pass(HOUR).await;
+        assert_eq!(passes(&limiter, "acme", 3).await, 1, "in hour {hour}");
+    }
 }
 
 #[tokio::test]
