@@ -2,6 +2,7 @@
 
 use crate::LoadError;
 use crate::cache::Inner;
+use crate::far::Far;
 use crate::shared::{Lease, Look, WhenSharedLost};
 use std::hash::Hash;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ impl<K: Hash + Eq + Clone, V: Clone, E> Inner<K, V, E> {
         let Some(far) = &self.far else {
             return self.load(load, None).await;
         };
+        far.hears_since();
         let as_of = self.clock.monotonic();
         let shared = |value| {
             Ok(Brought {
@@ -69,8 +71,7 @@ impl<K: Hash + Eq + Clone, V: Clone, E> Inner<K, V, E> {
             Ok(Look::Load) | Err(_) => None,
         };
         if !far.admits(reached) {
-            let may = far.settings.when_lost == WhenSharedLost::Stale;
-            let Some(value) = self.stale(key, far.settings.stale_max()).filter(|_| may) else {
+            let Some(value) = self.stale(key, far, reached) else {
                 far.metrics.refused.inc();
                 return Err(LoadError::Limited);
             };
@@ -86,6 +87,16 @@ impl<K: Hash + Eq + Clone, V: Clone, E> Inner<K, V, E> {
             LoadError::Busy
         })?;
         self.load(load, fill).await
+    }
+
+    /// What was last known of a key, if it may be served although its time is over. While the level answers, others change what
+    /// they like: only what was read since no message of theirs was missed is known not to be changed.
+    fn stale(&self, key: &K, far: &Far<K, V>, reached: bool) -> Option<V> {
+        if far.settings.when_lost != WhenSharedLost::Stale {
+            return None;
+        }
+        let newer_than = if reached { Some(far.hears_since()?) } else { None };
+        self.kept(key, newer_than, far.settings.stale_max())
     }
 
     async fn load<F, Fut>(&self, load: F, fill: Option<(String, Lease)>) -> Result<Brought<V>, LoadError<E>>

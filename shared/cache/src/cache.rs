@@ -371,12 +371,13 @@ impl<K: Hash + Eq + Clone, V: Clone, E> Inner<K, V, E> {
         self.settings.jittered(ttl, (self.chance)())
     }
 
-    /// What was last known of a key, if it may be served although its time is over.
-    pub(crate) fn stale(&self, key: &K, age_max: Duration) -> Option<V> {
+    /// What is held of a key, its time over or not, if it is of after a moment and young enough.
+    pub(crate) fn kept(&self, key: &K, newer_than: Option<Duration>, age_max: Duration) -> Option<V> {
         let shard = self.read(key);
         let entry = shard.shelf.get(key)?;
         let age = self.clock.monotonic().saturating_sub(entry.as_of);
-        entry.value.clone().filter(|_| age < age_max)
+        let is_newer = newer_than.is_none_or(|moment| entry.as_of > moment);
+        entry.value.clone().filter(|_| is_newer && age < age_max)
     }
 
     fn forget<Q>(&self, shard: &mut Shard<K, V, E>, key: &Q)

@@ -1,6 +1,7 @@
 //! The shared level as a cache sees it: with deadlines, a breaker, and a limit on what the origin has to bear without it.
 
 mod cap;
+mod hearing;
 mod metrics;
 
 pub(crate) use metrics::FarMetrics;
@@ -9,6 +10,7 @@ use crate::shared::{Lease, Look, SharedCache, SharedCacheSettings, SharedError, 
 use bytes::Bytes;
 use cap::Cap;
 use clock::SharedClock;
+use hearing::Hearing;
 use metrics::FarHandles;
 use resilience::Breaker;
 use std::fmt;
@@ -65,6 +67,7 @@ pub(crate) struct Far<K, V> {
     clock: SharedClock,
     breaker: Mutex<Breaker>,
     cap: Mutex<Cap>,
+    hearing: Mutex<Hearing>,
     wipes: AtomicU64,
     /// Until then (nanoseconds of the monotonic clock) a wiped level is being filled again.
     refills_until: AtomicU64,
@@ -78,7 +81,7 @@ impl<K, V> Far<K, V> {
             settings.origin_reads_per_s_min,
             clock.monotonic(),
         );
-        Self {
+        let far = Self {
             wipes: AtomicU64::new(shared.level.wipes()),
             level: shared.level,
             codec: shared.codec,
@@ -86,10 +89,13 @@ impl<K, V> Far<K, V> {
             untold: Arc::new(Semaphore::new(settings.untold_max.min(Semaphore::MAX_PERMITS))),
             breaker: Mutex::new(Breaker::new(settings.breaker.clone())),
             cap: Mutex::new(cap),
+            hearing: Mutex::default(),
             refills_until: AtomicU64::new(0),
             settings,
             clock,
-        }
+        };
+        far.hears_since();
+        far
     }
 
     /// What the level says about a key. Once a loss of everything was found, the origin's reads are limited for a while.
@@ -146,6 +152,19 @@ impl<K, V> Far<K, V> {
             .await?;
         self.metrics.operation("end_write", "done");
         Ok(())
+    }
+
+    /// Since when every write of others was heard of; `None` while some may go unheard. Asked before each look, so that what is
+    /// brought in an unbroken stretch is known to be of it.
+    pub(crate) fn hears_since(&self) -> Option<Duration> {
+        let mut hearing = self.hearing.lock().unwrap_or_else(PoisonError::into_inner);
+        hearing.observe(self.level.hears(), self.clock.monotonic())
+    }
+
+    /// Notices were lost before they were read.
+    pub(crate) fn missed_notices(&self) {
+        let mut hearing = self.hearing.lock().unwrap_or_else(PoisonError::into_inner);
+        hearing.missed(self.clock.monotonic());
     }
 
     /// Whether the origin may be read. `reached` says whether the shared level answered.

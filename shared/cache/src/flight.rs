@@ -68,7 +68,9 @@ where
         }
     }
 
-    /// A load that hangs may bring what another process changed long ago; the bound on staleness counts from its start.
+    /// A load that hangs may bring what another process changed long ago; the bound on staleness counts from its start. So what
+    /// a request that *begins* later than the bound after a change is told is new, though the answer to one that began within
+    /// the bound may come as late as the load it waits for.
     fn may_join(&self, flight: &Flight<V, E>) -> bool {
         self.inner.far.as_ref().is_none_or(|far| {
             self.inner.clock.monotonic().saturating_sub(flight.began_at) < far.settings.near_ttl()

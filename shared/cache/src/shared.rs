@@ -104,6 +104,11 @@ pub trait SharedCache: Send + Sync + Debug {
     /// What other handles write from now on. A handle is not told of its own writes.
     fn notices(&self) -> broadcast::Receiver<Notice>;
 
+    /// Whether every message of others now arrives, and since when without a break: the number of the unbroken stretch, `None`
+    /// while messages may be missed. What was read while it was the same number as now was told of if it was changed, but for
+    /// what a connection that died in silence took along before that was noticed.
+    fn hears(&self) -> Option<u64>;
+
     /// How often this handle found that the level had lost everything it kept. A look that answered `Fill` or `Load` has
     /// counted a loss before it.
     fn wipes(&self) -> u64;

@@ -4,6 +4,7 @@ use crate::Cache;
 use crate::cache::{Inner, Ticket};
 use crate::shared::{Notice, SharedError, WriteMark, WritesWithoutShared};
 use std::fmt;
+use std::future::pending;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,8 +94,13 @@ where
                         }
                     }
                     // Nothing is forgotten: the bound on staleness never rested on messages, and to drop everything just when
-                    // the shared level went away would send every reader to the origin.
-                    Ok(Notice::Gap) | Err(RecvError::Lagged(_)) => {
+                    // the shared level went away would send every reader to the origin. What is served past that bound asks
+                    // the level whether it hears (`Far::hears_since`).
+                    Ok(Notice::Gap) => {
+                        far.metrics.gap.inc();
+                    }
+                    Err(RecvError::Lagged(_)) => {
+                        far.missed_notices();
                         far.metrics.gap.inc();
                     }
                     Err(RecvError::Closed) => return,
@@ -142,6 +148,11 @@ where
         // It answers unless the runtime stops, and this caller with it.
         let answer = answered.await.unwrap_or(Err(SharedError::Skipped));
         if answer.is_err() && self.creates {
+            let told = async {
+                if !matches!(told.await, Ok(true)) {
+                    pending::<()>().await;
+                }
+            };
             // What a process read before the creation is believed for no longer than this.
             let _ = timeout(far.settings.absent_ttl(), told).await;
             return Ok(());
@@ -150,25 +161,26 @@ where
     }
 }
 
-/// Tells the shared level of an ended write until it knows, or can hold nothing any more from before the write.
+/// Tells the shared level of an ended write until it knows, or can hold nothing any more from before the write. Says whether
+/// it knows; there is not always a place to go on telling from.
 async fn tell<K, V, E>(
     inner: Arc<Inner<K, V, E>>,
     text: String,
     mark: WriteMark,
     first: oneshot::Sender<Result<(), SharedError>>,
-) {
-    let Some(far) = &inner.far else { return };
+) -> bool {
+    let Some(far) = &inner.far else { return true };
     let answer = far.end_write(&text, mark).await;
     let failed = answer.is_err();
     // An error only says that the writer went away.
     let _ = first.send(answer);
     if !failed {
-        return;
+        return true;
     }
     far.metrics.untold.inc();
     let Ok(_place) = Arc::clone(&far.untold).try_acquire_owned() else {
         tracing::warn!("too many writes wait for the shared cache; one is left to time");
-        return;
+        return false;
     };
     let again = async {
         let mut pause = Duration::from_millis(20);
@@ -181,7 +193,7 @@ async fn tell<K, V, E>(
         }
     };
     let pointless_after = inner.settings.ttl(true) + far.settings.write_hold();
-    let _ = timeout(pointless_after, again).await;
+    timeout(pointless_after, again).await.is_ok()
 }
 
 impl<K, V, E> Drop for WriteGuard<K, V, E>

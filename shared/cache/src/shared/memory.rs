@@ -196,6 +196,10 @@ impl SharedCache for MemorySharedCache {
         self.handle.notices.subscribe()
     }
 
+    fn hears(&self) -> Option<u64> {
+        Some(0)
+    }
+
     fn wipes(&self) -> u64 {
         self.handle.wipes.load(Ordering::SeqCst)
     }

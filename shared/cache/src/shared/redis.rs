@@ -85,6 +85,8 @@ struct Handle {
     era_key: Key,
     era: Mutex<Option<String>>,
     wipes: AtomicU64,
+    /// How often the subscription came or went: odd while it stands.
+    turns: AtomicU64,
     listener: OnceLock<AbortHandle>,
 }
 
@@ -100,6 +102,7 @@ impl RedisSharedCache {
             era_key: redis.key(name, "era"),
             era: Mutex::default(),
             wipes: AtomicU64::new(0),
+            turns: AtomicU64::new(0),
             listener: OnceLock::new(),
             redis,
         });
@@ -118,8 +121,12 @@ async fn listen(handle: Weak<Handle>, mut subscription: Subscription) {
         let Some(handle) = handle.upgrade() else { return };
         let notice = match notice {
             redis_engine::Notice::Message(message) => handle.heard(&message),
-            redis_engine::Notice::Lost => Some(Notice::Gap),
+            redis_engine::Notice::Lost => {
+                handle.turn(false);
+                Some(Notice::Gap)
+            }
             redis_engine::Notice::Ready => {
+                handle.turn(true);
                 // A look asks again if this fails. It is asked here for a handle that so far had no reason to.
                 let _ = handle.check_era(&handle.redis).await;
                 None
@@ -163,6 +170,17 @@ impl Handle {
             self.wipes.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())
+    }
+
+    /// The subscription stands from now on, or no longer. Only the listener calls this.
+    fn turn(&self, stands: bool) {
+        let stood = self.turns.load(Ordering::SeqCst) % 2 == 1;
+        let by = match (stood, stands) {
+            (true, true) => 2,
+            (false, false) => 0,
+            _ => 1,
+        };
+        self.turns.fetch_add(by, Ordering::SeqCst);
     }
 
     /// A message of another handle, as a notice.
@@ -256,6 +274,11 @@ impl SharedCache for RedisSharedCache {
 
     fn notices(&self) -> broadcast::Receiver<Notice> {
         self.handle.notices.subscribe()
+    }
+
+    fn hears(&self) -> Option<u64> {
+        let turns = self.handle.turns.load(Ordering::SeqCst);
+        (turns % 2 == 1).then_some(turns)
     }
 
     fn wipes(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use crate::contract::{Engine, MS};
 use crate::memory::MemoryEngine;
-use crate::processes::{Origin, PATIENT, Process};
+use crate::processes::{Faulty, Origin, PATIENT, Process};
 use crate::two_levels::until;
 use crate::{CALM, settle};
 use cache::{LoadError, SharedCacheSettings, SharedError, WhenSharedLost, WritesWithoutShared};
@@ -173,6 +173,81 @@ async fn what_is_served_stale_has_a_greatest_age() {
     }
     let error = world.process.read("k").await.expect_err("too old");
     assert!(matches!(error, LoadError::Limited), "{error:?}");
+}
+
+/// Reads what nobody knows until the process may not ask the origin any more.
+async fn use_up_the_cap(process: &Process, what: &str) {
+    let mut refused = false;
+    for i in 0..20 {
+        refused |= process.read(&format!("{what} {i}")).await.is_err();
+    }
+    assert!(refused, "there is room still");
+}
+
+#[tokio::test]
+async fn who_missed_a_change_and_finds_the_level_wiped_does_not_serve_stale_what_was_there_before() {
+    let (engine, origin) = (MemoryEngine::new(), Arc::new(Origin::default()));
+    let writer = Process::new(engine.handle().await, &origin);
+    let deaf = Faulty::deaf(engine.handle().await);
+    let reader = Process::with(deaf, &origin, CALM, settings());
+    origin.set("k", "old");
+    reader.clock.advance(SECOND);
+    assert_eq!(reader.sees("k").await.as_deref(), Some("old"));
+    settle().await;
+    engine.wipe().await;
+    writer.change("k", "new").await;
+    reader.clock.advance(SECOND);
+    use_up_the_cap(&reader, "other").await;
+    let error = reader
+        .read("k")
+        .await
+        .expect_err("no room, and it may have changed");
+    assert!(matches!(error, LoadError::Limited), "{error:?}");
+    assert_eq!(reader.metric(&limited("stale")), 0);
+    // The first who has room fills it in for all.
+    assert_eq!(writer.sees("k").await.as_deref(), Some("new"));
+    settle().await;
+    engine.pass(SECOND * 10).await;
+    writer.clock.advance(SECOND);
+    assert_eq!(writer.sees("k").await.as_deref(), Some("new"));
+    settle().await;
+    use_up_the_cap(&reader, "another").await;
+    assert_eq!(reader.sees("k").await.as_deref(), Some("new"));
+}
+
+#[tokio::test]
+async fn what_is_from_before_a_break_in_hearing_is_served_stale_only_where_the_level_does_not_answer() {
+    let world = World::new(settings()).await;
+    let Process { clock, level, .. } = &world.process;
+    for key in ["before", "after"] {
+        world.origin.set(key, "known");
+    }
+    level.hears_in(1);
+    clock.advance(SECOND);
+    world.process.sees("before").await;
+    // Nobody asks while nothing is heard: only the number tells.
+    level.hears_in(3);
+    clock.advance(SECOND);
+    world.process.sees("other").await;
+    clock.advance(SECOND);
+    world.process.sees("after").await;
+    settle().await;
+    world.engine.wipe().await;
+    clock.advance(SECOND);
+    use_up_the_cap(&world.process, "any").await;
+    assert_eq!(world.process.sees("after").await.as_deref(), Some("known"));
+    let error = world
+        .process
+        .read("before")
+        .await
+        .expect_err("it may have changed");
+    assert!(matches!(error, LoadError::Limited), "{error:?}");
+    assert_eq!(world.process.metric(&limited("stale")), 1);
+    level.fail();
+    for key in ["before", "after"] {
+        assert_eq!(world.process.sees(key).await.as_deref(), Some("known"));
+    }
+    assert_eq!(world.process.metric(&limited("stale")), 3);
 }
 
 #[tokio::test]
@@ -347,6 +422,21 @@ async fn a_creation_without_the_level_is_acknowledged_when_nobody_can_believe_an
     assert_eq!(waited, Duration::from_millis(settings().absent_ttl_ms));
     world.pass(waited).await;
     assert_eq!(other.sees("k").await.as_deref(), Some("created"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_finds_no_place_to_be_told_from_waits_all_the_same() {
+    let world = World::new(SharedCacheSettings {
+        untold_max: 0,
+        ..settings()
+    })
+    .await;
+    world.process.level.fail();
+    let guard = world.process.links.write_new("k".to_owned()).await;
+    world.origin.set("k", "created");
+    let before = tokio::time::Instant::now();
+    guard.done().await.expect("acknowledged");
+    assert_eq!(before.elapsed(), Duration::from_millis(settings().absent_ttl_ms));
 }
 
 #[tokio::test(start_paused = true)]

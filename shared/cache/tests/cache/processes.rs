@@ -8,7 +8,7 @@ use cache::{
 };
 use clock::ManualClock;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
@@ -159,7 +159,12 @@ pub(crate) struct Faulty {
     /// Where it is deaf: nothing is ever sent here.
     silence: broadcast::Sender<Notice>,
     deaf: bool,
+    /// The unbroken stretch in which it says to hear, once a test said so.
+    stretch: AtomicU64,
 }
+
+/// No test said so.
+const AS_IT_IS: u64 = u64::MAX;
 
 impl Faulty {
     pub(crate) fn around(level: Arc<dyn SharedCache>) -> Self {
@@ -169,6 +174,7 @@ impl Faulty {
             calls: AtomicU32::new(0),
             silence: broadcast::Sender::new(1),
             deaf: false,
+            stretch: AtomicU64::new(AS_IT_IS),
         }
     }
 
@@ -190,6 +196,11 @@ impl Faulty {
 
     pub(crate) fn heal(&self) {
         self.state.store(WELL, Ordering::SeqCst);
+    }
+
+    /// From now on it hears in this stretch.
+    pub(crate) fn hears_in(&self, stretch: u64) {
+        self.stretch.store(stretch, Ordering::SeqCst);
     }
 
     /// How often it was asked since this was last asked.
@@ -240,6 +251,13 @@ impl SharedCache for Faulty {
             return self.silence.subscribe();
         }
         self.level.notices()
+    }
+
+    fn hears(&self) -> Option<u64> {
+        match self.stretch.load(Ordering::SeqCst) {
+            AS_IT_IS => self.level.hears().filter(|_| !self.deaf),
+            stretch => Some(stretch),
+        }
     }
 
     fn wipes(&self) -> u64 {

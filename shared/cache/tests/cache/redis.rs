@@ -266,9 +266,14 @@ async fn a_lost_subscription_is_told_as_a_gap_and_stands_again_by_itself() {
     let writer = engine.handle().await;
     let mut notices = level.notices();
     until_heard(&writer, &mut notices).await;
+    let stretch = level.hears().expect("it hears");
+    assert_eq!(level.hears(), Some(stretch));
     proxy.cut();
     let gap = async { while notices.recv().await != Ok(Notice::Gap) {} };
     timeout(LONG, gap).await.expect("the gap is told");
+    assert_eq!(level.hears(), None, "messages may be missed");
     proxy.heal();
     until_heard(&writer, &mut notices).await;
+    let another = level.hears().expect("it hears again");
+    assert_ne!(another, stretch, "something may have been missed in between");
 }
