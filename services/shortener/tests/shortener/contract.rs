@@ -6,14 +6,16 @@ mod counts;
 mod cql;
 #[path = "contract/engines.rs"]
 mod engines;
-#[path = "contract/levels.rs"]
-mod levels;
 #[path = "contract/expanded.rs"]
 mod expanded;
+#[path = "contract/levels.rs"]
+mod levels;
 #[path = "contract/links.rs"]
 mod links;
 #[path = "contract/names.rs"]
 mod names;
+#[path = "contract/plans.rs"]
+mod plans;
 #[path = "contract/records.rs"]
 mod records;
 

@@ -1,7 +1,10 @@
 //! Statements about idempotency records: the plan of a link, then what became of it.
+//!
+//! A plan is known by its link and what that replaces, which never come together twice once their claim was refused. So a late
+//! word about one plan cannot be taken for a word about the next, though both may be for the same link.
 
 use idempotency::Fingerprint;
-use wide::{Level, Serial, Statement};
+use wide::{CurrentRow, Level, Serial, Statement};
 
 use super::call::{Call, Pauses, contended};
 use super::links::{self, Claim};
@@ -35,7 +38,7 @@ pub(super) const PLAN_AGAIN: Statement = Statement::conditional(
     "plan_link_again",
     "UPDATE {keyspace}.idempotency USING TTL ? \
      SET fingerprint = ?, link_id = ?, answer = ?, replaces = ?, state = 'planned', expires_at_ms = ? \
-     WHERE tenant = ? AND user = ? AND key = ? IF link_id = ? AND state = ?",
+     WHERE tenant = ? AND user = ? AND key = ? IF link_id = ? AND replaces = ? AND state = ?",
     Level::Quorum,
     Serial::Global,
 );
@@ -43,7 +46,7 @@ pub(super) const PLAN_AGAIN: Statement = Statement::conditional(
 pub(super) const DONE: Statement = Statement::conditional(
     "finish_plan",
     "UPDATE {keyspace}.idempotency USING TTL ? SET state = 'done' \
-     WHERE tenant = ? AND user = ? AND key = ? IF link_id = ?",
+     WHERE tenant = ? AND user = ? AND key = ? IF link_id = ? AND replaces = ? AND state = 'planned'",
     Level::Quorum,
     Serial::Global,
 );
@@ -51,7 +54,7 @@ pub(super) const DONE: Statement = Statement::conditional(
 pub(super) const REFUSED: Statement = Statement::conditional(
     "refuse_plan",
     "UPDATE {keyspace}.idempotency USING TTL ? SET state = 'refused' \
-     WHERE tenant = ? AND user = ? AND key = ? IF link_id = ? AND state = 'planned'",
+     WHERE tenant = ? AND user = ? AND key = ? IF link_id = ? AND replaces = ? AND state = 'planned'",
     Level::Quorum,
     Serial::Global,
 );
@@ -82,6 +85,15 @@ impl Plan {
     }
 }
 
+/// What a key's row says of a plan that was carried out: the word of whoever was first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Done,
+    Refused,
+    /// The plan was refused, or its time was over, and the row is another's by now.
+    Replaced,
+}
+
 /// Whose plan, and until when rows of it are kept.
 struct Under<'a> {
     tenant: &'a str,
@@ -109,7 +121,11 @@ async fn read(call: &Call<'_>, how: &Statement, scope: &RecordScope) -> Result<O
         return Ok(None);
     };
     let (fingerprint, _, answer, replaces, state, expires_at_ms) = row;
-    let fingerprint = Fingerprint::from_bytes(&there(fingerprint)?)
+    // The state was written after the rest, and outlives it by a moment.
+    let Some(fingerprint) = fingerprint else {
+        return Ok(None);
+    };
+    let fingerprint = Fingerprint::from_bytes(&fingerprint)
         .ok_or_else(|| StoreError::Corrupt("a stored fingerprint has another length".to_owned()))?;
     let link = read_answer(&there(answer)?, &scope.tenant)?;
     Ok(Some(Plan {
@@ -164,12 +180,13 @@ pub(super) async fn create(call: &Call<'_>, link: &Link, new: &NewRecord) -> Res
         };
         if put(call, &new.scope, before.as_ref(), &plan, now_ms).await? {
             match carry_out(call, &new.scope, &plan, now_ms).await? {
-                Claim::Done => return Ok(Created::Now),
-                Claim::Taken => {
+                (Verdict::Done, _) => return Ok(Created::Now),
+                (Verdict::Refused, Claim::Taken) => {
                     listing::leave(call, &link.tenant, link.id).await;
                     return Ok(Created::Taken);
                 }
-                Claim::Left(_) => {}
+                // What the key is answered with now is for the next look to tell.
+                (Verdict::Refused | Verdict::Replaced, _) => {}
             }
         }
         if !call.pause(&mut pauses).await {
@@ -217,6 +234,7 @@ async fn put(
                 under.user,
                 under.key,
                 integer(before.record.link.id.as_u64())?,
+                before.replaces,
                 before.state.as_deref(),
             );
             call.conditional(&PLAN_AGAIN, &values).await?
@@ -227,8 +245,13 @@ async fn put(
     }
     // Refused by what an earlier try wrote, or by somebody else's plan.
     let row = there(settled.row.as_ref())?;
-    let state: Option<String> = row.get("state")?;
-    Ok(row.get("link_id")? == Some(id) && state.as_deref() == Some("planned"))
+    Ok(is_of(row, plan)? && row.get::<String>("state")?.as_deref() == Some("planned"))
+}
+
+/// Whether a row that refused a statement is still the plan's.
+fn is_of(row: &CurrentRow, plan: &Plan) -> Result<bool, StoreError> {
+    let id = integer(plan.record.link.id.as_u64())?;
+    Ok(row.get("link_id")? == Some(id) && row.get("replaces")? == plan.replaces)
 }
 
 /// Does what a plan says and takes down what became of it. Whoever does so, and however often: the link is the plan's.
@@ -238,24 +261,58 @@ async fn carry_out(
     scope: &RecordScope,
     plan: &Plan,
     now_ms: u64,
-) -> Result<Claim, StoreError> {
+) -> Result<(Verdict, Claim), StoreError> {
     let finished = async {
         let link = &plan.record.link;
         listing::enter(call, link).await?;
         let claim = links::claim(call, link, plan.replaces).await?;
-        let how = match claim {
-            Claim::Done => &DONE,
-            Claim::Taken | Claim::Left(_) => &REFUSED,
-        };
-        let under = Under::of(scope, now_ms, plan.expires_at_ms);
-        let id = integer(link.id.as_u64())?;
-        let values = (under.ttl_s, under.tenant, under.user, under.key, id);
-        // Refused where another who carried it out was faster.
-        call.conditional(how, &values).await?;
-        Ok(claim)
+        let verdict = decide(call, scope, plan, claim, now_ms).await?;
+        if claim == Claim::Done && verdict != Verdict::Done {
+            // Others may have been told so: see the module's words on plans.
+            let told = "the link was made, and its key says that it was not";
+            return Err(StoreError::Unknown(told.to_owned()));
+        }
+        Ok((verdict, claim))
     };
     finished.await.map_err(|error: StoreError| match error {
         StoreError::Unavailable(why) => StoreError::Unknown(why),
         other => other,
+    })
+}
+
+/// Takes down how a plan's claim ended, unless another who carried it out was faster: then theirs holds.
+async fn decide(
+    call: &Call<'_>,
+    scope: &RecordScope,
+    plan: &Plan,
+    claim: Claim,
+    now_ms: u64,
+) -> Result<Verdict, StoreError> {
+    let (how, ours) = match claim {
+        Claim::Done => (&DONE, Verdict::Done),
+        Claim::Taken | Claim::Left(_) => (&REFUSED, Verdict::Refused),
+    };
+    let under = Under::of(scope, now_ms, plan.expires_at_ms);
+    let id = integer(plan.record.link.id.as_u64())?;
+    let values = (
+        under.ttl_s,
+        under.tenant,
+        under.user,
+        under.key,
+        id,
+        plan.replaces,
+    );
+    let settled = call.conditional(how, &values).await?;
+    if settled.applied {
+        return Ok(ours);
+    }
+    let Some(row) = settled.row else {
+        return Ok(Verdict::Replaced);
+    };
+    let state: Option<String> = row.get("state")?;
+    Ok(match state.as_deref() {
+        Some("done") if is_of(&row, plan)? => Verdict::Done,
+        Some("refused") if is_of(&row, plan)? => Verdict::Refused,
+        _ => Verdict::Replaced,
     })
 }
