@@ -5,7 +5,11 @@
 //! - **Claims.** A code's row never goes: a deleted link leaves its id. A claim asks for "no row" or for "deleted, and this id", and no
 //!   id comes twice, so a claim that was once refused is refused for ever, however late a copy of it arrives.
 //! - **Plans.** An idempotency key first takes down the whole link and what its claim asks for, on condition that the key
-//!   is new. Whoever finds a plan, in this process or another, carries it out: the same link, hence one effect.
+//!   is new. Whoever finds a plan, in this process or another, carries it out: the same link, hence one effect. How it ended is
+//!   what the first of them says in the key's row, and nobody is answered before that is said. One thing remains: a link that
+//!   was made and deleted, and its code claimed by another, all before anybody has said so, looks refused to a process that
+//!   carries the plan out only then. If it says so first, it answers "taken" and the key is free again, and whoever made
+//!   the link answers that the outcome is unknown. Nobody was ever told of that link by its key.
 //! - **Lists.** A tenant's row is written before the claim and taken away after the deletion. A row without its link is skipped.
 //! - **Counts.** A link's row is changed over its version and names the events that are in the sum until these are marked as
 //!   finished; an event is, after its last link. The mark is read *after* the row: a mark that is not there yet was not there when
@@ -161,18 +165,21 @@ impl CqlLinkStore {
         Call::begin(&self.wide, self.seen.columns())
     }
 
-    /// Runs a call, and once more where a statement was refused because somebody contracted the schema since.
+    /// Runs a call, and once more where a statement was refused because somebody contracted the schema since. All of it has one
+    /// deadline: the cache keeps a link's code out for a little longer, whatever comes of the call.
     async fn on_links<'a, T, F>(&'a self, run: impl Fn(Call<'a>) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
         let call = self.call();
-        let columns = call.columns;
-        match run(call).await {
-            Err(StoreError::Corrupt(_)) if self.seen.changed(&self.wide, columns).await => {
-                run(self.call()).await
-            }
-            outcome => outcome,
+        let outcome = run(call).await;
+        if !matches!(outcome, Err(StoreError::Corrupt(_))) {
+            return outcome;
+        }
+        let changed = Box::pin(self.seen.changed(&self.wide, call.columns));
+        match call.in_time(changed).await {
+            Some(true) => Box::pin(run(call.over(self.seen.columns()))).await,
+            Some(false) | None => outcome,
         }
     }
 }
@@ -236,8 +243,10 @@ impl LinkStore for CqlLinkStore {
     }
 
     async fn lease_counters(&self, count: u64, ceiling: u64) -> Result<Range<u64>, StoreError> {
+        // Its time begins before its turn: nobody waits for longer than those before it may take.
+        let call = self.call();
         let _turn = self.leasing.lock().await;
-        codes::lease(&self.call(), &self.space, count, ceiling).await
+        codes::lease(&call, &self.space, count, ceiling).await
     }
 
     async fn key_fingerprint(&self) -> Result<Option<String>, StoreError> {

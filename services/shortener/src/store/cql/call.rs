@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// Where a call stands.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Call<'a> {
     wide: &'a Wide,
     until: Instant,
@@ -54,6 +54,16 @@ impl<'a> Call<'a> {
     pub(super) fn begin(wide: &'a Wide, columns: Columns) -> Self {
         let until = Instant::now() + Duration::from_millis(wide.settings().write_deadline_ms);
         Self { wide, until, columns }
+    }
+
+    /// The same call over other columns, within the time that is left.
+    pub(super) fn over(self, columns: Columns) -> Self {
+        Self { columns, ..self }
+    }
+
+    /// What comes of it while there is time left.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.until, work).await.ok()
     }
 
     /// The statements about `links` that its columns ask for.
