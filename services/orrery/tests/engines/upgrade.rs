@@ -59,7 +59,7 @@ async fn on_one_folder_versions_take_turns_until_the_contract_ends_the_older_one
 fn options(data: &Path) -> Options {
     Options {
         data: Some(data.to_owned()),
-        deadline: Duration::from_secs(60),
+        deadline: Duration::from_mins(1),
         ..Options::default()
     }
 }
