@@ -159,6 +159,7 @@ async fn replay(log: &Log, ids: &[u64]) -> Result<(), String> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 fn said(error: streams::StreamError) -> String {
     error.to_string()
 }

@@ -80,7 +80,7 @@ impl FleetPlan {
         let mut options = Options {
             data: Some(self.folder.path().join(format!("{name}-{place}"))),
             port_base: Some(self.ports[place].base()),
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
             ..Options::default()
         }
         .serve(name, index);

@@ -26,7 +26,7 @@ const WRITERS: u64 = 4;
 const HOT_LINKS: usize = 4;
 const REDIRECTS_PER_SECOND: f64 = 100.0;
 /// How long all work before one dies, and how long the others go on without it.
-const BEFORE: Duration = Duration::from_millis(1_000);
+const BEFORE: Duration = Duration::from_secs(1);
 const WITHOUT: Duration = Duration::from_millis(1_500);
 /// How long it may take until everything is ready again, a CQL server's start included.
 const BACK_WITHIN: Duration = Duration::from_secs(90);
@@ -122,7 +122,7 @@ impl Trial {
             ..HttpSettings::default()
         };
         self.fleet.gateways.each_ref().map(|gateway| {
-            let http = HttpClient::new(&gateway.url(), settings.clone()).expect("a loopback address");
+            let http = HttpClient::new(&gateway.url(), settings).expect("a loopback address");
             Client::new(http, self.token.clone(), self.recorder.clone())
         })
     }

@@ -17,7 +17,7 @@ use crate::platform::binary;
 use crate::platform::readme::{ON_REAL_ENGINES, Step, bash, prints_as_told, readme, steps};
 
 /// How long a role may take to be ready.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_command_on_real_engines_runs_and_prints_what_it_says() {
@@ -110,7 +110,7 @@ impl Place {
         let words = line.strip_prefix("orrery ").expect("a role of this program");
         let mut command = words.replace("8180", &self.ports[1].base().to_string());
         if !command.contains("--port-base") {
-            command += &format!(" --port-base {}", self.ports[0].base());
+            command = format!("{command} --port-base {}", self.ports[0].base());
         }
         let name = format!("{}.log", command.replace([' ', '/'], "-"));
         let log = self.folder.path().join(name);

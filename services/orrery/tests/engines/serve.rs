@@ -39,11 +39,11 @@ async fn what_is_done_at_one_gateway_is_seen_at_the_other() {
         .send(Method::POST, "/v1/links", Some(&link), Some("k1"))
         .await;
     assert_eq!(again, made);
-    let taken = there
+    let refused = there
         .send(Method::POST, "/v1/links", Some(&link), Some("k2"))
         .await;
     assert_eq!(
-        (taken.0, taken.1["code"].as_str()),
+        (refused.0, refused.1["code"].as_str()),
         (StatusCode::CONFLICT, Some("alias_taken"))
     );
 

@@ -68,21 +68,21 @@ async fn a_key_made_beside_the_running_platform_makes_links_until_it_is_revoked(
     let answer = token(&platform, id, secret).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let access = answer.json()["access_token"].as_str().unwrap().to_owned();
-    let link = json!({"url": "https://example.com/", "alias": "by-a-program"});
-    let created = post(format!("{}/v1/links", platform.url()), &link)
+    let asked = json!({"url": "https://example.com/", "alias": "by-a-program"});
+    let created = post(format!("{}/v1/links", platform.url()), &asked)
         .bearer(&access)
         .send()
         .await;
     assert_eq!(created.status, StatusCode::CREATED, "{}", created.text());
 
     let key_id = secret.split('_').nth(1).unwrap();
-    let listed = key(&platform, &["list", "--tenant", "acme"]).await.out;
-    let line = listed.lines().find(|line| line.starts_with(key_id)).unwrap();
+    let shown = key(&platform, &["list", "--tenant", "acme"]).await.out;
+    let line = shown.lines().find(|line| line.starts_with(key_id)).unwrap();
     assert!(
         line.contains("importer") && line.contains(id) && line.ends_with("live"),
         "{line}"
     );
-    assert!(!listed.contains(secret.rsplit('_').next().unwrap()), "{listed}");
+    assert!(!shown.contains(secret.rsplit('_').next().unwrap()), "{shown}");
     let others = key(&platform, &["list", "--tenant", "globex"]).await.out;
     assert_eq!(others.lines().count(), 1, "titles alone: {others}");
 

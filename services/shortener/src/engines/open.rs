@@ -36,6 +36,10 @@ fn other_engine(setting: &'static str, rule: &'static str, url: &str) -> Setting
 const STORE_URL: &str = "must be sqlite:PATH or scylla://HOST:PORT/KEYSPACE";
 const LOG_URL: &str = "must be sqlite:PATH or nats://HOST:PORT";
 const CACHE_URL: &str = "must be memory: or redis://HOST:PORT/DB";
+const SHARED_LEASES: &str =
+    "must be nats://HOST:PORT where links are kept in scylla:, which several processes share";
+const SHARED_CACHE: &str =
+    "must be redis://HOST:PORT/DB where links are kept in scylla:, which several processes share";
 const SPOOL_URL: &str = "must be sqlite:PATH";
 
 /// Whether every URL names an engine that is compiled in; nothing is opened.
@@ -63,6 +67,19 @@ pub(crate) fn check_urls(settings: &Settings) -> Result<(), SettingError> {
         }
         if scheme(url) == "sqlite" {
             crate::config::sqlite_path(setting, url)?;
+        }
+    }
+    // Links in a store that several processes can serve, with worker numbers or memories that each has for itself, would be
+    // given the same ids and led to old targets.
+    if scheme(&settings.database_url) == "scylla" {
+        let shared: [(&'static str, &str, &'static str, &str); 2] = [
+            ("leases_url", &settings.leases_url, "nats", SHARED_LEASES),
+            ("cache_url", &settings.cache_url, "redis", SHARED_CACHE),
+        ];
+        for (setting, url, engine, rule) in shared {
+            if scheme(url) != engine {
+                return Err(other_engine(setting, rule, url));
+            }
         }
     }
     Ok(())
@@ -258,4 +275,33 @@ pub async fn open_log(
         clock,
     };
     Ok(opener.log().await?.port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_that_processes_share_need_worker_numbers_and_memories_that_they_share() {
+        let mut settings = Settings::default();
+        check_urls(&settings).expect("the defaults are good");
+        settings.database_url = "scylla://db/links".to_owned();
+        assert_eq!(check_urls(&settings).unwrap_err().setting, "leases_url");
+        settings.leases_url = "nats://events".to_owned();
+        assert_eq!(check_urls(&settings).unwrap_err().setting, "cache_url");
+        settings.cache_url = "redis://cache/0".to_owned();
+        check_urls(&settings).expect("all is shared");
+    }
+
+    #[test]
+    fn an_engine_that_is_not_compiled_in_is_named_by_its_setting_without_its_password() {
+        let settings = Settings {
+            streams_url: "kafka://me:secret@broker".to_owned(),
+            ..Settings::default()
+        };
+        let error = check_urls(&settings).unwrap_err();
+        let said = error.to_string();
+        assert_eq!(error.setting, "streams_url");
+        assert!(said.contains("kafka") && !said.contains("secret"), "{said}");
+    }
 }

@@ -29,8 +29,8 @@ async fn without_its_store_remembered_links_are_followed_and_all_else_is_503() {
     cql.set(Fault::Cut);
     for shortener in &fleet.shorteners {
         eventually("it is not ready", &fleet, async || {
-            let (status, text) = readiness(shortener).await;
-            status == 503 && text.contains("/store")
+            let (status, said) = readiness(shortener).await;
+            status == 503 && said.contains("/store")
         })
         .await;
     }

@@ -86,7 +86,8 @@ async fn without_the_stream_clicks_wait_in_a_bounded_spool_that_outlives_its_pro
     follow(&there, "wide", 1).await;
     follow(&there, "narrow", 1).await;
     eventually("later clicks are counted", &fleet, async || {
-        here.clicks("wide").await > 2 * FOLLOWS && here.clicks("narrow").await as f64 > kept
+        here.clicks("wide").await > 2 * FOLLOWS
+            && f64::from(u32::try_from(here.clicks("narrow").await).expect("few clicks")) > kept
     })
     .await;
     assert_eq!(here.clicks("wide").await, 2 * FOLLOWS + 1);

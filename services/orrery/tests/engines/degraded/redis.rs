@@ -14,6 +14,7 @@ use super::{Person, assert_refused, counted, eventually, is_ready_without, is_wh
 use crate::engines::fleet::{EngineUrls, Fleet};
 
 const LINKS: usize = 40;
+const CHANGED: &str = "https://example.com/changed";
 /// Between two redirects at a gateway: each link comes round when it is near no more.
 const PAUSE: Duration = Duration::from_millis(4);
 /// Until the usual rate is known, and how long each stretch of time is watched.
@@ -66,14 +67,7 @@ async fn with_the_shared_cache_dead_or_wiped_the_store_is_read_twice_as_often_at
         .await;
     }
     let dead = rates(&fleet).await;
-    people[0].make("made-without-redis").await;
-    for person in &people {
-        let made = person.follow("made-without-redis").await;
-        assert!(
-            leads_to(&made, &target("made-without-redis")) || made.status == StatusCode::SERVICE_UNAVAILABLE
-        );
-        assert_refused(&person.point(&alias(0), "https://example.com/changed").await);
-    }
+    links_are_made_and_changes_refused(&people).await;
     redis.restart().await;
     let wiped = rates(&fleet).await;
     println!(
@@ -82,16 +76,9 @@ async fn with_the_shared_cache_dead_or_wiped_the_store_is_read_twice_as_often_at
     for (place, usual) in usual.into_iter().enumerate() {
         let most = 2.0 * usual.max(READS_MIN / 2.0) * SLACK + READS_MORE / WATCHED.as_secs_f64();
         assert!(usual > 1.0, "shortener {place} hardly reads: {usual}");
-        assert!(
-            dead[place] <= most,
-            "dead: {} a second, {usual} usual",
-            dead[place]
-        );
-        assert!(
-            wiped[place] <= most,
-            "wiped: {} a second, {usual} usual",
-            wiped[place]
-        );
+        for (when, reads) in [("dead", dead[place]), ("wiped", wiped[place])] {
+            assert!(reads <= most, "{when}: {reads} a second, {usual} usual");
+        }
     }
 
     for shortener in &fleet.shorteners {
@@ -111,15 +98,31 @@ async fn with_the_shared_cache_dead_or_wiped_the_store_is_read_twice_as_often_at
     let (followed, refused) = refusing.end().await;
     println!("refusing: {followed} followed, {refused} refused");
     assert!(followed > 0 && refused > 0, "by choice the excess is refused");
+    a_change_is_followed_everywhere(&fleet, &people).await;
+}
 
-    eventually("links can be changed again", &fleet, async || {
-        let changed = people[0].point(&alias(0), "https://example.com/changed").await;
-        changed.status == StatusCode::OK
+async fn links_are_made_and_changes_refused(people: &[Person; 2]) {
+    people[0].make("made-without-redis").await;
+    for person in people {
+        let made = person.follow("made-without-redis").await;
+        let is_followed = leads_to(&made, &target("made-without-redis"));
+        assert!(
+            is_followed || made.status == StatusCode::SERVICE_UNAVAILABLE,
+            "{}",
+            made.text()
+        );
+        assert_refused(&person.point(&alias(0), CHANGED).await);
+    }
+}
+
+async fn a_change_is_followed_everywhere(fleet: &Fleet, people: &[Person; 2]) {
+    eventually("links can be changed again", fleet, async || {
+        people[0].point(&alias(0), CHANGED).await.status == StatusCode::OK
     })
     .await;
-    for person in &people {
-        eventually("the change is followed", &fleet, async || {
-            leads_to(&person.follow(&alias(0)).await, "https://example.com/changed")
+    for person in people {
+        eventually("the change is followed", fleet, async || {
+            leads_to(&person.follow(&alias(0)).await, CHANGED)
         })
         .await;
     }

@@ -49,7 +49,7 @@ impl Machine {
         };
         let (id, secret) = (value("client_id="), value("client_secret="));
         Self {
-            gateways: fleet.gateways.each_ref().map(|gateway| gateway.url()),
+            gateways: fleet.gateways.each_ref().map(testkit::platform::Platform::url),
             form: format!("grant_type=client_credentials&client_id={id}&client_secret={secret}"),
         }
     }

@@ -139,7 +139,18 @@ async fn a_claim_that_arrives_late_finds_another_state_than_it_asks_for() {
             made.target.as_str(),
         );
         let (at, never) = (number(NOW_MS), None::<i64>);
-        let first = (code.as_str(), id, tenant, url, 302_i32, never, "[]", at, at, 1_i64);
+        let first = (
+            code.as_str(),
+            id,
+            tenant,
+            url,
+            302_i32,
+            never,
+            "[]",
+            at,
+            at,
+            1_i64,
+        );
         let answer = wide.conditional(statement("claim_code"), first).await.unwrap();
         assert!(!answer.applied, "over no row");
         // Each claim but the first asked for what the link before it had left.
