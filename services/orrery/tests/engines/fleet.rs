@@ -1,5 +1,7 @@
 //! The roles as separate processes on real engines: one issuer, and two of each that is to be had twice.
 
+mod leftovers;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -73,6 +75,13 @@ struct FleetPlan {
     folder: TempDir,
     /// A block for each place, and a further one. Held for their Drop too.
     ports: [PortBlock; 3],
+}
+
+/// It falls after the processes, which stand before it in [`Fleet`].
+impl Drop for FleetPlan {
+    fn drop(&mut self) {
+        leftovers::remove(&self.engines);
+    }
 }
 
 impl FleetPlan {
