@@ -212,16 +212,14 @@ fn write_list(base: u16, up: &Up) -> Outcome {
     write_settings(&listed)
 }
 
-/// Writes the settings of roles that run on what is listed; none while an engine is missing.
+/// Writes the settings of roles that run on what is listed. While an engine is missing, those from before stay.
 fn write_settings(listed: &Listed) -> Outcome {
     let folder = engines::state();
-    let file = folder.join("orrery.toml");
-    let written = match engines::settings_file(listed, "orrery", 8080, &folder) {
-        Some(text) => std::fs::write(&file, text),
-        None if file.is_file() => std::fs::remove_file(&file),
-        None => Ok(()),
+    let Some(text) = engines::settings_file(listed, "orrery", 8080, &folder) else {
+        return Ok(());
     };
-    written.map_err(|e| format!("{}: {e}", file.display()))
+    let file = folder.join("orrery.toml");
+    std::fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))
 }
 
 fn addresses(nodes: &[Node]) -> Vec<std::net::SocketAddr> {

@@ -57,6 +57,13 @@ if [ ! -d "$cluster" ]; then
   mv "$data/making" "$cluster"
 fi
 
+# One that was killed a moment ago may not have been collected by its parent yet, and looks alive to the next.
+former=$(head -n 1 "$cluster/postmaster.pid" 2>/dev/null || true)
+for _ in $(seq 100); do
+  [ -n "$former" ] && grep -qs '^State:[[:space:]]*Z' "/proc/$former/status" || break
+  sleep 0.1
+done
+
 # A copy, since the user postgres may not be able to read the checkout.
 cp "$settings" "$cluster/orrery.conf"
 chmod 0644 "$cluster/orrery.conf"

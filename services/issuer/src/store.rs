@@ -18,7 +18,7 @@ pub use sqlite::SqliteStore;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// It did nothing: busy, full, out of reach.
-    #[error("the issuer's database is unavailable ({code}): {detail}")]
+    #[error("the issuer's database (issuer.database_url) is unavailable ({code}): {detail}")]
     Unavailable {
         /// The engine's own code.
         code: &'static str,

@@ -324,10 +324,12 @@ impl Settings {
                 self.shared_cache.near_ttl_ms,
             );
         }
-        if self.shared_cache.write_hold_ms <= self.cql.write_deadline_ms {
+        // The hold runs from when Redis began it, which this process may hear of a little later.
+        let written_after_ms = self.shared_cache.write_timeout_ms + self.cql.write_deadline_ms;
+        if self.shared_cache.write_hold_ms <= written_after_ms {
             return refuse(
                 "shared_cache.write_hold_ms",
-                "must be longer than cql.write_deadline_ms: nobody may remember a link that is still being written",
+                "must be longer than shared_cache.write_timeout_ms and cql.write_deadline_ms together: nobody may remember a link that is still being written",
                 self.shared_cache.write_hold_ms,
             );
         }
@@ -474,7 +476,7 @@ mod tests {
             "shared_cache.near_ttl_ms"
         );
         assert_eq!(
-            refused(&|s| s.shared_cache.write_hold_ms = s.cql.write_deadline_ms),
+            refused(&|s| s.shared_cache.write_hold_ms = 6_500),
             "shared_cache.write_hold_ms"
         );
         assert_eq!(

@@ -73,7 +73,7 @@ impl Engines {
         let store = opener.store().await?;
         let log = opener.log().await?;
         let leases = opener.leases().await?;
-        let shared_cache = opener.shared_cache().await?;
+        let shared_cache = opener.shared_cache()?;
         let spool = opener.spool().await?;
 
         let mut connections = vec![

@@ -72,19 +72,21 @@ impl JsonSchema for Secret {
     }
 }
 
-/// A text as it may be shown: where it is a URL with a password, without that. Any setting that holds a URL may hold one.
+/// A text as it may be shown: where it is a URL with a password or a token, without that. Any setting that holds a URL may hold one.
 pub(crate) fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };
-    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-    // The last one: a password that was not escaped may have its own.
-    let Some((user, _)) = authority.rsplit_once('@') else {
+    // The last one in the whole text: a secret that was not escaped may hold anything. A path with one is hidden too far, which
+    // does no harm.
+    let Some((before, after)) = rest.rsplit_once('@') else {
         return text.to_owned();
     };
-    match user.split_once(':') {
-        Some((name, _)) => format!("{scheme}://{name}:{MASK}{}", &rest[user.len()..]),
-        None => text.to_owned(),
+    match before.split_once(':') {
+        Some((name, _)) if !name.contains('/') => format!("{scheme}://{name}:{MASK}@{after}"),
+        // What stands alone is a token for NATS, and a mere name for the others.
+        None if scheme != "nats" && !before.contains('/') => text.to_owned(),
+        _ => format!("{scheme}://{MASK}@{after}"),
     }
 }
 
@@ -105,7 +107,13 @@ mod tests {
             ),
             ("postgres://me:se@cret@db/links", "postgres://me:***@db/links"),
             ("postgres://me@db/links", "postgres://me@db/links"),
-            ("http://127.0.0.1:8080/a@b:c", "http://127.0.0.1:8080/a@b:c"),
+            (
+                "nats://token@events:4222?prefix=a",
+                "nats://***@events:4222?prefix=a",
+            ),
+            ("nats://me:se/cret@events:4222", "nats://me:***@events:4222"),
+            ("redis://:se#cret@cache:1/0", "redis://:***@cache:1/0"),
+            ("http://127.0.0.1:8080/path", "http://127.0.0.1:8080/path"),
             ("scylla://a:1,b:2/links", "scylla://a:1,b:2/links"),
             ("sqlite:.orrery/a.db", "sqlite:.orrery/a.db"),
             ("plain", "plain"),

@@ -13,22 +13,31 @@ pub fn settings_file(listed: &Listed, name: &str, base: u16, folder: &Path) -> O
     let (postgres, redis, nats, cql) = (postgres?, redis?, nats?, cql?);
     let replication = listed.addresses(Kind::Cql).len().clamp(1, 3);
     let public = format!("http://127.0.0.1:{base}");
+    let second_base = base + 100;
+    let second = format!("http://127.0.0.1:{second_base}");
+    let ports: Vec<u16> = [base, base + 100]
+        .iter()
+        .flat_map(|base| [0, 11, 12, 13, 14, 15].map(|offset| base + offset))
+        .collect();
     let issuer = format!("http://127.0.0.1:{}", base + 12);
+    let file = folder.join("orrery.toml").display().to_string();
     let issuer_key = folder.join("issuer.key").display().to_string();
     let shortener_key = folder.join("shortener.key").display().to_string();
     Some(format!(
         "\
 # Written by `cargo xtask engines up`. `orrery --config <this file> serve <role>` runs a role on the engines that it started;
-# a second process of a role takes another --port-base and --data.
+# a second process of a role takes --port-base {second_base} and a --data of its own.
 
 [gateway]
 rate_limit_url = \"{redis}/0?prefix={name}\"
+token_command = \"orrery --config {file} token --tenant acme --user ada\"
 upstreams.issuer = \"{issuer}\"
 tokens.issuer = \"{public}\"
 
 [issuer]
 database_url = \"{postgres}?schema={name}\"
 public_url = \"{public}\"
+redirect_uris = [\"{public}/ui/callback\", \"{second}/ui/callback\"]
 # Every issuer of one store reckons the hashes of API keys with the same secret.
 api_key_secret_file = \"{issuer_key}\"
 
@@ -40,6 +49,8 @@ cache_url = \"{redis}/0?prefix={name}\"
 # Every shortener of one store turns counters into codes by the same key.
 code_key_file = \"{shortener_key}\"
 public_url = \"{public}\"
+# The ports of both: a link must not lead back here.
+own_ports = {ports:?}
 tokens.issuer = \"{public}\"
 jwks_url = \"{issuer}/.well-known/jwks.json\"
 "

@@ -143,8 +143,9 @@ pub(crate) fn postgres_url(url: &str) -> Result<PostgresUrl, DatabaseUrlError> {
     })
 }
 
+/// Empty without a colon: what stands there then may be anything, and is not repeated.
 fn scheme(url: &str) -> &str {
-    url.split(':').next().unwrap_or_default()
+    url.split_once(':').map_or("", |(scheme, _)| scheme)
 }
 
 fn decoded(part: &str) -> Result<String, DatabaseUrlError> {

@@ -24,13 +24,15 @@ pub(crate) fn token(settings: &Settings, tenant: &str, user: &str, scopes: &[Str
     Ok(())
 }
 
-/// A folder that no platform was started on has no issuer whose token anybody would accept. An issuer on a server has no folder.
+/// Where no issuer ran there is none whose token anybody would accept. An issuer on a server has no folder.
 pub(super) fn issuer_is_there(settings: &Settings) -> Outcome {
     let url = settings.issuer.database_url.as_deref().unwrap_or_default();
-    if url.starts_with("sqlite:") && !Path::new(&settings.data).is_dir() {
+    if url
+        .strip_prefix("sqlite:")
+        .is_some_and(|file| !Path::new(file).is_file())
+    {
         return Err(format!(
-            "there is no data folder {}: start the platform first, or name its folder with --data DIR",
-            settings.data
+            "there is no issuer's database at {url}: start the platform first, or name its folder with --data DIR (or its settings with --config FILE)"
         )
         .into());
     }

@@ -195,6 +195,8 @@ impl Trial {
     /// Follows every link that was acknowledged, and repeats what was acknowledged, at the other gateway than before.
     async fn look_at_everything(&mut self) {
         let clients = self.clients();
+        // Before the writers follow their links, the hot ones among them, once more.
+        self.count_clicks(&clients[0]).await;
         for (place, writer) in self.writers.iter_mut().enumerate() {
             let client = &clients[(place + 1) % 2];
             writer.settle(client).await;
@@ -205,7 +207,10 @@ impl Trial {
             );
             writer.look_at_everything(client, REPEATS_MAX_EACH).await;
         }
-        self.hot.settle(&clients[0]).await;
+    }
+
+    async fn count_clicks(&self, client: &Client) {
+        self.hot.settle(client).await;
         println!("{}", self.hot);
         self.hot.assert_nothing_counted_twice();
         let lost_max =

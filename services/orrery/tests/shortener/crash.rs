@@ -182,6 +182,10 @@ impl Trial {
     /// Follows every link that was acknowledged, and repeats what was acknowledged.
     async fn look_at_everything(&mut self) {
         let client = self.client();
+        // Before the writers follow their links, the hot ones among them, once more.
+        self.hot.settle(&client).await;
+        println!("{}", self.hot);
+        self.hot.assert_nothing_counted_twice();
         for writer in &mut self.writers {
             writer.settle(&client).await;
             assert!(
@@ -190,9 +194,6 @@ impl Trial {
             );
             writer.look_at_everything(&client, REPEATS_MAX_EACH).await;
         }
-        self.hot.settle(&client).await;
-        println!("{}", self.hot);
-        self.hot.assert_nothing_counted_twice();
     }
 
     fn judge(self) {

@@ -180,14 +180,15 @@ impl Opener<'_> {
     }
 
     /// None in `memory:`: what one process remembers is then all there is.
-    pub(crate) async fn shared_cache(&self) -> Result<Option<Opened<dyn SharedCache>>, RunError> {
+    pub(crate) fn shared_cache(&self) -> Result<Option<Opened<dyn SharedCache>>, RunError> {
         const SETTING: &str = "cache_url";
         let url = &self.settings.cache_url;
         match scheme(url) {
             "memory" => Ok(None),
             "redis" => {
-                let (settings, telemetry) = (self.settings.redis.clone(), self.telemetry.clone());
-                let redis = Redis::connect(url, settings, telemetry, self.clock.clone()).await;
+                let (settings, clock) = (self.settings.redis.clone(), self.clock.clone());
+                // Without it redirects go on, and so does a start: it connects when it can, and `/readyz` says so.
+                let redis = Redis::connecting(url, settings, self.telemetry, clock);
                 let redis = redis.map_err(|error| RunError::engine(SETTING, &error))?;
                 let port = RedisSharedCache::new(redis.clone(), "destinations");
                 let port = port.map_err(|error| RunError::engine(SETTING, &error))?;

@@ -41,7 +41,7 @@ const REFUSING: [(&str, &str); 1] = [("ORRERY_SHORTENER_SHARED_CACHE_WHEN_LOST",
 async fn with_the_shared_cache_dead_or_wiped_the_store_is_read_twice_as_often_at_most() {
     let test = "with_the_shared_cache_dead_or_wiped_the_store_is_read_twice_as_often_at_most";
     let _turn = crate::TURN.lock().await;
-    let Some((mut redis, fleet)) = start(test).await else {
+    let Some((mut redis, mut fleet)) = start(test).await else {
         return;
     };
     let people = Person::both(&fleet).await;
@@ -67,6 +67,11 @@ async fn with_the_shared_cache_dead_or_wiped_the_store_is_read_twice_as_often_at
         .await;
     }
     let dead = rates(&fleet).await;
+    assert_eq!(
+        followers[0].refused(),
+        0,
+        "what is beyond the limit is served stale"
+    );
     links_are_made_and_changes_refused(&people).await;
     redis.restart().await;
     let wiped = rates(&fleet).await;
@@ -86,8 +91,10 @@ async fn with_the_shared_cache_dead_or_wiped_the_store_is_read_twice_as_often_at
     }
     let [stale, refusing] = followers;
     let (followed, refused) = stale.end().await;
-    println!("serving stale: {followed} followed, {refused} refused");
-    assert_eq!(refused, 0, "what is beyond the limit is served stale");
+    // Once Redis answers again, what was remembered before may have been changed by a process that reached it first: then it is
+    // read again, within the limit, or refused.
+    println!("serving stale: {followed} followed, {refused} refused after the wipe");
+    assert!(followed > refused, "most redirects go on");
     let served = counted(
         &fleet.shorteners[0],
         "cache_limited_reads_total",
@@ -99,6 +106,15 @@ async fn with_the_shared_cache_dead_or_wiped_the_store_is_read_twice_as_often_at
     println!("refusing: {followed} followed, {refused} refused");
     assert!(followed > 0 && refused > 0, "by choice the excess is refused");
     a_change_is_followed_everywhere(&fleet, &people).await;
+    a_start_needs_no_redis(&mut redis, &mut fleet, &people).await;
+}
+
+async fn a_start_needs_no_redis(redis: &mut OwnEngine, fleet: &mut Fleet, people: &[Person; 2]) {
+    redis.kill();
+    fleet.shorteners[0].kill().await;
+    fleet.shorteners[0].restart().await;
+    let answer = people[0].follow(&alias(1)).await;
+    assert!(leads_to(&answer, &target(&alias(1))), "{}", answer.text());
 }
 
 async fn links_are_made_and_changes_refused(people: &[Person; 2]) {
