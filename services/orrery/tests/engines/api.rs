@@ -22,15 +22,7 @@ async fn a_request_is_one_trace_through_the_processes_and_into_each_engine() {
     };
     let _turn = crate::TURN.lock().await;
     let receiver = OtlpReceiver::start();
-    let endpoint = receiver.grpc_endpoint();
-    let telemetry = [
-        ("ORRERY_TELEMETRY_OTLP_ENDPOINT", endpoint.as_str()),
-        ("ORRERY_TELEMETRY_OTLP_PROTOCOL", "grpc"),
-        ("ORRERY_TELEMETRY_OTLP_FLUSH_INTERVAL_MS", "50"),
-        // More is logged than anybody should run with, so that more could leak.
-        ("ORRERY_TELEMETRY_LOG_LEVEL", "debug"),
-    ];
-    let mut fleet = Fleet::start_with(&engines, &telemetry).await;
+    let mut fleet = watched(&engines, &receiver).await;
     let token = fleet.token("acme").await;
     let made = post(
         format!("{}/v1/links", fleet.gateways[0].url()),
@@ -87,6 +79,18 @@ async fn a_request_is_one_trace_through_the_processes_and_into_each_engine() {
     assert_below(&redirect, "shortener", "finish_event", consumer);
 
     assert_nothing_private_was_told(&mut fleet, &receiver, &token).await;
+}
+
+/// A fleet that tells the receiver everything, and logs more than anybody should run with, so that more could leak.
+async fn watched(engines: &EngineUrls, receiver: &OtlpReceiver) -> Fleet {
+    let endpoint = receiver.grpc_endpoint();
+    let telemetry = [
+        ("ORRERY_TELEMETRY_OTLP_ENDPOINT", endpoint.as_str()),
+        ("ORRERY_TELEMETRY_OTLP_PROTOCOL", "grpc"),
+        ("ORRERY_TELEMETRY_OTLP_FLUSH_INTERVAL_MS", "50"),
+        ("ORRERY_TELEMETRY_LOG_LEVEL", "debug"),
+    ];
+    Fleet::start_with(engines, &telemetry).await
 }
 
 /// Ends all processes, so that all is flushed, and looks through everything they have sent and written.
