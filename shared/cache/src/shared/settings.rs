@@ -57,7 +57,7 @@ pub struct SharedCacheSettings {
     /// How long after the shared level was wiped the origin's reads stay limited to twice their usual rate.
     pub refill_ms: u64,
     /// While the shared level is away or was wiped, what happens to reads beyond twice the usual rate: `stale` (what this process last
-    /// knew) or `refuse` (503).
+    /// knew; once the level answers again, only what cannot have been changed unheard) or `refuse` (503).
     pub when_lost: WhenSharedLost,
     /// With `when_lost = "stale"`, the greatest age of a value that is still served.
     pub stale_max_ms: u64,
