@@ -12,6 +12,7 @@ mod metrics;
 mod operations;
 pub mod permutation;
 pub mod store;
+pub mod visit;
 mod workers;
 
 mod assembly;
