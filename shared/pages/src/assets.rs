@@ -6,7 +6,13 @@ use axum::routing::get;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 
-pub(crate) const STYLE: &str = include_str!("../assets/style.css");
+const BASE_STYLE: &str = include_str!("../assets/style.css");
+/// How charts look, whether in a page or in a file of their own.
+pub(crate) const CHART_STYLE: &str = include_str!("../assets/chart.css");
+const STYLE: &str = concat!(
+    include_str!("../assets/style.css"),
+    include_str!("../assets/chart.css")
+);
 const LOGO: &str = include_str!("../assets/logo.svg");
 
 /// Changes when an asset does: it is in the asset's URL, so browsers may keep what they have for ever (FNV-1a, 64 bits).
@@ -19,6 +25,11 @@ const fn fnv1a(bytes: &[u8], mut hash: u64) -> u64 {
         i += 1;
     }
     hash
+}
+
+/// The head of the style sheet: the names of the colours, light and dark.
+pub(crate) fn colours() -> &'static str {
+    BASE_STYLE.split_once("\n*,").map_or(BASE_STYLE, |(head, _)| head)
 }
 
 /// The URL of an asset as pages of `role` name it.

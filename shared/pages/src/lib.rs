@@ -2,6 +2,7 @@
 
 mod assets;
 mod blocks;
+mod chart;
 mod html;
 mod layout;
 
@@ -10,6 +11,7 @@ pub use blocks::{
     Column, Field, Input, Tone, badge, button, card, checkbox, code_block, empty, field, hero, link_button,
     notice, orrery, table,
 };
+pub use chart::{Chart, ChartKind, Scale, Series, chart, chart_file};
 pub use html::Html;
 pub use layout::{Page, Place, SignedIn, page};
 pub use maud::{Markup, html};

@@ -173,11 +173,81 @@ fn every_pair_of_colours_has_aa_contrast_in_both_schemes() {
         }
         let ratio = contrast(colour["on-accent"], colour["accent"]);
         assert!(ratio >= 4.5, "{scheme}: a button's text is {ratio:.2}");
-        for edge in ["field-line", "focus", "accent"] {
+        for edge in [
+            "field-line",
+            "focus",
+            "accent",
+            "c1",
+            "c2",
+            "c3",
+            "c4",
+            "c5",
+            "c6",
+        ] {
             for ground in ["bg", "surface"] {
                 let ratio = contrast(colour[edge], colour[ground]);
                 assert!(ratio >= 3.0, "{scheme}: {edge} on {ground} is {ratio:.2}");
             }
         }
     }
+}
+
+fn two_arms() -> pages::Chart {
+    pages::Chart {
+        title: "Origin reads <& more>".into(),
+        unit: "reads".into(),
+        labels: vec!["none".into(), "single \"flight\"".into(), "<XFetch>".into()],
+        series: vec![
+            pages::Series::new("cold", [1_000.0, 12.0, f64::NAN]),
+            pages::Series::new("<warm>", [0.0, 1.0]),
+        ],
+        ..pages::Chart::default()
+    }
+}
+
+#[test]
+fn a_chart_has_a_bar_a_value_and_says_its_values_in_words_too() {
+    for kind in [pages::ChartKind::Bars, pages::ChartKind::Lines] {
+        let text = pages::chart(&pages::Chart { kind, ..two_arms() }).0;
+        let mark = if kind == pages::ChartKind::Bars {
+            "<rect class=\"bar"
+        } else {
+            "<circle"
+        };
+        assert_eq!(
+            text.matches(mark).count(),
+            2 * 4,
+            "four values, in a wide and in a narrow drawing"
+        );
+        assert!(text.contains("none, cold: 1,000 reads"), "{text}");
+        assert!(text.contains("<td class=\"number\">1,000</td>"), "{text}");
+        for never in ["<script", "style=\"", "<XFetch", "<warm", "NaN"] {
+            assert!(!text.contains(never), "{never}");
+        }
+    }
+}
+
+#[test]
+fn a_chart_of_nothing_says_so() {
+    let text = pages::chart(&pages::Chart::default()).0;
+    assert!(text.contains("Nothing to draw yet.") && !text.contains("<svg"));
+}
+
+#[test]
+fn a_chart_file_stands_alone_in_light_and_dark_and_is_the_same_each_time() {
+    let file = pages::chart_file(&two_arms());
+    assert_eq!(file, pages::chart_file(&two_arms()));
+    for part in [
+        "xmlns=\"http://www.w3.org/2000/svg\"",
+        "--c1: ",
+        "prefers-color-scheme: dark",
+        "&lt;XFetch&gt;",
+        "Origin reads &lt;&amp; more&gt;",
+    ] {
+        assert!(file.contains(part), "{part}");
+    }
+    let quoted = file.split('"').skip(1).step_by(2);
+    assert!(quoted.clone().all(|value| !value.contains('<')));
+    assert_eq!(file.matches("<text").count(), file.matches("</text>").count());
+    assert!(!file.contains("url("), "nothing is loaded from elsewhere");
 }
