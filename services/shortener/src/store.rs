@@ -2,6 +2,7 @@
 
 pub mod cql;
 pub mod sqlite;
+pub mod statistics;
 mod stored;
 
 use std::ops::Range;
