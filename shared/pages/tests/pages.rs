@@ -210,7 +210,7 @@ fn a_chart_has_a_bar_a_value_and_says_its_values_in_words_too() {
     for kind in [pages::ChartKind::Bars, pages::ChartKind::Lines] {
         let text = pages::chart(&pages::Chart { kind, ..two_arms() }).0;
         let mark = if kind == pages::ChartKind::Bars {
-            "<rect class=\"bar"
+            "<rect class=\"mark"
         } else {
             "<circle"
         };

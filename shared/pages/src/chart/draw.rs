@@ -263,7 +263,7 @@ impl<'a> Frame<'a> {
                     @let (x, y) = (self.centre(i) - group / 2.0 + bar * count(s), self.y(value));
                     // What is there is seen, however little it is beside the rest.
                     @let height = if value > 0.0 { (self.ground() - y).max(1.5) } else { 0.0 };
-                    rect class=(format!("bar {}", colour(s))) x=(px(x)) y=(px(self.ground() - height)) width=(px(bar)) height=(px(height)) rx="1.5" {
+                    rect class=(format!("mark {}", colour(s))) x=(px(x)) y=(px(self.ground() - height)) width=(px(bar)) height=(px(height)) rx="1.5" {
                         title { (self.told(i, series, value)) }
                     }
                     @if told && wide(&show_short(value)) <= bar + 8.0 {
