@@ -6,13 +6,13 @@ use crate::run::{cargo, prints};
 
 /// The floors, lowest first; inside a floor, the order stands too.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "ids", "problem", "config", "history"],
+    &["clock", "ids", "problem", "config", "history", "sketches"],
     &["telemetry", "resilience", "identity"],
     &["server", "client", "pages"],
     &["sql", "wide", "redis-engine", "nats"],
     &["streams", "leases"],
     &["cache", "limits", "idempotency"],
-    &["load"],
+    &["load", "lab"],
     &["gateway", "issuer", "shortener"],
     &["orrery"],
 ];
