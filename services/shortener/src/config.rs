@@ -18,7 +18,7 @@ use streams::{ConsumerSettings, StreamSettings};
 use url::Url;
 use wide::WideSettings;
 
-use crate::clicks::EventBounds;
+use crate::clicks::{EventBounds, VISIT_LANES};
 use crate::link::{OwnHosts, TAG_CHARS_MAX, TAGS_MAX, URL_BYTES_MAX};
 use crate::operations::Limits;
 
@@ -108,10 +108,12 @@ pub struct ClickSettings {
     /// How long clicks are gathered before they are appended as one event, in milliseconds. With the append itself this
     /// bounds what a kill loses.
     pub flush_interval_ms: u64,
-    /// Most clicks in one event.
+    /// Most clicks in one event; those of one visitor in one millisecond count as one.
     pub event_clicks_max: usize,
     /// Most links in one event.
     pub event_links_max: usize,
+    /// Most kinds of visits (country, device, browser, robot, referrer) in one event; at most 65,535.
+    pub event_kinds_max: usize,
     /// Most clicks of one append that are traced.
     pub event_traces_max: usize,
     /// How long a failed append waits before it is tried again, in milliseconds.
@@ -175,8 +177,9 @@ impl Default for ClickSettings {
         Self {
             queue_max: 65_536,
             flush_interval_ms: 40,
-            event_clicks_max: 10_000,
-            event_links_max: 400,
+            event_clicks_max: 2_400,
+            event_links_max: 300,
+            event_kinds_max: 300,
             event_traces_max: 64,
             retry_ms: 100,
             spool_url: "sqlite:.orrery/spool.db".to_owned(),
@@ -222,6 +225,7 @@ impl ClickSettings {
         EventBounds {
             clicks_max: self.event_clicks_max,
             links_max: self.event_links_max,
+            kinds_max: self.event_kinds_max,
             traces_max: self.event_traces_max,
         }
     }
@@ -241,26 +245,34 @@ impl ClickSettings {
             })
         };
         let bounds = self.event_bounds();
-        let smaller = bounds.clicks_max.min(bounds.links_max);
+        let smaller = bounds.clicks_max.min(bounds.links_max).min(bounds.kinds_max);
         if smaller == 0 {
             return refuse(
                 "clicks.event_clicks_max",
-                "and clicks.event_links_max must be at least 1",
+                "and clicks.event_links_max and clicks.event_kinds_max must be at least 1",
                 smaller,
+            );
+        }
+        if bounds.kinds_max > usize::from(u16::MAX) {
+            return refuse(
+                "clicks.event_kinds_max",
+                "must be at most 65535",
+                bounds.kinds_max,
             );
         }
         if bounds.bytes_max() > streams.event_bytes_max as usize {
             return refuse(
                 "clicks.event_clicks_max",
-                "and clicks.event_links_max must be so small that an event fits streams.event_bytes_max",
+                "with clicks.event_links_max and clicks.event_kinds_max must be so small that an event fits streams.event_bytes_max",
                 bounds.clicks_max,
             );
         }
-        // An event is full when it has as many links or clicks as it may.
-        if self.append_clicks_max().div_ceil(smaller) > streams.batch_max as usize {
+        // An event is full when it has as many links, clicks or kinds as it may; each lane may have one more that is not.
+        let events_max = self.append_clicks_max().div_ceil(smaller) + usize::from(VISIT_LANES);
+        if events_max > streams.batch_max as usize {
             return refuse(
                 "clicks.event_links_max",
-                "and clicks.event_clicks_max must be so large that an append fits streams.batch_max",
+                "and clicks.event_clicks_max and clicks.event_kinds_max must be so large that an append fits streams.batch_max",
                 smaller,
             );
         }

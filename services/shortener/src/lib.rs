@@ -20,6 +20,7 @@ mod migrate;
 mod pages;
 
 pub use assembly::{RunError, check, run, run_with_keys};
+pub use clicks::{LinkVisits, VISIT_LANES, VISITS, VISITS_KIND, VisitEvent};
 pub use config::{SettingError, Settings};
 pub use engines::open_log;
 pub use http::openapi;

@@ -136,6 +136,9 @@ impl Browser {
     }
 }
 
+/// Longest host that is kept of a page that links to us; of a longer one nothing is.
+pub const REFERRER_BYTES_MAX: usize = 100;
+
 /// The host of a page that links to us, in lower case. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
@@ -192,6 +195,16 @@ pub struct Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Visitor(pub u64);
+
+impl Visitor {
+    /// Nobody in particular: visitors are not told apart (`clicks.analytics = "off"`).
+    pub const UNKNOWN: Self = Self(0);
+
+    /// Whether this is somebody, and so one of the uniques.
+    pub fn is_known(self) -> bool {
+        self != Self::UNKNOWN
+    }
+}
 
 /// One visit, without its link and its time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

