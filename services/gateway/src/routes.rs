@@ -53,6 +53,12 @@ pub(crate) struct Route {
 /// The table. The longest path wins, whatever the order.
 pub(crate) const ROUTES: &[Route] = &[
     tree("/v1/links", Upstream::Shortener, Access::Token),
+    tree("/v1/link-batches", Upstream::Shortener, Access::Token),
+    tree("/v1/link-exports", Upstream::Shortener, Access::Token),
+    tree("/v1/link-imports", Upstream::Shortener, Access::Token),
+    tree("/v1/link-transfers", Upstream::Shortener, Access::Token),
+    tree("/v1/domain-rules", Upstream::Shortener, Access::Token),
+    tree("/v1/stats", Upstream::Shortener, Access::Token),
     tree("/ui/shortener", Upstream::Shortener, Access::Page),
     tree("/ui/shortener/assets", Upstream::Shortener, Access::Open),
     tree("/oauth2", Upstream::Issuer, Access::Open),
@@ -62,7 +68,8 @@ pub(crate) const ROUTES: &[Route] = &[
         shape: Shape::Code,
         upstream: Upstream::Shortener,
         access: Access::Open,
-        methods: &[Method::GET, Method::HEAD],
+        // POST is how people send a link's password.
+        methods: &[Method::GET, Method::HEAD, Method::POST],
     },
 ];
 
@@ -109,7 +116,7 @@ impl Route {
         if self.methods.is_empty() {
             "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
         } else {
-            "GET, HEAD"
+            "GET, HEAD, POST"
         }
     }
 }
@@ -139,12 +146,18 @@ mod tests {
     fn the_route_table_is_what_was_agreed() {
         let agreed = "\
 /v1/links  /v1/links/{*rest} -> shortener, Token, any
+/v1/link-batches  /v1/link-batches/{*rest} -> shortener, Token, any
+/v1/link-exports  /v1/link-exports/{*rest} -> shortener, Token, any
+/v1/link-imports  /v1/link-imports/{*rest} -> shortener, Token, any
+/v1/link-transfers  /v1/link-transfers/{*rest} -> shortener, Token, any
+/v1/domain-rules  /v1/domain-rules/{*rest} -> shortener, Token, any
+/v1/stats  /v1/stats/{*rest} -> shortener, Token, any
 /ui/shortener  /ui/shortener/{*rest} -> shortener, Page, any
 /ui/shortener/assets  /ui/shortener/assets/{*rest} -> shortener, Open, any
 /oauth2  /oauth2/{*rest} -> issuer, Open, any
 /.well-known  /.well-known/{*rest} -> issuer, Open, any
 /ui/issuer  /ui/issuer/{*rest} -> issuer, Open, any
-/{code} -> shortener, Open, GET, HEAD
+/{code} -> shortener, Open, GET, HEAD, POST
 ";
         assert_eq!(printed(), agreed);
     }

@@ -1,12 +1,14 @@
 //! A link and its parts. What cannot be built wrong need not be checked again.
 
 mod code;
+mod details;
 mod tags;
 mod target;
 
 pub use code::{
     Alias, AliasError, CODE_BYTES_MAX, CODE_BYTES_MIN, Code, GENERATED_BYTES, GENERATED_CODES, RESERVED_WORDS,
 };
+pub use details::{Details, PasswordHash, Routing, Rule, Weighted};
 pub use tags::{TAG_CHARS_MAX, TAGS_MAX, Tags, TagsError};
 pub use target::{OwnHosts, TargetError, TargetUrl, URL_BYTES_MAX};
 
@@ -80,6 +82,8 @@ pub struct Link {
     pub updated_at_ms: u64,
     /// Counts changes from 1; a change is stored only over the revision it was made from.
     pub revision: u64,
+    /// What most links do not have.
+    pub details: Details,
 }
 
 /// How often a link was followed, as far as click events have been counted.

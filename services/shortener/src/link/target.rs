@@ -9,7 +9,10 @@ use url::{Host, Url};
 pub const URL_BYTES_MAX: usize = 2_048;
 
 /// An absolute `http` or `https` URL in its normal form (WHATWG), which is ASCII and safe in a header.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// It is deserialized as it was stored; what a client sends goes through [`TargetUrl::parse`].
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct TargetUrl(String);
 
 /// Why a URL was refused.

@@ -8,7 +8,7 @@ use problem::FieldError;
 
 use super::{Links, told};
 use crate::error::LinkError;
-use crate::link::{Alias, Lifetime, Link, Tags, TargetUrl};
+use crate::link::{Alias, Details, Lifetime, Link, Tags, TargetUrl};
 use crate::store::{Created, NewRecord, Record, RecordScope};
 
 /// A link as it was asked for.
@@ -95,6 +95,10 @@ impl Links {
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
             revision: 1,
+            details: Details {
+                owner: Some(by.principal.user.clone()),
+                ..Details::default()
+            },
         };
         let record = record.map(|(scope, fingerprint)| NewRecord {
             scope: scope.clone(),

@@ -21,12 +21,12 @@
 mod call;
 mod clicks;
 mod codes;
-mod columns;
 mod contract;
 mod links;
 mod listing;
 mod plans;
 mod rows;
+mod slots;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -38,9 +38,10 @@ use tokio::sync::Mutex;
 use wide::{Migration, Statement, Wide, WideError};
 
 use self::call::Call;
-use self::columns::{Columns, Seen};
 use super::{ClickBatch, Created, LinkStore, NewRecord, Record, RecordScope, StoreError};
 use crate::link::{Code, CountedLink, Link};
+
+pub use slots::CqlSlots;
 
 /// The schema, step by step.
 pub const MIGRATIONS: &[Migration] = &[
@@ -55,16 +56,21 @@ pub const MIGRATIONS: &[Migration] = &[
         "without_permanent",
         include_str!("../../migrations/cql/0003_without_permanent.cql"),
     ),
+    Migration::expand(
+        4,
+        "details",
+        include_str!("../../migrations/cql/0004_details.cql"),
+    ),
 ];
 
-/// All that is sent to a keyspace whose schema is contracted, each with its levels.
+/// All that is sent, each with its levels.
 pub const STATEMENTS: &[&Statement] = &[
-    &links::CONTRACTED.resolve,
-    &links::CONTRACTED.settle,
-    &links::CONTRACTED.claim,
-    &links::CONTRACTED.claim_again,
-    &links::CONTRACTED.replace,
-    &links::CONTRACTED.delete,
+    &links::RESOLVE,
+    &links::SETTLE,
+    &links::CLAIM,
+    &links::CLAIM_AGAIN,
+    &links::REPLACE,
+    &links::DELETE,
     &listing::LIST,
     &listing::LISTED,
     &listing::ENTER,
@@ -88,18 +94,8 @@ pub const STATEMENTS: &[&Statement] = &[
     &codes::PIN,
 ];
 
-/// What is sent instead, and for the contract, while `links` has a column that older programs need.
-pub const WHILE_EXPANDED: &[&Statement] = &[
-    &links::EXPANDED.resolve,
-    &links::EXPANDED.settle,
-    &links::EXPANDED.claim,
-    &links::EXPANDED.claim_again,
-    &links::EXPANDED.replace,
-    &links::EXPANDED.delete,
-    &contract::SCAN,
-    &contract::FOUND,
-    &contract::FILL,
-];
+/// What is sent to bring an older keyspace to this schema.
+pub const CONTRACT: &[&Statement] = &[&contract::SCAN, &contract::FOUND, &contract::FILL];
 
 /// Ids of counted events are kept this long at least: longer than anything is redelivered.
 const EVENT_IDS_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
@@ -109,7 +105,6 @@ const EVENT_IDS_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 #[derive(Clone, Debug)]
 pub struct CqlLinkStore {
     wide: Wide,
-    seen: Seen,
     space: Arc<str>,
     event_ids_kept_ms: u64,
     /// Copies of this process take turns at the one row of counters, where they would only refuse each other.
@@ -122,13 +117,8 @@ impl CqlLinkStore {
     pub async fn open(wide: Wide) -> Result<Self, WideError> {
         wide.migrate(MIGRATIONS).await?;
         wide.prepare(STATEMENTS).await?;
-        let columns = Columns::of(&wide).await?;
-        if columns == Columns::Expanded {
-            wide.prepare(WHILE_EXPANDED).await?;
-        }
         Ok(Self {
             wide,
-            seen: Seen::first(columns),
             space: "codes".into(),
             event_ids_kept_ms: EVENT_IDS_KEPT_MS,
             leasing: Arc::default(),
@@ -155,32 +145,14 @@ impl CqlLinkStore {
         self.wide.probe().await
     }
 
-    /// Takes away what only older programs need; none of them may run any more. Stores of this version that are open go on.
+    /// Takes away what only older programs need; nobody may have the keyspace open.
     /// Cut short, it goes on where it was when it is called again.
     pub async fn contract(wide: &Wide) -> Result<(), StoreError> {
         contract::contract(wide).await
     }
 
     fn call(&self) -> Call<'_> {
-        Call::begin(&self.wide, self.seen.columns())
-    }
-
-    /// Runs a call, and once more where a statement was refused because somebody contracted the schema since. All of it has one
-    /// deadline: the cache keeps a link's code out for a little longer, whatever comes of the call.
-    async fn on_links<'a, T, F>(&'a self, run: impl Fn(Call<'a>) -> F) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, StoreError>>,
-    {
-        let call = self.call();
-        let outcome = run(call).await;
-        if !matches!(outcome, Err(StoreError::Corrupt(_))) {
-            return outcome;
-        }
-        let changed = Box::pin(self.seen.changed(&self.wide, call.columns));
-        match call.in_time(changed).await {
-            Some(true) => Box::pin(run(call.over(self.seen.columns()))).await,
-            Some(false) | None => outcome,
-        }
+        Call::begin(&self.wide)
     }
 }
 
@@ -199,13 +171,11 @@ impl From<WideError> for StoreError {
 #[async_trait]
 impl LinkStore for CqlLinkStore {
     async fn create(&self, link: &Link, record: Option<&NewRecord>) -> Result<Created, StoreError> {
-        self.on_links(move |call| async move {
-            match record {
-                Some(record) => plans::create(&call, link, record).await,
-                None => links::create(&call, link).await,
-            }
-        })
-        .await
+        let call = self.call();
+        match record {
+            Some(record) => plans::create(&call, link, record).await,
+            None => links::create(&call, link).await,
+        }
     }
 
     async fn recall(&self, scope: &RecordScope, now_ms: u64) -> Result<Option<Record>, StoreError> {
@@ -213,13 +183,11 @@ impl LinkStore for CqlLinkStore {
     }
 
     async fn resolve(&self, code: &Code) -> Result<Option<Link>, StoreError> {
-        self.on_links(move |call| async move { links::resolve(&call, code).await })
-            .await
+        links::resolve(&self.call(), code).await
     }
 
     async fn find(&self, tenant: &Tenant, code: &Code) -> Result<Option<CountedLink>, StoreError> {
-        self.on_links(move |call| async move { listing::find(&call, tenant, code).await })
-            .await
+        listing::find(&self.call(), tenant, code).await
     }
 
     async fn list(
@@ -228,18 +196,15 @@ impl LinkStore for CqlLinkStore {
         before: Option<Id>,
         limit: u32,
     ) -> Result<Vec<CountedLink>, StoreError> {
-        self.on_links(move |call| async move { listing::list(&call, tenant, before, limit).await })
-            .await
+        listing::list(&self.call(), tenant, before, limit).await
     }
 
     async fn replace(&self, link: &Link) -> Result<bool, StoreError> {
-        self.on_links(move |call| async move { links::replace(&call, link).await })
-            .await
+        links::replace(&self.call(), link).await
     }
 
     async fn delete(&self, tenant: &Tenant, code: &Code) -> Result<bool, StoreError> {
-        self.on_links(move |call| async move { links::delete(&call, tenant, code).await })
-            .await
+        links::delete(&self.call(), tenant, code).await
     }
 
     async fn lease_counters(&self, count: u64, ceiling: u64) -> Result<Range<u64>, StoreError> {

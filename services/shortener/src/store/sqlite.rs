@@ -4,7 +4,7 @@ mod clicks;
 mod codes;
 mod links;
 mod rows;
-mod statements;
+mod slots;
 
 use std::ops::Range;
 
@@ -13,9 +13,10 @@ use identity::Tenant;
 use ids::Id;
 use sql::{Migration, SqlError, Sqlite, scoped};
 
-use self::statements::Statements;
 use super::{ClickBatch, Created, LinkStore, NewRecord, Record, RecordScope, StoreError};
 use crate::link::{Code, CountedLink, Link};
+
+pub use slots::SqliteSlots;
 
 /// The schema, step by step.
 pub const MIGRATIONS: &[Migration] = &[
@@ -30,6 +31,11 @@ pub const MIGRATIONS: &[Migration] = &[
         "without_permanent",
         include_str!("../../migrations/sqlite/0003_without_permanent.sql"),
     ),
+    Migration::expand(
+        4,
+        "details",
+        include_str!("../../migrations/sqlite/0004_details.sql"),
+    ),
 ];
 
 /// [`LinkStore`] on SQLite. Linearizable because writes go one after another through one connection and each read
@@ -37,15 +43,13 @@ pub const MIGRATIONS: &[Migration] = &[
 #[derive(Clone, Debug)]
 pub struct SqliteLinkStore {
     db: Sqlite,
-    statements: &'static Statements,
 }
 
 impl SqliteLinkStore {
     /// Brings the file's schema up to date, as far as older programs can follow, and opens the store on it.
     pub async fn open(db: Sqlite) -> Result<Self, SqlError> {
         db.migrate(MIGRATIONS).await?;
-        let statements = Statements::of(db.schema_version().await?);
-        Ok(Self { db, statements })
+        Ok(Self { db })
     }
 
     /// Takes away what only older programs need. No other program may have the file open.
@@ -76,9 +80,7 @@ impl From<sqlx::Error> for StoreError {
 impl LinkStore for SqliteLinkStore {
     async fn create(&self, link: &Link, record: Option<&NewRecord>) -> Result<Created, StoreError> {
         self.db
-            .write("create_link", |tx| {
-                scoped(links::create(tx, self.statements, link, record))
-            })
+            .write("create_link", |tx| scoped(links::create(tx, link, record)))
             .await
     }
 
@@ -92,17 +94,13 @@ impl LinkStore for SqliteLinkStore {
 
     async fn resolve(&self, code: &Code) -> Result<Option<Link>, StoreError> {
         self.db
-            .read("resolve_link", |conn| {
-                scoped(links::resolve(conn, self.statements, code))
-            })
+            .read("resolve_link", |conn| scoped(links::resolve(conn, code)))
             .await
     }
 
     async fn find(&self, tenant: &Tenant, code: &Code) -> Result<Option<CountedLink>, StoreError> {
         self.db
-            .read("find_link", |conn| {
-                scoped(links::find(conn, self.statements, tenant, code))
-            })
+            .read("find_link", |conn| scoped(links::find(conn, tenant, code)))
             .await
     }
 
@@ -114,16 +112,14 @@ impl LinkStore for SqliteLinkStore {
     ) -> Result<Vec<CountedLink>, StoreError> {
         self.db
             .read("list_links", |conn| {
-                scoped(links::list(conn, self.statements, tenant, before, limit))
+                scoped(links::list(conn, tenant, before, limit))
             })
             .await
     }
 
     async fn replace(&self, link: &Link) -> Result<bool, StoreError> {
         self.db
-            .write("replace_link", |tx| {
-                scoped(links::replace(tx, self.statements, link))
-            })
+            .write("replace_link", |tx| scoped(links::replace(tx, link)))
             .await
     }
 

@@ -5,7 +5,7 @@ use ids::Id;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::link::{Code, Lifetime, Link, Tags, TargetUrl};
+use crate::link::{Code, Details, Lifetime, Link, Tags, TargetUrl};
 
 /// Integers of both engines are signed; every number we keep is below 2^63.
 pub(super) fn integer(value: u64) -> Result<i64, StoreError> {
@@ -32,6 +32,34 @@ struct Answer {
     created_at_ms: u64,
     updated_at_ms: u64,
     revision: u64,
+    #[serde(default)]
+    details: Details,
+}
+
+/// The details as a column has them.
+#[derive(Serialize, Deserialize)]
+struct StoredDetails<D> {
+    /// Whose they are. An older program does not know the column: what it deletes leaves its details behind, and what it then
+    /// makes under the same code stands beside them.
+    link: u64,
+    #[serde(flatten)]
+    details: D,
+}
+
+/// None where there is nothing to say.
+pub(super) fn details_json(link: &Link) -> Option<String> {
+    let stored = StoredDetails {
+        link: link.id.as_u64(),
+        details: &link.details,
+    };
+    (link.details != Details::default())
+        .then(|| serde_json::to_string(&stored).expect("strings and numbers are always JSON"))
+}
+
+pub(super) fn read_details(id: Id, json: Option<&str>) -> Result<Details, StoreError> {
+    let stored: Option<StoredDetails<Details>> = json.map(read_json).transpose()?;
+    let own = stored.filter(|stored| stored.link == id.as_u64());
+    Ok(own.map(|stored| stored.details).unwrap_or_default())
 }
 
 pub(super) fn answer_json(link: &Link) -> String {
@@ -45,6 +73,7 @@ pub(super) fn answer_json(link: &Link) -> String {
         created_at_ms: link.created_at_ms,
         updated_at_ms: link.updated_at_ms,
         revision: link.revision,
+        details: link.details.clone(),
     };
     serde_json::to_string(&answer).expect("strings and numbers are always JSON")
 }
@@ -61,6 +90,7 @@ pub(super) fn read_answer(json: &str, tenant: &Tenant) -> Result<Link, StoreErro
         created_at_ms: answer.created_at_ms,
         updated_at_ms: answer.updated_at_ms,
         revision: answer.revision,
+        details: answer.details,
     })
 }
 

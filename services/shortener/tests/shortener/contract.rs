@@ -6,8 +6,6 @@ mod counts;
 mod cql;
 #[path = "contract/engines.rs"]
 mod engines;
-#[path = "contract/expanded.rs"]
-mod expanded;
 #[path = "contract/levels.rs"]
 mod levels;
 #[path = "contract/links.rs"]
@@ -23,7 +21,7 @@ use std::time::Duration;
 
 use idempotency::{Fingerprint, IdempotencyKey};
 use identity::User;
-use shortener::link::{Lifetime, Link, Tags, TargetUrl, URL_BYTES_MAX};
+use shortener::link::{Details, Lifetime, Link, Tags, TargetUrl, URL_BYTES_MAX};
 use shortener::store::{ClickBatch, Created, LinkClicks, LinkStore, NewRecord, RecordScope, StoreError};
 
 use crate::harness::{PATIENCE, eventually};
@@ -54,6 +52,7 @@ macro_rules! all_cases {
         contract! { $engine {
             links {
                 what_was_written_is_read_the_same_by_every_handle,
+                details_change_with_their_link_and_go_with_it,
                 of_racing_claims_one_wins_and_the_others_write_nothing,
                 of_racing_claims_without_keys_one_wins,
                 an_engine_that_is_lost_says_so_and_works_when_it_is_back,

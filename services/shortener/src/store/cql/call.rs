@@ -6,8 +6,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 use wide::{CurrentRow, DeserializeRow, Next, Page, SerializeRow, Statement, Wide};
 
 use super::StoreError;
-use super::columns::Columns;
-use super::links::Statements;
 
 /// Pause before a conditional write is made again; it doubles, and half of it is random.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -18,8 +16,6 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 pub(super) struct Call<'a> {
     wide: &'a Wide,
     until: Instant,
-    /// Of `links`; the same for the whole call.
-    pub(super) columns: Columns,
 }
 
 /// The end of a conditional write.
@@ -51,24 +47,9 @@ impl Pauses {
 
 impl<'a> Call<'a> {
     /// A call that has a write's time from now on.
-    pub(super) fn begin(wide: &'a Wide, columns: Columns) -> Self {
+    pub(super) fn begin(wide: &'a Wide) -> Self {
         let until = Instant::now() + Duration::from_millis(wide.settings().write_deadline_ms);
-        Self { wide, until, columns }
-    }
-
-    /// The same call over other columns, within the time that is left.
-    pub(super) fn over(self, columns: Columns) -> Self {
-        Self { columns, ..self }
-    }
-
-    /// What comes of it while there is time left.
-    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        timeout_at(self.until, work).await.ok()
-    }
-
-    /// The statements about `links` that its columns ask for.
-    pub(super) fn links(&self) -> &'static Statements {
-        self.columns.statements()
+        Self { wide, until }
     }
 
     /// Reads the one row there is, if there is one.

@@ -1,19 +1,24 @@
-//! The end of `permanent`: every link's `redirect_status` filled in from it, then the old column dropped.
-//!
-//! Programs of this version go on meanwhile: they write both columns, so what was filled in stays right. Older ones do not, hence
-//! must have stopped. It may be cut short anywhere and begun again: rows that agree are left alone.
+//! The end of `permanent`, in a keyspace of a version that still had it: every link's `redirect_status` filled in from it, then the
+//! old column dropped. Nobody may serve meanwhile. It may be cut short anywhere and begun again: rows that agree are left alone.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use wide::{Level, Serial, Statement, Wide};
+use wide::{Level, Serial, Statement, Wide, WideError};
 
 use super::call::{Call, Pauses, contended};
-use super::columns::{Columns, status};
 use super::{MIGRATIONS, StoreError};
 
 /// Codes of one page.
 const PAGE: u32 = 500;
 /// Rows that are looked at at the same time.
 const ROWS: usize = 16;
+
+/// Asked of the server, for the schema's own version is recorded a moment after the column went.
+const LOOK: Statement = Statement::read(
+    "look_for_old_column",
+    "SELECT column_name FROM system_schema.columns \
+     WHERE keyspace_name = ? AND table_name = 'links' AND column_name = 'permanent'",
+    Level::One,
+);
 
 pub(super) const SCAN: Statement =
     Statement::read("scan_codes", "SELECT code FROM {keyspace}.links", Level::Quorum);
@@ -33,8 +38,13 @@ pub(super) const FILL: Statement = Statement::conditional(
 );
 
 pub(super) async fn contract(wide: &Wide) -> Result<(), StoreError> {
-    wide.migrate(MIGRATIONS).await?;
-    if Columns::of(wide).await? == Columns::Expanded {
+    match wide.migrate(MIGRATIONS).await {
+        // What stands behind the contract waits for it.
+        Ok(()) | Err(WideError::ContractPending { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let old: Option<(String,)> = wide.row(&LOOK, (wide.keyspace(),)).await?;
+    if old.is_some() {
         fill_all(wide).await?;
     }
     Ok(wide.migrate_contract(MIGRATIONS).await?)
@@ -57,14 +67,14 @@ async fn fill_all(wide: &Wide) -> Result<(), StoreError> {
 
 /// Makes one row's columns agree, whoever changes it meanwhile.
 async fn fill(wide: &Wide, code: &str) -> Result<(), StoreError> {
-    let call = Call::begin(wide, Columns::Expanded);
+    let call = Call::begin(wide);
     let mut pauses = Pauses::new();
     loop {
         let row: Option<(Option<bool>, Option<i32>)> = call.row(&FOUND, (code,)).await?;
         let Some((permanent, now)) = row else {
             return Ok(());
         };
-        let wanted = permanent.map(status);
+        let wanted = permanent.map(|permanent| if permanent { 301 } else { 302 });
         if now == wanted {
             return Ok(());
         }

@@ -1,90 +1,60 @@
 //! Statements about links by code.
 
 use identity::Tenant;
-use wide::{Level, Serial, Statement};
+use wide::{Level, Serial, SerializeValue, Statement};
 
 use super::call::{Call, Pauses, contended};
-use super::columns::{Columns, Redirect, Value};
 use super::rows::{self, Held, LinkRow};
 use super::{Created, StoreError, clicks, listing};
 use crate::link::{Code, Link};
-use crate::store::stored::{integer, tags_json};
+use crate::store::stored::{details_json, integer, tags_json};
 
-/// The statements about links by code that name the columns of how a link redirects.
-#[derive(Debug)]
-pub(super) struct Statements {
-    pub(super) resolve: Statement,
-    pub(super) settle: Statement,
-    pub(super) claim: Statement,
-    pub(super) claim_again: Statement,
-    pub(super) replace: Statement,
-    pub(super) delete: Statement,
-}
+const SELECT: &str = "SELECT id, live, tenant, url, redirect_status, expires_at_ms, tags, created_at_ms, \
+                      updated_at_ms, revision, details FROM {keyspace}.links WHERE code = ?";
 
-macro_rules! statements {
-    (read: $read:literal, written: $($written:literal),+) => {
-        Statements {
-            resolve: Statement::read("resolve_link", statements!(@select $read), Level::Quorum),
-            settle: Statement::read("settle_link", statements!(@select $read), Level::Serial),
-            claim: conditional(
-                "claim_code",
-                concat!(
-                    "INSERT INTO {keyspace}.links (code, id, live, tenant, url, ",
-                    $($written, ", ",)+
-                    "expires_at_ms, tags, created_at_ms, updated_at_ms, revision) VALUES (?, ?, true, ?, ?, ",
-                    $(statements!(@mark $written),)+
-                    "?, ?, ?, ?, ?) IF NOT EXISTS"
-                ),
-            ),
-            claim_again: conditional(
-                "claim_code_again",
-                concat!(
-                    "UPDATE {keyspace}.links SET id = ?, live = true, tenant = ?, url = ?, ",
-                    $($written, " = ?, ",)+
-                    "expires_at_ms = ?, tags = ?, created_at_ms = ?, updated_at_ms = ?, revision = ? \
-                     WHERE code = ? IF id = ? AND live = false"
-                ),
-            ),
-            replace: conditional(
-                "replace_link",
-                concat!(
-                    "UPDATE {keyspace}.links SET url = ?, ",
-                    $($written, " = ?, ",)+
-                    "expires_at_ms = ?, tags = ?, updated_at_ms = ?, revision = ? \
-                     WHERE code = ? IF id = ? AND live = true AND tenant = ? AND revision = ?"
-                ),
-            ),
-            delete: conditional(
-                "delete_link",
-                concat!(
-                    "UPDATE {keyspace}.links SET live = false, tenant = null, url = null, ",
-                    $($written, " = null, ",)+
-                    "expires_at_ms = null, tags = null, created_at_ms = null, updated_at_ms = null, revision = null \
-                     WHERE code = ? IF id = ? AND live = true"
-                ),
-            ),
-        }
-    };
-    (@select $read:literal) => {
-        concat!(
-            "SELECT id, live, tenant, url, ",
-            $read,
-            ", expires_at_ms, tags, created_at_ms, updated_at_ms, revision FROM {keyspace}.links WHERE code = ?"
-        )
-    };
-    (@mark $written:literal) => {
-        "?, "
-    };
-}
+pub(super) const RESOLVE: Statement = Statement::read("resolve_link", SELECT, Level::Quorum);
+
+pub(super) const SETTLE: Statement = Statement::read("settle_link", SELECT, Level::Serial);
+
+pub(super) const CLAIM: Statement = conditional(
+    "claim_code",
+    "INSERT INTO {keyspace}.links (code, id, live, tenant, url, redirect_status, expires_at_ms, tags, \
+     created_at_ms, updated_at_ms, revision, details) \
+     VALUES (?, ?, true, ?, ?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS",
+);
+
+pub(super) const CLAIM_AGAIN: Statement = conditional(
+    "claim_code_again",
+    "UPDATE {keyspace}.links SET id = ?, live = true, tenant = ?, url = ?, redirect_status = ?, \
+     expires_at_ms = ?, tags = ?, created_at_ms = ?, updated_at_ms = ?, revision = ?, details = ? \
+     WHERE code = ? IF id = ? AND live = false",
+);
+
+pub(super) const REPLACE: Statement = conditional(
+    "replace_link",
+    "UPDATE {keyspace}.links SET url = ?, redirect_status = ?, expires_at_ms = ?, tags = ?, \
+     updated_at_ms = ?, revision = ?, details = ? \
+     WHERE code = ? IF id = ? AND live = true AND tenant = ? AND revision = ?",
+);
+
+pub(super) const DELETE: Statement = conditional(
+    "delete_link",
+    "UPDATE {keyspace}.links SET live = false, tenant = null, url = null, redirect_status = null, \
+     expires_at_ms = null, tags = null, created_at_ms = null, updated_at_ms = null, revision = null, \
+     details = null WHERE code = ? IF id = ? AND live = true",
+);
 
 const fn conditional(name: &'static str, cql: &'static str) -> Statement {
     Statement::conditional(name, cql, Level::Quorum, Serial::Global)
 }
 
-pub(super) static EXPANDED: Statements =
-    statements!(read: "permanent", written: "permanent", "redirect_status");
+/// A value of a row that is put together.
+type Value<'a> = &'a (dyn SerializeValue + Sync);
 
-pub(super) static CONTRACTED: Statements = statements!(read: "redirect_status", written: "redirect_status");
+/// 301 or 302.
+fn redirect_status(link: &Link) -> i32 {
+    if link.lifetime.is_permanent() { 301 } else { 302 }
+}
 
 /// How a claim ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,21 +68,12 @@ pub(super) enum Claim {
 }
 
 pub(super) async fn read(call: &Call<'_>, how: &Statement, code: &Code) -> Result<Option<Held>, StoreError> {
-    let code_only = (code.as_str(),);
-    match call.columns {
-        Columns::Expanded => {
-            let row: Option<LinkRow<bool>> = call.row(how, code_only).await?;
-            row.map(|row| rows::held(code, row)).transpose()
-        }
-        Columns::Contracted => {
-            let row: Option<LinkRow<i32>> = call.row(how, code_only).await?;
-            row.map(|row| rows::held(code, row)).transpose()
-        }
-    }
+    let row: Option<LinkRow> = call.row(how, (code.as_str(),)).await?;
+    row.map(|row| rows::held(code, row)).transpose()
 }
 
 pub(super) async fn resolve(call: &Call<'_>, code: &Code) -> Result<Option<Link>, StoreError> {
-    match read(call, &call.links().resolve, code).await? {
+    match read(call, &RESOLVE, code).await? {
         Some(Held::Live(link)) => Ok(Some(link)),
         Some(Held::Dead(_)) | None => Ok(None),
     }
@@ -125,7 +86,7 @@ pub(super) async fn look_ahead(
 ) -> Result<std::ops::ControlFlow<Claim, Option<i64>>, StoreError> {
     use std::ops::ControlFlow::{Break, Continue};
     let id = integer(link.id.as_u64())?;
-    Ok(match read(call, &call.links().resolve, &link.code).await? {
+    Ok(match read(call, &RESOLVE, &link.code).await? {
         Some(Held::Live(other)) if other.id != link.id => Break(Claim::Taken),
         Some(Held::Dead(left)) if left != id => Continue(Some(left)),
         Some(_) => Break(Claim::Done),
@@ -137,22 +98,31 @@ pub(super) async fn look_ahead(
 pub(super) async fn claim(call: &Call<'_>, link: &Link, replaces: Option<i64>) -> Result<Claim, StoreError> {
     let id = integer(link.id.as_u64())?;
     let (tenant, url) = (link.tenant.as_str(), link.target.as_str());
-    let redirect = Redirect::of(link.lifetime);
+    let (redirect, details) = (redirect_status(link), details_json(link));
     let expires_at_ms = link.lifetime.expires_at_ms().map(integer).transpose()?;
     let tags = tags_json(&link.tags);
     let (created, updated) = (integer(link.created_at_ms)?, integer(link.updated_at_ms)?);
     let (code, revision) = (link.code.as_str(), integer(link.revision)?);
-    let mut whole: Vec<Value<'_>> = vec![&id, &tenant, &url];
-    whole.extend(redirect.values(call.columns));
-    whole.extend([&expires_at_ms as Value<'_>, &tags, &created, &updated, &revision]);
+    let mut whole: Vec<Value<'_>> = vec![
+        &id,
+        &tenant,
+        &url,
+        &redirect,
+        &expires_at_ms,
+        &tags,
+        &created,
+        &updated,
+        &revision,
+        &details,
+    ];
     let settled = match replaces.as_ref() {
         None => {
             whole.insert(0, &code);
-            call.conditional(&call.links().claim, &whole).await?
+            call.conditional(&CLAIM, &whole).await?
         }
         Some(left) => {
             whole.extend([&code as Value<'_>, left]);
-            call.conditional(&call.links().claim_again, &whole).await?
+            call.conditional(&CLAIM_AGAIN, &whole).await?
         }
     };
     if settled.applied {
@@ -193,22 +163,31 @@ pub(super) async fn create(call: &Call<'_>, link: &Link) -> Result<Created, Stor
 
 pub(super) async fn replace(call: &Call<'_>, link: &Link) -> Result<bool, StoreError> {
     let (code, url, tenant) = (link.code.as_str(), link.target.as_str(), link.tenant.as_str());
-    let redirect = Redirect::of(link.lifetime);
+    let (redirect, details) = (redirect_status(link), details_json(link));
     let expires_at_ms = link.lifetime.expires_at_ms().map(integer).transpose()?;
     let (tags, updated) = (tags_json(&link.tags), integer(link.updated_at_ms)?);
     let (id, revision) = (integer(link.id.as_u64())?, integer(link.revision)?);
     let before = revision - 1;
-    let mut values: Vec<Value<'_>> = vec![&url];
-    values.extend(redirect.values(call.columns));
-    values.extend([&expires_at_ms as Value<'_>, &tags, &updated, &revision]);
-    values.extend([&code as Value<'_>, &id, &tenant, &before]);
-    let settled = call.conditional(&call.links().replace, &values).await?;
+    let values: Vec<Value<'_>> = vec![
+        &url,
+        &redirect,
+        &expires_at_ms,
+        &tags,
+        &updated,
+        &revision,
+        &details,
+        &code,
+        &id,
+        &tenant,
+        &before,
+    ];
+    let settled = call.conditional(&REPLACE, &values).await?;
     if settled.applied || !settled.repeated {
         return Ok(settled.applied);
     }
     // Refused by what an earlier try wrote, or by what somebody else did.
     let unknown = |what: &str| Err(StoreError::Unknown(format!("the link was {what} since")));
-    match read(call, &call.links().settle, &link.code).await {
+    match read(call, &SETTLE, &link.code).await {
         Ok(Some(Held::Live(now))) if now == *link => Ok(true),
         Ok(Some(Held::Live(now))) if now.id == link.id && now.revision > link.revision => {
             unknown("changed again")
@@ -222,12 +201,12 @@ pub(super) async fn replace(call: &Call<'_>, link: &Link) -> Result<bool, StoreE
 pub(super) async fn delete(call: &Call<'_>, tenant: &Tenant, code: &Code) -> Result<bool, StoreError> {
     let mut pauses = Pauses::new();
     loop {
-        let id = match read(call, &call.links().settle, code).await? {
+        let id = match read(call, &SETTLE, code).await? {
             Some(Held::Live(link)) if link.tenant == *tenant => link.id,
             _ => return Ok(false),
         };
         let values = (code.as_str(), integer(id.as_u64())?);
-        let settled = call.conditional(&call.links().delete, &values).await?;
+        let settled = call.conditional(&DELETE, &values).await?;
         if settled.applied || settled.repeated {
             // What is left behind now is garbage that nobody sees.
             listing::leave(call, tenant, id).await;

@@ -3,22 +3,24 @@
 use wide::CurrentRow;
 
 use super::StoreError;
-use super::columns::ReadRedirect;
 use crate::link::{Code, Link, TargetUrl};
-use crate::store::stored::{natural, read_code, read_id, read_lifetime, read_tags, read_tenant};
+use crate::store::stored::{
+    natural, read_code, read_details, read_id, read_lifetime, read_tags, read_tenant,
+};
 
-/// `R` is what the column is read as that tells how the link redirects.
-pub(super) type LinkRow<R> = (
+/// In the order in which columns are selected.
+pub(super) type LinkRow = (
     i64,
     bool,
     Option<String>,
     Option<String>,
-    Option<R>,
+    Option<i32>,
     Option<i64>,
     Option<String>,
     Option<i64>,
     Option<i64>,
     Option<i64>,
+    Option<String>,
 );
 
 /// What stands under a code.
@@ -30,25 +32,34 @@ pub(super) enum Held {
     Dead(i64),
 }
 
-pub(super) fn held<R: ReadRedirect>(code: &Code, row: LinkRow<R>) -> Result<Held, StoreError> {
-    let (id, live, tenant, url, redirect, expires_at_ms, tags, created_at_ms, updated_at_ms, revision) = row;
+pub(super) fn held(code: &Code, row: LinkRow) -> Result<Held, StoreError> {
+    let (id, live, tenant, url, status, expires_at_ms, tags, created_at_ms, updated_at_ms, revision, details) =
+        row;
     if !live {
         return Ok(Held::Dead(id));
     }
+    let id = read_id(natural(id)?)?;
     Ok(Held::Live(Link {
         code: *code,
-        id: read_id(natural(id)?)?,
+        id,
         tenant: read_tenant(&there(tenant)?)?,
         target: TargetUrl::from_store(there(url)?),
-        lifetime: read_lifetime(
-            R::is_permanent(redirect)?,
-            expires_at_ms.map(natural).transpose()?,
-        )?,
+        lifetime: read_lifetime(is_permanent(status)?, expires_at_ms.map(natural).transpose()?)?,
         tags: read_tags(&there(tags)?)?,
         created_at_ms: natural(there(created_at_ms)?)?,
         updated_at_ms: natural(there(updated_at_ms)?)?,
         revision: natural(there(revision)?)?,
+        details: read_details(id, details.as_deref())?,
     }))
+}
+
+/// A claim of an older program that was cut short may come true late: it brings no status, and promised none.
+fn is_permanent(status: Option<i32>) -> Result<bool, StoreError> {
+    match status {
+        Some(301) => Ok(true),
+        Some(302) | None => Ok(false),
+        Some(other) => Err(StoreError::Corrupt(format!("{other} as a redirect's status"))),
+    }
 }
 
 pub(super) fn code(text: &str) -> Result<Code, StoreError> {

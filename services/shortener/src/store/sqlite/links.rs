@@ -7,14 +7,46 @@ use sql::SqliteConnection;
 use sqlx::Row as _;
 
 use super::rows;
-use super::statements::Statements;
 use super::{Created, NewRecord, Record, RecordScope, StoreError};
 use crate::link::{Code, CountedLink, Link};
 use crate::store::stored;
 
+/// All of a link, in the order in which a row is read.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT l.code, l.id, l.tenant, l.url, l.redirect_status = 301, l.expires_at_ms, l.tags, ",
+            "l.created_at_ms, l.updated_at_ms, l.revision, l.details",
+            $rest
+        )
+    };
+}
+
+const RESOLVE: &str = select!(" FROM links l WHERE l.code = ?");
+
+const FIND: &str = select!(
+    ", c.clicks, c.last_at_ms FROM links l \
+     LEFT JOIN link_clicks c ON c.tenant = l.tenant AND c.link_id = l.id \
+     WHERE l.code = ? AND l.tenant = ?"
+);
+
+const LIST: &str = select!(
+    ", c.clicks, c.last_at_ms FROM links_by_tenant t \
+     JOIN links l ON l.code = t.code AND l.tenant = t.tenant \
+     LEFT JOIN link_clicks c ON c.tenant = t.tenant AND c.link_id = t.id \
+     WHERE t.tenant = ? AND t.id <= ? ORDER BY t.id DESC LIMIT ?"
+);
+
+const INSERT: &str = "INSERT INTO links (code, id, tenant, url, redirect_status, expires_at_ms, tags, created_at_ms, \
+                      updated_at_ms, revision, details) VALUES (?, ?, ?, ?, iif(?, 301, 302), ?, ?, ?, ?, ?, ?) \
+                      ON CONFLICT (code) DO NOTHING";
+
+const REPLACE: &str = "UPDATE links SET url = ?, redirect_status = iif(?, 301, 302), expires_at_ms = ?, tags = ?, \
+                       updated_at_ms = ?, revision = ?, details = ? \
+                       WHERE code = ? AND tenant = ? AND id = ? AND revision = ?";
+
 pub(super) async fn create(
     tx: &mut SqliteConnection,
-    statements: &Statements,
     link: &Link,
     record: Option<&NewRecord>,
 ) -> Result<Created, StoreError> {
@@ -23,7 +55,7 @@ pub(super) async fn create(
     {
         return Ok(Created::Before(Box::new(before)));
     }
-    if !insert(tx, statements, link).await? {
+    if !insert(tx, link).await? {
         return Ok(Created::Taken);
     }
     if let Some(record) = record {
@@ -45,8 +77,8 @@ pub(super) async fn create(
 }
 
 /// `false` when the code is another link's; nothing is written then.
-async fn insert(tx: &mut SqliteConnection, statements: &Statements, link: &Link) -> Result<bool, StoreError> {
-    let inserted = sqlx::query(statements.insert)
+async fn insert(tx: &mut SqliteConnection, link: &Link) -> Result<bool, StoreError> {
+    let inserted = sqlx::query(INSERT)
         .bind(link.code.as_str())
         .bind(stored::integer(link.id.as_u64())?)
         .bind(link.tenant.as_str())
@@ -57,6 +89,7 @@ async fn insert(tx: &mut SqliteConnection, statements: &Statements, link: &Link)
         .bind(stored::integer(link.created_at_ms)?)
         .bind(stored::integer(link.updated_at_ms)?)
         .bind(stored::integer(link.revision)?)
+        .bind(stored::details_json(link))
         .execute(&mut *tx)
         .await?;
     if inserted.rows_affected() == 0 {
@@ -104,12 +137,8 @@ pub(super) async fn recall(
     Ok(Some(Record { fingerprint, link }))
 }
 
-pub(super) async fn resolve(
-    conn: &mut SqliteConnection,
-    statements: &Statements,
-    code: &Code,
-) -> Result<Option<Link>, StoreError> {
-    let row = sqlx::query(statements.resolve)
+pub(super) async fn resolve(conn: &mut SqliteConnection, code: &Code) -> Result<Option<Link>, StoreError> {
+    let row = sqlx::query(RESOLVE)
         .bind(code.as_str())
         .fetch_optional(conn)
         .await?;
@@ -118,11 +147,10 @@ pub(super) async fn resolve(
 
 pub(super) async fn find(
     conn: &mut SqliteConnection,
-    statements: &Statements,
     tenant: &Tenant,
     code: &Code,
 ) -> Result<Option<CountedLink>, StoreError> {
-    let row = sqlx::query(statements.find)
+    let row = sqlx::query(FIND)
         .bind(code.as_str())
         .bind(tenant.as_str())
         .fetch_optional(conn)
@@ -132,7 +160,6 @@ pub(super) async fn find(
 
 pub(super) async fn list(
     conn: &mut SqliteConnection,
-    statements: &Statements,
     tenant: &Tenant,
     before: Option<Id>,
     limit: u32,
@@ -141,7 +168,7 @@ pub(super) async fn list(
         Some(id) => stored::integer(id.as_u64())? - 1,
         None => i64::MAX,
     };
-    let rows = sqlx::query(statements.list)
+    let rows = sqlx::query(LIST)
         .bind(tenant.as_str())
         .bind(newest)
         .bind(i64::from(limit))
@@ -150,18 +177,15 @@ pub(super) async fn list(
     rows.iter().map(rows::counted).collect()
 }
 
-pub(super) async fn replace(
-    tx: &mut SqliteConnection,
-    statements: &Statements,
-    link: &Link,
-) -> Result<bool, StoreError> {
-    let replaced = sqlx::query(statements.replace)
+pub(super) async fn replace(tx: &mut SqliteConnection, link: &Link) -> Result<bool, StoreError> {
+    let replaced = sqlx::query(REPLACE)
         .bind(link.target.as_str())
         .bind(link.lifetime.is_permanent())
         .bind(link.lifetime.expires_at_ms().map(stored::integer).transpose()?)
         .bind(stored::tags_json(&link.tags))
         .bind(stored::integer(link.updated_at_ms)?)
         .bind(stored::integer(link.revision)?)
+        .bind(stored::details_json(link))
         .bind(link.code.as_str())
         .bind(link.tenant.as_str())
         .bind(stored::integer(link.id.as_u64())?)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shortener::store::cql::{CqlLinkStore, STATEMENTS, WHILE_EXPANDED};
+use shortener::store::cql::{CONTRACT, CqlLinkStore, STATEMENTS};
 use wide::{Level, Serial, Statement};
 
 use super::engines::Keyspace;
@@ -150,6 +150,7 @@ async fn a_claim_that_arrives_late_finds_another_state_than_it_asks_for() {
             at,
             at,
             1_i64,
+            None::<&str>,
         );
         let answer = wide.conditional(statement("claim_code"), first).await.unwrap();
         assert!(!answer.applied, "over no row");
@@ -164,6 +165,7 @@ async fn a_claim_that_arrives_late_finds_another_state_than_it_asks_for() {
             at,
             at,
             1_i64,
+            None::<&str>,
             code.as_str(),
             id - 1,
         );
@@ -313,7 +315,7 @@ async fn an_engine_that_stalls_is_answered_for_and_works_when_it_is_back() {
 
 #[test]
 fn what_is_written_under_a_condition_is_never_written_without_one() {
-    for statement in STATEMENTS.iter().chain(WHILE_EXPANDED) {
+    for statement in STATEMENTS.iter().chain(CONTRACT) {
         let read = statement.cql.starts_with("SELECT");
         let list = statement.cql.contains("links_by_tenant");
         let conditional = statement.cql.contains(" IF ");

@@ -1,5 +1,8 @@
 //! Links: made, changed, listed, deleted.
 
+use shortener::link::{PasswordHash, Routing, Rule, Weighted};
+use shortener::visit::{Country, Device};
+
 use super::*;
 
 pub(super) async fn what_was_written_is_read_the_same_by_every_handle(fixture: Fixture) {
@@ -14,6 +17,11 @@ pub(super) async fn what_was_written_is_read_the_same_by_every_handle(fixture: F
         let made = Link {
             lifetime,
             tags,
+            details: if number == 2 {
+                every_detail()
+            } else {
+                Details::default()
+            },
             ..names.link(number, &format!("code-{number}"))
         };
         assert_eq!(fixture.store.create(&made, None).await.unwrap(), Created::Now);
@@ -356,4 +364,59 @@ pub(super) async fn the_largest_values_fit(fixture: Fixture) {
         .unwrap();
     let listed = store.list(&largest.tenant, None, 1).await.unwrap();
     assert_eq!((&listed[0].link, listed[0].clicks.count), (&largest, 1 << 40));
+}
+
+fn every_detail() -> Details {
+    let to = |path: &str| TargetUrl::from_store(format!("https://example.com/{path}"));
+    Details {
+        owner: Some(User::parse("ada").unwrap()),
+        title: Some("\u{1f680} \"spring\"".to_owned()),
+        notes: Some("line\nline".to_owned()),
+        archived: true,
+        active_from_ms: Some(NOW_MS),
+        fallback: Some(to("later")),
+        click_cap: Some(u64::MAX >> 1),
+        password: Some(PasswordHash(
+            "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA".to_owned(),
+        )),
+        routing: Routing {
+            rules: vec![Rule {
+                countries: vec![Country::parse("DE").unwrap()],
+                devices: vec![Device::Mobile],
+                to: to("de"),
+            }],
+            weighted: vec![Weighted {
+                weight: 3,
+                to: to("b"),
+            }],
+        },
+        edge_cache_s: Some(60),
+    }
+}
+
+pub(super) async fn details_change_with_their_link_and_go_with_it(fixture: Fixture) {
+    let (names, store) = (fixture.names, &fixture.store);
+    let made = names.link(1, "detailed");
+    let record = names.record("key", "body");
+    let first = Link {
+        details: every_detail(),
+        ..made.clone()
+    };
+    assert_eq!(store.create(&first, Some(&record)).await.unwrap(), Created::Now);
+    let answer = store.recall(&record.scope, NOW_MS).await.unwrap().unwrap();
+    assert_eq!(answer.link, first, "also in the answer to a repeat");
+    let changed = Link {
+        details: Details {
+            title: Some("other".to_owned()),
+            ..Details::default()
+        },
+        revision: 2,
+        ..made.clone()
+    };
+    assert!(store.replace(&changed).await.unwrap());
+    assert_eq!(store.resolve(&made.code).await.unwrap(), Some(changed));
+    assert!(store.delete(&made.tenant, &made.code).await.unwrap());
+    let next = names.link(2, "detailed");
+    assert_eq!(store.create(&next, None).await.unwrap(), Created::Now);
+    assert_eq!(store.resolve(&made.code).await.unwrap(), Some(next));
 }

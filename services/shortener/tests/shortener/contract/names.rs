@@ -55,6 +55,7 @@ impl Names {
             created_at_ms: NOW_MS,
             updated_at_ms: NOW_MS,
             revision: 1,
+            details: Details::default(),
         }
     }
 
