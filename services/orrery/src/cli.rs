@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::lab::LabFlags;
 use crate::roles::RoleName;
 
 const AFTER_HELP: &str = "\
@@ -77,6 +78,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: DlqAction,
     },
+    /// Run an experiment that shows what a pattern does by leaving it out
+    Lab(LabFlags),
     /// Show the effective settings and where each came from, secrets masked
     Config {
         /// Print the JSON Schema of the settings file instead

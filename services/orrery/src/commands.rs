@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod dlq;
 pub(crate) mod generate;
 pub(crate) mod key;
+pub(crate) mod lab;
 pub(crate) mod migrate;
 pub(crate) mod token;
 

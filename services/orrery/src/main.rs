@@ -38,12 +38,15 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Outcome {
     let command = cli.command.unwrap_or(Command::Up);
-    // These two say something about settings, so they must not need good ones.
+    // These say something about settings, or need none, so they must not need good ones.
     if let Command::Config { schema: true } = command {
         return commands::config::schema();
     }
     if let Command::Generate { into } = command {
         return commands::generate::generate(&into);
+    }
+    if let Command::Lab(flags) = &command {
+        return commands::lab::lab(flags);
     }
     let loaded = settings::load(&cli.global)?;
     match command {
@@ -60,6 +63,6 @@ fn run(cli: Cli) -> Outcome {
         }
         Command::Check => commands::check::check(&loaded.settings),
         Command::Migrate { contract } => commands::migrate::migrate(&loaded.settings, contract),
-        Command::Generate { .. } => unreachable!("handled before settings are read"),
+        Command::Generate { .. } | Command::Lab(_) => unreachable!("handled before settings are read"),
     }
 }

@@ -40,6 +40,12 @@ impl Latencies {
         self.histogram.len()
     }
 
+    /// How many took longer than this.
+    pub fn above(&self, latency: Duration) -> u64 {
+        let up_to = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.histogram.len() - self.histogram.count_between(0, up_to.min(LATENCY_US_MAX))
+    }
+
     /// The latency that the share `quantile` (0 to 1) did not exceed.
     pub fn quantile(&self, quantile: f64) -> Duration {
         Duration::from_micros(self.histogram.value_at_quantile(quantile))
@@ -78,5 +84,7 @@ mod tests {
         assert_eq!(latencies.count(), 1_001);
         assert_eq!(latencies.quantile(0.5).as_millis(), 501);
         assert!(latencies.longest() >= Duration::from_mins(10));
+        assert_eq!(latencies.above(Duration::from_millis(990)), 11);
+        assert_eq!(latencies.above(Duration::ZERO), 1_001);
     }
 }
