@@ -64,4 +64,12 @@ impl Api {
             .expect("the gateway answers");
         (answer.status, answer.header("location").map(str::to_owned))
     }
+
+    /// Where a link leads, without following it: this is no click.
+    pub(crate) async fn head(&self, code: &str) -> Option<String> {
+        let request = Request::head(format!("/{code}")).body(String::new());
+        let answer = self.http.send(request.expect("a request")).await;
+        let answer = answer.expect("the gateway answers");
+        answer.header("location").map(str::to_owned)
+    }
 }

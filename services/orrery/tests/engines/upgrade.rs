@@ -1,5 +1,5 @@
-//! Two versions side by side and one after the other, while columns are replaced by expand and contract: `links.permanent` and
-//! `tenant.display_name`. The older version is a commit of this repository, built by `cargo xtask previous`.
+//! Two versions side by side and one after the other, over a change that only adds: links have details, and clicks are visits, which
+//! go to a stream of their own. The older version is a commit of this repository, built by `cargo xtask previous`.
 
 mod side_by_side;
 
@@ -15,8 +15,6 @@ use crate::platform::binary;
 
 /// How long any condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What an older version answers a start on a contracted schema with.
-const REFUSED: &str = "start the newer program";
 
 /// The older version, or a skip.
 fn previous(test: &str) -> Option<PathBuf> {
@@ -31,8 +29,9 @@ fn previous(test: &str) -> Option<PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_one_folder_versions_take_turns_until_the_contract_ends_the_older_one() {
-    let Some(old) = previous("on_one_folder_versions_take_turns_until_the_contract_ends_the_older_one")
+async fn on_one_folder_versions_take_turns_and_neither_loses_a_link_a_detail_or_a_click() {
+    let Some(old) =
+        previous("on_one_folder_versions_take_turns_and_neither_loses_a_link_a_detail_or_a_click")
     else {
         return;
     };
@@ -40,50 +39,58 @@ async fn on_one_folder_versions_take_turns_until_the_contract_ends_the_older_one
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("data");
 
-    // Each finds what the one before left, and leaves a change and a link for the next.
-    turn(&old, &data, &[], ("one", true)).await;
-    turn(binary(), &data, &[("one", true)], ("two", true)).await;
-    // Back again, as whoever finds a fault in the new version would: it changes the old column alone.
-    turn(&old, &data, &[("one", false), ("two", true)], ("three", true)).await;
-    let all = [("one", true), ("two", false), ("three", true)];
-    turn(binary(), &data, &all, ("four", true)).await;
-    contract(&data, &[]).await;
-    let all = [("one", false), ("two", true), ("three", false), ("four", true)];
-    turn(binary(), &data, &all, ("five", false)).await;
-    // Twice is harmless.
-    contract(&data, &[]).await;
+    let (platform, api) = start(&old, &data).await;
+    make(&api, "one").await;
+    clicked(&api, "one", 3, 3).await;
+    stop(platform).await;
 
-    refused(&old, "up", &options(&data)).await;
+    let (platform, api) = start(binary(), &data).await;
+    clicked(&api, "one", 2, 5).await;
+    make(&api, "two").await;
+    let details = json!({ "title": "The second", "notes": "kept", "max_clicks": 1_000 });
+    change(&api, "two", &details).await;
+    clicked(&api, "two", 4, 4).await;
+    stop(platform).await;
+
+    // Back again, as whoever finds a fault in the new version would: it does not know of details, and leaves them alone. It counts
+    // only what it sees itself.
+    let (platform, api) = start(&old, &data).await;
+    change(&api, "two", &json!({ "url": "https://example.com/changed" })).await;
+    assert_eq!(api.follow("two").await.0, StatusCode::FOUND);
+    clicked(&api, "one", 1, 4).await;
+    stop(platform).await;
+
+    let (platform, api) = start(binary(), &data).await;
+    let two = clicked(&api, "two", 1, 6).await;
+    assert_eq!(two["url"], "https://example.com/changed", "{two}");
+    for (name, value) in details.as_object().expect("an object") {
+        assert_eq!(two[name], *value, "{two}");
+    }
+    clicked(&api, "one", 0, 6).await;
+    stop(platform).await;
 }
 
-fn options(data: &Path) -> Options {
-    Options {
+async fn start(program: &Path, data: &Path) -> (Platform, Api) {
+    let options = Options {
         data: Some(data.to_owned()),
         deadline: Duration::from_mins(1),
         ..Options::default()
-    }
-}
-
-/// One version starts, finds `links` permanent or not, makes each of them the other, makes one more, and stops.
-async fn turn(program: &Path, data: &Path, links: &[(&str, bool)], more: (&str, bool)) {
-    let mut platform = Platform::start(program, options(data)).await;
+    };
+    let platform = Platform::start(program, options).await;
     let token = platform
         .token("acme", "ada", &["links:read", "links:write"])
         .await;
     let api = Api::new(&platform.url(), &token);
-    for (alias, permanent) in links {
-        found(&api, alias, *permanent).await;
-        set(&api, alias, !permanent).await;
-        found(&api, alias, !permanent).await;
-    }
-    make(&api, more.0, more.1).await;
-    found(&api, more.0, more.1).await;
+    (platform, api)
+}
+
+async fn stop(mut platform: Platform) {
     assert!(platform.terminate().await.success(), "{}", platform.tail());
 }
 
 /// Makes a link.
-async fn make(api: &Api, alias: &str, permanent: bool) -> Value {
-    let link = json!({ "url": "https://example.com/", "alias": alias, "permanent": permanent });
+async fn make(api: &Api, alias: &str) -> Value {
+    let link = json!({ "url": "https://example.com/", "alias": alias });
     let (status, made) = api
         .send(Method::POST, "/v1/links", Some(&link), Some(alias))
         .await;
@@ -91,68 +98,40 @@ async fn make(api: &Api, alias: &str, permanent: bool) -> Value {
     made
 }
 
-/// Makes a link permanent, or temporary.
-async fn set(api: &Api, alias: &str, permanent: bool) {
-    let change = json!({ "permanent": permanent });
+async fn change(api: &Api, alias: &str, what: &Value) {
     let path = format!("/v1/links/{alias}");
-    let (status, changed) = api.send(Method::PATCH, &path, Some(&change), None).await;
-    assert_eq!(
-        (status, changed["permanent"].as_bool()),
-        (StatusCode::OK, Some(permanent)),
-        "{changed}"
-    );
+    let (status, changed) = api.send(Method::PATCH, &path, Some(what), None).await;
+    assert_eq!(status, StatusCode::OK, "{changed}");
 }
 
-/// A link is what it should be at once where the store is asked, and soon where caches answer.
-async fn found(api: &Api, alias: &str, permanent: bool) {
+async fn show(api: &Api, alias: &str) -> Value {
     let (status, link) = api
         .send(Method::GET, &format!("/v1/links/{alias}"), None, None)
         .await;
-    assert_eq!(
-        (status, link["permanent"].as_bool()),
-        (StatusCode::OK, Some(permanent)),
-        "{alias}: {link}"
-    );
-    let wanted = if permanent {
-        StatusCode::MOVED_PERMANENTLY
-    } else {
-        StatusCode::FOUND
-    };
-    eventually(&format!("{alias} answers {wanted}"), async || {
-        api.follow(alias).await.0 == wanted
-    })
-    .await;
+    assert_eq!(status, StatusCode::OK, "{alias}: {link}");
+    link
 }
 
-/// Contracts every store that `env` and the folder name.
-async fn contract(data: &Path, env: &[(String, String)]) {
-    let mut command = tokio::process::Command::new(binary());
-    command
-        .args(["migrate", "--contract", "--data"])
-        .arg(data)
-        .envs(env.iter().map(|(name, value)| (name, value)));
-    let output = command.output().await.expect("orrery starts");
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(output.status.success(), "{out}{err}");
-    assert_eq!(out.matches("older versions are refused").count(), 2, "{out}");
+/// Follows a link so often, and then it has been followed so often in all, as this version counts; answers what it is then.
+async fn clicked(api: &Api, alias: &str, times: u64, in_all: u64) -> Value {
+    for _ in 0..times {
+        assert_eq!(api.follow(alias).await.0, StatusCode::FOUND, "{alias}");
+    }
+    counted(api, alias, in_all).await
 }
 
-/// The older version does not start, and says what to do.
-async fn refused(old: &Path, what: &str, options: &Options) {
-    let mut refused = Platform::spawn(old, options.clone());
-    let status = refused.exited().await;
-    let said = refused.output();
-    assert!(!status.success() && said.contains(REFUSED), "{what}: {said}");
-}
-
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+async fn counted(api: &Api, alias: &str, in_all: u64) -> Value {
+    let mut link = Value::Null;
     let waited = tokio::time::timeout(PATIENCE, async {
-        while !is_so().await {
+        loop {
+            link = show(api, alias).await;
+            if link["clicks"].as_u64() >= Some(in_all) {
+                break;
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
-    assert!(waited.await.is_ok(), "{what}: not within {PATIENCE:?}");
+    assert!(waited.await.is_ok(), "{in_all} clicks: not within {PATIENCE:?}: {link}");
+    assert_eq!(link["clicks"], in_all, "no click counts twice: {link}");
+    link
 }
