@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod attempts;
 mod clicks;
 pub mod codes;
 mod config;
@@ -11,8 +12,10 @@ mod labs;
 pub mod link;
 mod metrics;
 mod operations;
+mod passwords;
 pub mod permutation;
 mod qr;
+pub mod statistics;
 pub mod store;
 pub mod visit;
 mod workers;

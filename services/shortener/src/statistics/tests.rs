@@ -1,0 +1,1 @@
+//! The fold against an exact reference.
