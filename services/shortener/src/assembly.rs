@@ -20,7 +20,7 @@ use crate::engines::{self, EngineError, Engines};
 use crate::http::{App, AppParts};
 use crate::key::{self, KeyError};
 use crate::metrics::Metrics;
-use crate::operations::{self, Links};
+use crate::operations::{self, ClickSlots, Links};
 use crate::workers::{ClickFlusher, CountClicks, GarbageCollector, WorkerWatch};
 
 /// Why the service did not start, or stopped.
@@ -138,7 +138,8 @@ async fn serve(
     let links = links(&role, settings, engines).await?;
     let metrics = Metrics::register(&role.telemetry);
     let clicks = Arc::new(ClickQueue::new(settings.clicks.queue_max, metrics.clone()));
-    let workers = Workers::start(&role, settings, engines, &clicks, &metrics);
+    let mut workers = Workers::start(&role, settings, engines, &clicks, &metrics);
+    workers.keep_slots(&engines.watch, &links.slots);
     let app = App::new(AppParts {
         links,
         clicks,
@@ -202,6 +203,11 @@ async fn links(role: &Role, settings: &Settings, engines: &Engines) -> Result<Li
         limits: settings.limits()?,
         own_hosts,
         in_flight: InFlight::new(settings.idempotency),
+        slots: Arc::new(ClickSlots::new(
+            Arc::clone(&engines.slots),
+            role.clock.clone(),
+            settings.click_slots.clone(),
+        )),
     })
 }
 
@@ -268,6 +274,13 @@ impl Workers {
             others,
             others_stop,
         }
+    }
+
+    /// They are given back once no redirect is answered any more.
+    fn keep_slots(&mut self, watch: &WorkerWatch, slots: &Arc<ClickSlots>) {
+        let keep = Arc::clone(slots).keep(self.others_stop.clone());
+        let kept = watch.spawn("slot keeper", &self.others_stop, keep);
+        self.others.push(("slot keeper", kept));
     }
 
     async fn stop(self) {

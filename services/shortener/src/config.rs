@@ -20,7 +20,7 @@ use wide::WideSettings;
 
 use crate::clicks::{EventBounds, VISIT_LANES};
 use crate::link::{OwnHosts, TAG_CHARS_MAX, TAGS_MAX, URL_BYTES_MAX};
-use crate::operations::Limits;
+use crate::operations::{Limits, SlotSettings};
 
 /// The platform's promise: an acknowledged change is followed everywhere after this.
 const STALE_MS_MAX: u64 = 1_000;
@@ -81,6 +81,8 @@ pub struct Settings {
     pub consumer: ConsumerSettings,
     /// The lease on the worker number that ids carry.
     pub lease: LeaseSettings,
+    /// How slots of links with a click cap are shared.
+    pub click_slots: SlotSettings,
     /// How often expired records are looked for, in milliseconds.
     pub garbage_interval_ms: u64,
     /// The SQLite files.
@@ -160,6 +162,7 @@ impl Default for Settings {
             streams: StreamSettings::default(),
             consumer: ConsumerSettings::default(),
             lease: LeaseSettings::default(),
+            click_slots: SlotSettings::default(),
             garbage_interval_ms: 60_000,
             sqlite: SqliteSettings::default(),
             cql: WideSettings::default(),

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::assembly::{RunError, ended};
 use crate::config::Settings;
 use crate::store::LinkStore;
+use crate::store::slots::SlotStore;
 use crate::workers::{ClickSpool, WorkerWatch};
 use connection::Connection;
 pub(crate) use connection::EngineError;
@@ -39,10 +40,17 @@ pub(crate) struct Opened<P: ?Sized> {
     pub(crate) connection: Arc<dyn Connection>,
 }
 
+/// The ports to one store, each of its own part of it.
+pub(crate) struct Stores {
+    pub(crate) links: Arc<dyn LinkStore>,
+    pub(crate) slots: Arc<dyn SlotStore>,
+}
+
 /// All that the service stands on, opened.
 pub(crate) struct Engines {
     clock: SharedClock,
     pub(crate) store: Arc<dyn LinkStore>,
+    pub(crate) slots: Arc<dyn SlotStore>,
     pub(crate) log: Arc<dyn StreamLog>,
     /// Only where other processes may serve the same links.
     pub(crate) shared_cache: Option<Arc<dyn SharedCache>>,
@@ -70,14 +78,14 @@ impl Engines {
             telemetry: &role.telemetry,
             clock: &role.clock,
         };
-        let store = opener.store().await?;
+        let stores = opener.stores().await?;
         let log = opener.log().await?;
         let leases = opener.leases().await?;
         let shared_cache = opener.shared_cache()?;
         let spool = opener.spool().await?;
 
         let mut connections = vec![
-            Named::required("store", store.connection),
+            Named::required("store", stores.connection),
             Named::optional_if_remote("streams", log.connection),
             Named::optional_if_remote("leases", leases.connection),
         ];
@@ -105,7 +113,8 @@ impl Engines {
         let lease_kept = watch.spawn("lease keeper", &lease_over, keep);
         Ok(Self {
             clock: role.clock.clone(),
-            store: store.port,
+            store: Arc::clone(&stores.port.links),
+            slots: Arc::clone(&stores.port.slots),
             log: log.port,
             shared_cache,
             spool,

@@ -19,7 +19,7 @@ pub async fn migrate(
         telemetry,
         clock,
     };
-    opener.store().await?.connection.close().await;
+    opener.stores().await?.connection.close().await;
     opener.log().await?.connection.close().await;
     opener.leases().await?.connection.close().await;
     if let Some(spool) = opener.spool().await? {

@@ -1,5 +1,6 @@
 //! The use cases: the rules, no I/O of their own. A handler calls one of them; each works through the ports.
 
+mod click_slots;
 mod create_link;
 mod delete_link;
 mod destination;
@@ -10,6 +11,8 @@ mod late_commits;
 mod list_links;
 mod update_link;
 
+pub(crate) use click_slots::ClickSlots;
+pub use click_slots::SlotSettings;
 pub(crate) use create_link::{CreateLink, Creator};
 pub(crate) use destination::{Destination, codec};
 pub(crate) use list_links::ListedLinks;
@@ -64,6 +67,8 @@ pub struct Links {
     pub own_hosts: OwnHosts,
     /// Requests with an idempotency key that are being worked on.
     pub in_flight: InFlight<RecordScope, Link>,
+    /// Slots of links with a cap.
+    pub slots: Arc<ClickSlots>,
 }
 
 /// A write of a link of which other processes must hear.

@@ -12,12 +12,11 @@ use streams::{NatsStreamLog, SqliteStreamLog, StreamLog, StreamSettings};
 use telemetry::Telemetry;
 use wide::Wide;
 
-use super::{Opened, Opener};
+use super::{Opened, Opener, Stores};
 use crate::assembly::RunError;
 use crate::config::{SettingError, Settings};
-use crate::store::LinkStore;
-use crate::store::cql::CqlLinkStore;
-use crate::store::sqlite::SqliteLinkStore;
+use crate::store::cql::{CqlLinkStore, CqlSlots};
+use crate::store::sqlite::{SqliteLinkStore, SqliteSlots};
 
 /// What a URL's scheme stands for.
 fn scheme(url: &str) -> &str {
@@ -86,15 +85,19 @@ pub(crate) fn check_urls(settings: &Settings) -> Result<(), SettingError> {
 }
 
 impl Opener<'_> {
-    pub(crate) async fn store(&self) -> Result<Opened<dyn LinkStore>, RunError> {
+    pub(crate) async fn stores(&self) -> Result<Opened<Stores>, RunError> {
         const SETTING: &str = "database_url";
         let url = &self.settings.database_url;
         match scheme(url) {
             "sqlite" => {
                 let file = self.file(SETTING, url).await?;
                 let store = SqliteLinkStore::open(file.clone()).await;
+                let store = store.map_err(|error| RunError::engine(SETTING, &error))?;
                 Ok(Opened {
-                    port: Arc::new(store.map_err(|error| RunError::engine(SETTING, &error))?),
+                    port: Arc::new(Stores {
+                        links: Arc::new(store),
+                        slots: Arc::new(SqliteSlots::new(file.clone())),
+                    }),
                     connection: Arc::new(file),
                 })
             }
@@ -104,7 +107,10 @@ impl Opener<'_> {
                 let store = store.map_err(|error| RunError::engine(SETTING, &error))?;
                 let event_ids_keep_ms = self.settings.clicks.event_ids_keep_ms;
                 Ok(Opened {
-                    port: Arc::new(store.keeping_event_ids(event_ids_keep_ms)),
+                    port: Arc::new(Stores {
+                        links: Arc::new(store.keeping_event_ids(event_ids_keep_ms)),
+                        slots: Arc::new(CqlSlots::new(wide.clone())),
+                    }),
                     connection: Arc::new(wide),
                 })
             }

@@ -12,6 +12,7 @@ use identity::Tenant;
 use ids::Id;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use server::Drain;
 
 use super::{Destination, Links};
 use crate::error::LinkError;
@@ -230,21 +231,16 @@ impl ClickSlots {
         }
     }
 
-    /// Gives back what nobody took for a while, until `stop` is done.
-    pub(crate) async fn give_back_idle(&self, stop: impl Future<Output = ()>) {
-        let mut stop = std::pin::pin!(stop);
+    /// Gives back what nobody took for a while until `stop` begins, then all. No request may be under way any more by then.
+    pub(crate) async fn keep(self: Arc<Self>, stop: Drain) {
         let interval = Duration::from_millis(self.settings.idle_ms.max(10));
         loop {
             tokio::select! {
-                () = &mut stop => return,
+                () = stop.begun() => break,
                 () = tokio::time::sleep(interval) => {}
             }
             self.give_back(|held| !std::mem::take(&mut held.is_wanted)).await;
         }
-    }
-
-    /// Gives all of them back, within the time there is for it. No request may be under way any more.
-    pub async fn drain(&self) {
         let limit = Duration::from_millis(self.settings.drain_ms);
         if tokio::time::timeout(limit, self.give_back(|_| true))
             .await

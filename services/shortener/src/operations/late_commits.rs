@@ -12,11 +12,12 @@ use ids::Id;
 use leases::{Grant, LeaseError, LeaseSettings, LeaseStore, WorkerLease};
 use telemetry::{Telemetry, TelemetrySettings};
 
-use super::{CreateLink, Creator, LinkChange, Links};
+use super::{ClickSlots, CreateLink, Creator, LinkChange, Links, SlotSettings};
 use crate::codes::CodeAllocator;
 use crate::error::LinkError;
 use crate::link::{Clicks, Code, CountedLink, Link, OwnHosts};
 use crate::permutation::CodeKey;
+use crate::store::slots::{CappedLink, HeldSlots, SlotLease, SlotStore};
 use crate::store::{ClickBatch, Created, LinkStore, NewRecord, Record, RecordScope, StoreError};
 
 const NOW_MS: u64 = 1_795_305_600_000;
@@ -145,6 +146,30 @@ impl LeaseStore for OneSlot {
     }
 }
 
+/// No link has a cap.
+struct NoSlots;
+
+#[async_trait]
+impl SlotStore for NoSlots {
+    async fn hold_slots(
+        &self,
+        _: &CappedLink,
+        _: SlotLease,
+        _: u64,
+        _: u64,
+    ) -> Result<HeldSlots, StoreError> {
+        unimplemented!()
+    }
+
+    async fn end_lease(&self, _: &Tenant, _: Id, _: SlotLease, _: u64) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+
+    async fn forget_slots(&self, _: &Tenant, _: Id) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+}
+
 async fn links(store: &Arc<LateStore>) -> Links {
     let clock = ManualClock::at(NOW_MS);
     let telemetry =
@@ -162,12 +187,17 @@ async fn links(store: &Arc<LateStore>) -> Links {
         ),
         codes: CodeAllocator::new(store, &CodeKey::generate(), 1),
         ids: lease.await.expect("a slot").ids(),
-        clock,
+        clock: clock.clone(),
         limits: crate::Settings::default()
             .limits()
             .expect("the defaults are good"),
         own_hosts: OwnHosts::new(),
         in_flight: InFlight::new(IdempotencySettings::default()),
+        slots: Arc::new(ClickSlots::new(
+            Arc::new(NoSlots),
+            clock,
+            SlotSettings::default(),
+        )),
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use clock::SystemClock;
-use shortener::store::cql::{self, CqlLinkStore};
-use shortener::store::sqlite::SqliteLinkStore;
+use shortener::store::cql::{self, CqlLinkStore, CqlSlots};
+use shortener::store::slots::SlotStore;
+use shortener::store::sqlite::{SqliteLinkStore, SqliteSlots};
 use sql::{Sqlite, SqliteSettings};
 use telemetry::{Telemetry, TelemetrySettings};
 use tempfile::TempDir;
@@ -23,6 +24,8 @@ use crate::harness::Blocked;
 pub(crate) trait Engine: Send + Sync {
     /// Opens the data, as another process would.
     async fn open(&self) -> Arc<dyn LinkStore>;
+    /// Opens the slots of the same data, as another process would.
+    async fn slots(&self) -> Arc<dyn SlotStore>;
     /// Takes the engine away until the cut is healed.
     async fn lost(&self) -> Cut;
     /// What collecting garbage answers, call by call, given the rows that are there to be forgotten.
@@ -67,6 +70,11 @@ impl Fixture {
         self.engine.open().await
     }
 
+    /// The slots of the same data, as another process would see them.
+    pub(super) async fn slots(&self) -> Arc<dyn SlotStore> {
+        self.engine.slots().await
+    }
+
     /// Takes the engine away until the guard is released.
     pub(super) async fn lost(&self) -> Cut {
         self.engine.lost().await
@@ -81,9 +89,8 @@ pub(super) fn telemetry() -> Telemetry {
 /// A file.
 struct File(TempDir);
 
-#[async_trait]
-impl Engine for File {
-    async fn open(&self) -> Arc<dyn LinkStore> {
+impl File {
+    async fn connect(&self) -> Sqlite {
         let settings = SqliteSettings {
             write_deadline_ms: 1_000,
             busy_timeout_ms: 50,
@@ -91,7 +98,18 @@ impl Engine for File {
         };
         let path = self.0.path().join("shortener.db");
         let file = Sqlite::open(path, settings, telemetry(), SystemClock::shared()).await;
-        Arc::new(SqliteLinkStore::open(file.unwrap()).await.unwrap())
+        file.unwrap()
+    }
+}
+
+#[async_trait]
+impl Engine for File {
+    async fn open(&self) -> Arc<dyn LinkStore> {
+        Arc::new(SqliteLinkStore::open(self.connect().await).await.unwrap())
+    }
+
+    async fn slots(&self) -> Arc<dyn SlotStore> {
+        Arc::new(SqliteSlots::new(self.connect().await))
     }
 
     async fn lost(&self) -> Cut {
@@ -159,6 +177,10 @@ impl Engine for Keyspace {
     async fn open(&self) -> Arc<dyn LinkStore> {
         let store = CqlLinkStore::open(self.connect().await).await.unwrap();
         Arc::new(store.in_code_space(&self.names.space()))
+    }
+
+    async fn slots(&self) -> Arc<dyn SlotStore> {
+        Arc::new(CqlSlots::new(self.connect().await))
     }
 
     async fn lost(&self) -> Cut {
