@@ -4,6 +4,7 @@ pub(crate) mod cursor;
 mod documented;
 mod links;
 mod moment;
+mod qr;
 mod redirect;
 mod wire;
 
@@ -75,6 +76,7 @@ fn documented_routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(documented::Document::openapi())
         .routes(routes!(links::create, links::list))
         .routes(routes!(links::show, links::update, links::delete))
+        .routes(routes!(qr::show))
         .routes(routes!(redirect::follow))
 }
 

@@ -2,15 +2,23 @@
 
 mod code;
 mod details;
+mod rules;
+mod domains;
+mod known_bad;
 mod tags;
 mod target;
+mod utm;
 
 pub use code::{
     Alias, AliasError, CODE_BYTES_MAX, CODE_BYTES_MIN, Code, GENERATED_BYTES, GENERATED_CODES, RESERVED_WORDS,
 };
+pub use domains::{DOMAINS_MAX, Domain, DomainLists, DomainRefusal, NotADomain};
+pub use known_bad::{Found, KnownBad};
 pub use details::{Details, PasswordHash, Routing, Rule, Weighted};
+pub use rules::{Conflict, conflicts};
 pub use tags::{TAG_CHARS_MAX, TAGS_MAX, Tags, TagsError};
 pub use target::{OwnHosts, TargetError, TargetUrl, URL_BYTES_MAX};
+pub use utm::Utm;
 
 use identity::Tenant;
 use ids::Id;

@@ -1,6 +1,7 @@
 //! The port to whatever keeps the links. Semantics only; `tests/shortener/contract.rs` is the suite that every engine passes.
 
 pub mod cql;
+pub mod domain_rules;
 pub mod slots;
 pub mod sqlite;
 pub mod statistics;

@@ -29,6 +29,8 @@ mod links;
 mod openapi;
 #[path = "shortener/pages.rs"]
 mod pages;
+#[path = "shortener/qr.rs"]
+mod qr;
 #[path = "shortener/redirects.rs"]
 mod redirects;
 #[path = "shortener/tenants.rs"]

@@ -191,6 +191,12 @@ impl TargetUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The host as the URL has it: a name in lower case (international ones as punycode), or an address, an IPv6 one in brackets.
+    pub fn host(&self) -> &str {
+        let after = self.0.split_once("://").map_or("", |(_, after)| after);
+        super::known_bad::host_of(after.split('/').next().unwrap_or_default())
+    }
 }
 
 #[cfg(test)]

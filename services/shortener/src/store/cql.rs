@@ -22,11 +22,13 @@ mod call;
 mod clicks;
 mod codes;
 mod contract;
+mod domain_rules;
 mod links;
 mod listing;
 mod plans;
 mod rows;
 mod slots;
+mod statistics;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -41,7 +43,9 @@ use self::call::Call;
 use super::{ClickBatch, Created, LinkStore, NewRecord, Record, RecordScope, StoreError};
 use crate::link::{Code, CountedLink, Link};
 
+pub use domain_rules::CqlDomainRules;
 pub use slots::CqlSlots;
+pub use statistics::CqlStatistics;
 
 /// The schema, step by step.
 pub const MIGRATIONS: &[Migration] = &[
@@ -60,6 +64,21 @@ pub const MIGRATIONS: &[Migration] = &[
         4,
         "details",
         include_str!("../../migrations/cql/0004_details.cql"),
+    ),
+    Migration::expand(
+        5,
+        "statistics",
+        include_str!("../../migrations/cql/0005_statistics.cql"),
+    ),
+    Migration::expand(
+        6,
+        "click_slots",
+        include_str!("../../migrations/cql/0006_click_slots.cql"),
+    ),
+    Migration::expand(
+        7,
+        "domain_rules",
+        include_str!("../../migrations/cql/0007_domain_rules.cql"),
     ),
 ];
 
@@ -92,6 +111,14 @@ pub const STATEMENTS: &[&Statement] = &[
     &codes::LEASE,
     &codes::FINGERPRINT,
     &codes::PIN,
+    &statistics::HEAD,
+    &statistics::PUT_HEAD,
+    &statistics::PAGE,
+    &statistics::PUT_PAGE,
+    &statistics::RANGE_OF_PAGES,
+    &statistics::FORGET,
+    &statistics::VISITOR_KEY,
+    &statistics::MAKE_VISITOR_KEY,
 ];
 
 /// What is sent to bring an older keyspace to this schema.

@@ -2,9 +2,11 @@
 
 mod clicks;
 mod codes;
+mod domain_rules;
 mod links;
 mod rows;
 mod slots;
+mod statistics;
 
 use std::ops::Range;
 
@@ -16,7 +18,9 @@ use sql::{Migration, SqlError, Sqlite, scoped};
 use super::{ClickBatch, Created, LinkStore, NewRecord, Record, RecordScope, StoreError};
 use crate::link::{Code, CountedLink, Link};
 
+pub use domain_rules::SqliteDomainRules;
 pub use slots::SqliteSlots;
+pub use statistics::SqliteStatistics;
 
 /// The schema, step by step.
 pub const MIGRATIONS: &[Migration] = &[
@@ -35,6 +39,21 @@ pub const MIGRATIONS: &[Migration] = &[
         4,
         "details",
         include_str!("../../migrations/sqlite/0004_details.sql"),
+    ),
+    Migration::expand(
+        5,
+        "statistics",
+        include_str!("../../migrations/sqlite/0005_statistics.sql"),
+    ),
+    Migration::expand(
+        6,
+        "click_slots",
+        include_str!("../../migrations/sqlite/0006_click_slots.sql"),
+    ),
+    Migration::expand(
+        7,
+        "domain_rules",
+        include_str!("../../migrations/sqlite/0007_domain_rules.sql"),
     ),
 ];
 

@@ -25,6 +25,7 @@ fn it_is_openapi_3_1_and_lists_every_operation() {
         "delete /v1/links/{code} delete_link",
         "get /v1/links list_links",
         "get /v1/links/{code} show_link",
+        "get /v1/links/{code}/qr show_link_qr",
         "get /{code} follow_link",
         "head /{code} probe_link",
         "patch /v1/links/{code} update_link",
