@@ -25,7 +25,9 @@ pub use report::{LastHour, Point, Report};
 pub use seen::Seen;
 pub use tally::Tally;
 pub use top_links::{TopLink, TopLinks};
-pub use windows::{DAY_MS, Granularity, MINUTE_MS, RANGE_DAYS_MAX, Range, RangeError, SERIES_POINTS_MAX, day_of, recent_days};
+pub use windows::{
+    DAY_MS, Granularity, MINUTE_MS, RANGE_DAYS_MAX, Range, RangeError, SERIES_POINTS_MAX, day_of, recent_days,
+};
 
 #[cfg(test)]
 mod tests;
