@@ -303,3 +303,7 @@ fn nothing_taken(error: StoreError) -> LinkError {
         other => other,
     })
 }
+
+#[cfg(test)]
+#[path = "click_slots/tests.rs"]
+mod tests;

@@ -85,7 +85,7 @@ pub enum HeldSlots {
 
 /// How many slots of one link are taken, and by whom. Pure: what an engine does is to change it in one atomic step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     /// Slots of leases that have ended.
     past: u64,
     /// The limit of each lease, the one last changed at the end.
@@ -93,7 +93,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn hold(&mut self, lease: SlotLease, used: u64, cap: u64, block_max: u64) -> HeldSlots {
+    pub(crate) fn hold(&mut self, lease: SlotLease, used: u64, cap: u64, block_max: u64) -> HeldSlots {
         let known = self.take_out(lease);
         if known.is_none() && used > 0 {
             return HeldSlots::Ended;
@@ -113,13 +113,14 @@ impl Ledger {
         HeldSlots::Until(limit)
     }
 
-    pub(super) fn end(&mut self, lease: SlotLease, used: u64) {
+    pub(crate) fn end(&mut self, lease: SlotLease, used: u64) {
         if let Some(limit) = self.take_out(lease) {
             self.past = self.past.saturating_add(used.min(limit));
         }
     }
 
-    fn taken(&self) -> u64 {
+    /// How many slots nobody else can have.
+    pub(crate) fn taken(&self) -> u64 {
         let held = self.leases.iter().map(|(_, limit)| *limit);
         held.fold(self.past, u64::saturating_add)
     }
