@@ -1,6 +1,8 @@
 //! The port to whatever keeps the statistics: pages, the heads of lanes, and the keys of visitors' pseudonyms. What a page says is
 //! none of its business. `tests/shortener/contract/statistics.rs` is the suite that every engine passes.
 
+pub(super) mod stored;
+
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;

@@ -16,6 +16,8 @@ mod names;
 mod plans;
 #[path = "contract/records.rs"]
 mod records;
+#[path = "contract/statistics.rs"]
+mod statistics;
 
 use std::time::Duration;
 
@@ -78,6 +80,17 @@ macro_rules! all_cases {
                 an_event_counts_once_however_often_it_comes,
                 an_event_that_two_consumers_count_at_once_counts_once,
                 garbage_is_collected_in_steps_and_nothing_else,
+            }
+            statistics {
+                pages_are_read_as_they_were_put_by_every_handle,
+                of_two_versions_the_later_one_stands_whatever_comes_last,
+                the_head_of_a_partition_is_that_of_its_latest_generation,
+                writers_that_race_leave_the_latest_version_of_each_page,
+                a_deleted_links_pages_are_gone_and_do_not_come_back,
+                everybody_gets_the_same_key_of_a_day,
+                pages_of_old_days_are_collected_and_those_for_all_time_stay,
+                the_largest_pages_fit,
+                statistics_say_so_while_the_engine_is_lost_and_go_on_when_it_is_back,
             }
         } }
     };

@@ -5,7 +5,7 @@ use wide::{Level, Serial, SerializeValue, Statement};
 
 use super::call::{Call, Pauses, contended};
 use super::rows::{self, Held, LinkRow};
-use super::{Created, StoreError, clicks, listing};
+use super::{Created, StoreError, clicks, listing, statistics};
 use crate::link::{Code, Link};
 use crate::store::stored::{details_json, integer, tags_json};
 
@@ -211,6 +211,7 @@ pub(super) async fn delete(call: &Call<'_>, tenant: &Tenant, code: &Code) -> Res
             // What is left behind now is garbage that nobody sees.
             listing::leave(call, tenant, id).await;
             clicks::forget(call, tenant, id).await;
+            statistics::forget(call, tenant, id).await;
             return Ok(true);
         }
         if !call.pause(&mut pauses).await {

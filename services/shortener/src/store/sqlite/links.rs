@@ -209,6 +209,7 @@ pub(super) async fn delete(
     for statement in [
         "DELETE FROM links_by_tenant WHERE tenant = ? AND id = ?",
         "DELETE FROM link_clicks WHERE tenant = ? AND link_id = ?",
+        "DELETE FROM statistics_pages WHERE tenant = ? AND link_id = ?",
     ] {
         sqlx::query(statement)
             .bind(tenant.as_str())

@@ -18,6 +18,11 @@ impl Names {
         Self(rand::random())
     }
 
+    /// A number that no other case has.
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+
     fn mark(self) -> String {
         format!("{:08x}", self.0)
     }
