@@ -16,9 +16,12 @@ mod names;
 mod plans;
 #[path = "contract/records.rs"]
 mod records;
+#[path = "contract/slots.rs"]
+mod slots;
 #[path = "contract/statistics.rs"]
 mod statistics;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use idempotency::{Fingerprint, IdempotencyKey};
@@ -80,6 +83,16 @@ macro_rules! all_cases {
                 an_event_counts_once_however_often_it_comes,
                 an_event_that_two_consumers_count_at_once_counts_once,
                 garbage_is_collected_in_steps_and_nothing_else,
+            }
+            slots {
+                racing_leases_use_each_slot_once_and_all_of_them,
+                a_repeated_call_is_answered_the_same_and_takes_nothing_more,
+                what_is_given_back_is_free_once,
+                a_cap_that_is_raised_or_lowered_holds_from_the_next_call_on,
+                links_and_tenants_share_no_slots_and_a_deleted_link_has_none,
+                the_largest_cap_fits,
+                without_its_engine_no_slot_is_granted_and_then_as_before,
+                calls_that_are_dropped_cost_at_most_what_they_asked_for,
             }
             statistics {
                 pages_are_read_as_they_were_put_by_every_handle,

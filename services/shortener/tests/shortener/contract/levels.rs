@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use shortener::store::cql::{CqlLinkStore, STATEMENTS};
+use shortener::store::cql::{CqlLinkStore, CqlSlots, STATEMENTS};
 use testkit::cql_wire;
 use testkit::engines::{self, Kind};
 use wide::{Level, Serial, Statement};
@@ -21,12 +21,13 @@ async fn every_statement_is_sent_with_the_levels_it_declares() {
     let (address, requests) = cql_wire::record(engine).await;
     let wide = connect(address, engine, 5_000).await;
     let name = wide.keyspace().to_owned();
-    let store = CqlLinkStore::open(wide).await.unwrap();
+    let store = CqlLinkStore::open(wide.clone()).await.unwrap();
     let store = store.in_code_space(&keyspace.names.space());
 
     let declared = declared(&name);
     let mut sent = HashSet::new();
     one_after_another(&store, keyspace.names).await;
+    slots::take_some_and_forget(&CqlSlots::new(wide), keyspace.names).await;
     // Who meets whom is up to the scheduler: the rounds go on until everything was met.
     for round in 1..=20 {
         at_once(&store, keyspace.names, round).await;

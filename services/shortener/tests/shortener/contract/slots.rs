@@ -170,3 +170,10 @@ pub(super) async fn calls_that_are_dropped_cost_at_most_what_they_asked_for(fixt
     assert!((1_000 - 40 * 5..=1_000).contains(&left), "{left}");
     assert_eq!(rest(&*store, &link).await, 0);
 }
+
+/// Sends each statement once.
+pub(super) async fn take_some_and_forget(store: &dyn SlotStore, names: Names) {
+    let link = capped(names, 1, 10);
+    assert_eq!(rest(store, &link).await, 10);
+    settled(|| store.forget_slots(&link.tenant, link.link_id)).await;
+}
