@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use clock::SystemClock;
-use shortener::store::cql::{self, CqlLinkStore, CqlSlots};
+use shortener::store::cql::{self, CqlLinkStore, CqlSlots, CqlStatistics};
 use shortener::store::slots::SlotStore;
-use shortener::store::sqlite::{SqliteLinkStore, SqliteSlots};
+use shortener::store::sqlite::{SqliteLinkStore, SqliteSlots, SqliteStatistics};
+use shortener::store::statistics::StatisticsStore;
 use sql::{Sqlite, SqliteSettings};
 use telemetry::{Telemetry, TelemetrySettings};
 use tempfile::TempDir;
@@ -26,6 +27,8 @@ pub(crate) trait Engine: Send + Sync {
     async fn open(&self) -> Arc<dyn LinkStore>;
     /// Opens the slots of the same data, as another process would.
     async fn slots(&self) -> Arc<dyn SlotStore>;
+    /// Opens the statistics of the same data, as another process would.
+    async fn statistics(&self) -> Arc<dyn StatisticsStore>;
     /// Takes the engine away until the cut is healed.
     async fn lost(&self) -> Cut;
     /// What collecting garbage answers, call by call, given the rows that are there to be forgotten.
@@ -75,6 +78,11 @@ impl Fixture {
         self.engine.slots().await
     }
 
+    /// The statistics of the same data, as another process would see them.
+    pub(super) async fn statistics(&self) -> Arc<dyn StatisticsStore> {
+        self.engine.statistics().await
+    }
+
     /// Takes the engine away until the guard is released.
     pub(super) async fn lost(&self) -> Cut {
         self.engine.lost().await
@@ -110,6 +118,10 @@ impl Engine for File {
 
     async fn slots(&self) -> Arc<dyn SlotStore> {
         Arc::new(SqliteSlots::new(self.connect().await))
+    }
+
+    async fn statistics(&self) -> Arc<dyn StatisticsStore> {
+        Arc::new(SqliteStatistics::new(self.connect().await))
     }
 
     async fn lost(&self) -> Cut {
@@ -181,6 +193,11 @@ impl Engine for Keyspace {
 
     async fn slots(&self) -> Arc<dyn SlotStore> {
         Arc::new(CqlSlots::new(self.connect().await))
+    }
+
+    async fn statistics(&self) -> Arc<dyn StatisticsStore> {
+        let statistics = CqlStatistics::new(self.connect().await, 0);
+        Arc::new(statistics.in_space(&self.names.space()))
     }
 
     async fn lost(&self) -> Cut {
