@@ -17,6 +17,7 @@ use server::Role;
 use crate::config::{Origin, PerUpstream, SettingError, Settings};
 use crate::headers::cookies::Cookies;
 use crate::metrics::Metrics;
+use crate::pages::docs::{self, Document, Documented};
 use crate::rate_limit::TenantLimits;
 use crate::routes::{ROUTES, Upstream};
 use crate::{pages, proxy, sign_in};
@@ -37,10 +38,15 @@ pub(crate) struct Gateway {
     pub(crate) probe: Duration,
     pub(crate) sign_in_s: u64,
     pub(crate) token_command: String,
+    pub(crate) documents: Vec<Documented>,
 }
 
 impl Gateway {
-    pub(crate) async fn new(role: &Role, settings: &Settings) -> Result<Self, SettingError> {
+    pub(crate) async fn new(
+        role: &Role,
+        settings: &Settings,
+        documents: Vec<Document>,
+    ) -> Result<Self, SettingError> {
         let public = Origin::parse("public_url", &settings.public_url)?;
         let upstreams = PerUpstream::apis(&settings.upstreams)?;
         let clock = role.clock.clone();
@@ -64,6 +70,7 @@ impl Gateway {
             probe: Duration::from_millis(settings.start_page_probe_ms),
             sign_in_s: settings.sign_in_ms / 1_000,
             token_command: settings.token_command.clone(),
+            documents: documents.into_iter().map(Documented::of).collect(),
             clock,
             client,
             public,
@@ -76,6 +83,9 @@ impl Gateway {
 pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     let mut router = Router::new()
         .route("/", get(pages::start::show))
+        .route("/docs", get(docs::index))
+        .route("/docs/{role}", get(docs::show))
+        .route("/docs/{role}/openapi.json", get(docs::json))
         .route("/favicon.ico", get(no_icon))
         .route("/robots.txt", get(robots))
         .route(sign_in::LOGIN, get(sign_in::login))

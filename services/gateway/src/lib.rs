@@ -14,6 +14,7 @@ mod routes;
 mod sign_in;
 
 pub use config::{AdminPorts, SettingError, Settings, Upstreams};
+pub use pages::docs::Document;
 
 use std::sync::Arc;
 
@@ -54,9 +55,13 @@ pub fn check(settings: &Settings) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Serves the gateway until the role is drained.
-pub async fn run(mut role: Role, settings: Settings) -> Result<(), RunError> {
-    let gateway = gateway::Gateway::new(&role, &settings).await?;
+/// Serves the gateway until the role is drained. `documents` are what `/docs` shows.
+pub async fn run(
+    mut role: Role,
+    settings: Settings,
+    documents: Vec<Document>,
+) -> Result<(), RunError> {
+    let gateway = gateway::Gateway::new(&role, &settings, documents).await?;
     role.settings.body_bytes_max = settings.body_bytes_max;
     // Nothing is required: what the gateway can do by itself it can do as long as it lives (see the README).
     let readiness = gateway.limits.watched_by(Readiness::new(role.clock.clone()));

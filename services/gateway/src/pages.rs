@@ -1,3 +1,4 @@
 //! The gateway's own pages.
 
+pub(crate) mod docs;
 pub(crate) mod start;

@@ -79,6 +79,7 @@ pub(crate) const NEVER_CODES: &[&str] = &[
     "livez",
     "readyz",
     "debug",
+    "docs",
     "ui",
     "v1",
     "oauth2",

@@ -113,9 +113,22 @@ fn runtime(
         .build()
 }
 
+/// What the gateway shows of every role's API. Here they meet: no service knows another.
+fn documents() -> Result<Vec<gateway::Document>, String> {
+    let all = [
+        ("issuer", issuer::openapi().to_pretty_json()),
+        ("shortener", shortener::openapi().to_pretty_json()),
+    ];
+    let documents = all.into_iter().map(|(role, json)| {
+        let json = json.map_err(|error| format!("the API document of {role}: {error}"))?;
+        Ok(gateway::Document { role, json })
+    });
+    documents.collect()
+}
+
 async fn serve(name: RoleName, role: Role, settings: &Settings) -> Result<(), String> {
     match name {
-        RoleName::Gateway => gateway::run(role, settings.gateway.clone())
+        RoleName::Gateway => gateway::run(role, settings.gateway.clone(), documents()?)
             .await
             .map_err(|e| e.to_string()),
         RoleName::Issuer => issuer::run(role, settings.issuer.clone())

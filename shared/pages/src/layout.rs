@@ -12,6 +12,8 @@ pub enum Place {
     Start,
     /// The shortener's pages.
     Links,
+    /// The documents of every API.
+    Docs,
     /// The sign-in page: no entry, and no invitation to sign in.
     SignIn,
 }
@@ -74,6 +76,7 @@ fn header(page: &Page<'_>, logo: &str) -> Markup {
                     ul {
                         li { (entry("/", "Start", page.place == Place::Start)) }
                         li { (entry("/ui/shortener", "Links", page.place == Place::Links)) }
+                        li { (entry("/docs", "API", page.place == Place::Docs)) }
                     }
                 }
                 div.who { (who(page)) }

@@ -77,7 +77,7 @@ async fn health(gateway: &Gateway, upstream: Upstream) -> Health {
 }
 
 /// A session that has ended, or cannot be checked now, is shown as none.
-async fn who(gateway: &Gateway, headers: &HeaderMap) -> Option<Principal> {
+pub(super) async fn who(gateway: &Gateway, headers: &HeaderMap) -> Option<Principal> {
     let token = cookies::read(headers, &gateway.cookies.session)?;
     tokio::time::timeout(gateway.probe, gateway.verifier.verify(token))
         .await
@@ -88,6 +88,7 @@ async fn who(gateway: &Gateway, headers: &HeaderMap) -> Option<Principal> {
 fn body(gateway: &Gateway, roles: &[(Upstream, Health)], signed_in: bool) -> Markup {
     let actions = html! {
         (link_button("/ui/shortener", "Make and list links"))
+        " " (link_button("/docs", "Read the API"))
         @if !signed_in { " " (link_button("/ui/login", "Sign in")) }
     };
     html! {

@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) server: ServerSettings,
     pub(crate) key: SigningKey,
+    /// What `/docs` shows.
+    pub(crate) documents: Vec<gateway::Document>,
 }
 
 impl Plan {
@@ -51,19 +53,21 @@ impl Plan {
             settings,
             server,
             key,
+            documents: Vec::new(),
         }
     }
 
-    pub(crate) fn start(self) -> Front {
+    pub(crate) fn start(mut self) -> Front {
+        let documents = std::mem::take(&mut self.documents);
         let (front, role, settings) = self.prepare();
-        tokio::spawn(async move { gateway::run(role, settings).await.expect("a gateway") });
+        tokio::spawn(async move { gateway::run(role, settings, documents).await.expect("a gateway") });
         front
     }
 
     /// Why it does not start.
     pub(crate) async fn refused(self) -> gateway::RunError {
         let (_front, role, settings) = self.prepare();
-        gateway::run(role, settings)
+        gateway::run(role, settings, Vec::new())
             .await
             .expect_err("a gateway that does not start")
     }

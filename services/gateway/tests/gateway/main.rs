@@ -3,6 +3,7 @@
 mod access;
 mod bodies;
 mod client;
+mod docs;
 mod failures;
 mod forwarding;
 mod front;
