@@ -16,6 +16,11 @@ const APPEND_CLICKS_MAX: usize = 65_536;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClickSettings {
+    /// Whether it is told apart who follows: `full` or `off`. Off, a click is counted with its link and its time alone; robots cannot be told
+    /// from people then.
+    pub analytics: Analytics,
+    /// How often the key of visitors' pseudonyms is looked after, in milliseconds. A new day's is fetched an hour before it begins.
+    pub visitor_key_interval_ms: u64,
     /// Clicks that may wait in memory to be appended to the stream; further ones are not counted, but for a metric.
     pub queue_max: usize,
     /// How long clicks are gathered before they are appended as one event, in milliseconds. With the append itself this
@@ -46,9 +51,22 @@ pub struct ClickSettings {
     pub event_ids_keep_ms: u64,
 }
 
+/// What is kept of who follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Analytics {
+    /// Country, device, browser, referrer's host, and a pseudonym for a day.
+    #[default]
+    Full,
+    /// Nothing.
+    Off,
+}
+
 impl Default for ClickSettings {
     fn default() -> Self {
         Self {
+            analytics: Analytics::Full,
+            visitor_key_interval_ms: 60_000,
             queue_max: 65_536,
             flush_interval_ms: 40,
             event_clicks_max: 2_400,
