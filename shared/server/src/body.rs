@@ -21,21 +21,32 @@ const SWALLOW_FACTOR: usize = 16;
 /// Why a body ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    TooLarge,
+    /// Larger than this many bytes.
+    TooLarge(usize),
     TooSlow,
     /// Not framed as its headers say, or the client went away.
     Broken,
 }
 
 /// Tells the edge of a fault, whatever the handler made of the broken body.
-#[derive(Debug, Default)]
-pub(crate) struct Fate(AtomicU8);
+#[derive(Debug)]
+pub(crate) struct Fate {
+    mark: AtomicU8,
+    bytes_max: usize,
+}
 
 impl Fate {
+    pub(crate) fn within(bytes_max: usize) -> Self {
+        Self {
+            mark: AtomicU8::new(0),
+            bytes_max,
+        }
+    }
+
     pub(crate) fn fault(&self) -> Option<Fault> {
-        match self.0.load(Ordering::Acquire) {
+        match self.mark.load(Ordering::Acquire) {
             0 => None,
-            1 => Some(Fault::TooLarge),
+            1 => Some(Fault::TooLarge(self.bytes_max)),
             2 => Some(Fault::TooSlow),
             _ => Some(Fault::Broken),
         }
@@ -43,11 +54,11 @@ impl Fate {
 
     fn seal(&self, fault: Fault) {
         let mark = match fault {
-            Fault::TooLarge => 1,
+            Fault::TooLarge(_) => 1,
             Fault::TooSlow => 2,
             Fault::Broken => 3,
         };
-        self.0.store(mark, Ordering::Release);
+        self.mark.store(mark, Ordering::Release);
     }
 }
 
@@ -75,7 +86,8 @@ pub(crate) struct RequestBody {
 }
 
 impl RequestBody {
-    pub(crate) fn new(inner: Incoming, bytes_max: usize, timeout: Duration, fate: Arc<Fate>) -> Self {
+    pub(crate) fn new(inner: Incoming, timeout: Duration, fate: Arc<Fate>) -> Self {
+        let bytes_max = fate.bytes_max;
         let oversized = inner.size_hint().lower() > bytes_max as u64;
         let swallow_left = bytes_max.saturating_mul(SWALLOW_FACTOR);
         Self {
@@ -96,7 +108,7 @@ impl RequestBody {
 
     fn end(&self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.fate.seal(match &error {
-            BodyError::TooLarge => Fault::TooLarge,
+            BodyError::TooLarge => Fault::TooLarge(self.fate.bytes_max),
             BodyError::TooSlow => Fault::TooSlow,
             BodyError::Broken(_) => Fault::Broken,
         });

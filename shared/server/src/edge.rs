@@ -30,7 +30,7 @@ use crate::connection::{Activity, Answered, Asked};
 use crate::context::CONTEXT;
 use crate::metrics::ServerMetrics;
 use crate::request_id::RequestIds;
-use crate::settings::ServerSettings;
+use crate::settings::{LargeBodies, ServerSettings};
 use exchange::Exchange;
 use note_route::NoteRoute;
 
@@ -41,6 +41,7 @@ pub(crate) struct Edge {
     telemetry: Telemetry,
     metrics: ServerMetrics,
     settings: ServerSettings,
+    large: LargeBodies,
     request_ids: RequestIds,
     in_work: AtomicUsize,
     writes: TaskTracker,
@@ -50,7 +51,7 @@ pub(crate) struct Edge {
 enum Bounded {
     Fits(Request<Body>, Option<Arc<Fate>>),
     /// It says itself that it is too large; the body is there when the client is sending it already.
-    TooLarge(Option<RequestBody>),
+    TooLarge(Option<RequestBody>, Fault),
 }
 
 type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
@@ -61,6 +62,7 @@ impl Edge {
         clock: SharedClock,
         telemetry: Telemetry,
         settings: ServerSettings,
+        large: LargeBodies,
         writes: TaskTracker,
     ) -> Self {
         Self {
@@ -69,6 +71,7 @@ impl Edge {
             metrics: ServerMetrics::register(&telemetry),
             telemetry,
             settings,
+            large,
             request_ids: RequestIds::new(),
             in_work: AtomicUsize::new(0),
             writes,
@@ -86,11 +89,11 @@ impl Edge {
                 let work = exchange.deadline().scope(exchange.trace().scope(handler));
                 Box::pin(exchange.run(CONTEXT.scope(context, work), fate))
             }
-            Bounded::TooLarge(body) => Box::pin(async move {
+            Bounded::TooLarge(body, fault) => Box::pin(async move {
                 if let Some(body) = body {
                     drain(body).await;
                 }
-                let problem = self.fault(Fault::TooLarge);
+                let problem = Self::fault(fault);
                 Ok(exchange.refuse(problem))
             }),
         }
@@ -101,24 +104,23 @@ impl Edge {
             // No box: an empty body has no size.
             return Bounded::Fits(request.map(|_| Body::empty()), None);
         }
-        let fate = Arc::<Fate>::default();
+        let bytes_max = self.large.bytes_max(request.uri().path());
+        let bytes_max = bytes_max.unwrap_or(self.settings.body_bytes_max);
+        let fate = Arc::new(Fate::within(bytes_max));
         let (parts, incoming) = request.into_parts();
-        let body = RequestBody::new(
-            incoming,
-            self.settings.body_bytes_max,
-            self.settings.body_read_timeout(),
-            Arc::clone(&fate),
-        );
+        let timeout = self.settings.body_read_timeout();
+        let body = RequestBody::new(incoming, timeout, Arc::clone(&fate));
         if !body.oversized() {
             return Bounded::Fits(Request::from_parts(parts, Body::new(body)), Some(fate));
         }
         // One that waits for our 100 has sent nothing yet and reads the answer.
-        Bounded::TooLarge((!parts.headers.contains_key(EXPECT)).then_some(body))
+        let body = (!parts.headers.contains_key(EXPECT)).then_some(body);
+        Bounded::TooLarge(body, Fault::TooLarge(bytes_max))
     }
 
-    fn fault(&self, fault: Fault) -> Problem {
+    fn fault(fault: Fault) -> Problem {
         let problem = match fault {
-            Fault::TooLarge => Problem::payload_too_large(self.settings.body_bytes_max),
+            Fault::TooLarge(bytes_max) => Problem::payload_too_large(bytes_max),
             Fault::TooSlow => Problem::request_timeout(),
             Fault::Broken => {
                 Problem::malformed("incomplete_body", "the body is not framed as its headers say")

@@ -28,4 +28,4 @@ pub use readiness::Readiness;
 pub use request_id::{REQUEST_ID_HEADER, RequestId};
 pub use role::Role;
 pub use same_origin::same_origin;
-pub use settings::ServerSettings;
+pub use settings::{LargeBodies, ServerSettings};

@@ -14,7 +14,7 @@ use crate::admin::{self, Admin, AdminService};
 use crate::connection::Listening;
 use crate::edge::{Edge, EdgeService};
 use crate::phase::{Phase, Phases};
-use crate::{Drain, Readiness, ServeError, ServerSettings};
+use crate::{Drain, LargeBodies, Readiness, ServeError, ServerSettings};
 
 /// How long a cut connection may take to notice.
 const CUT_WITHIN: Duration = Duration::from_secs(1);
@@ -55,6 +55,16 @@ impl Role {
     /// and idle connections with it; requests and [`owned`](crate::owned) writes in flight get `drain_deadline_ms`, then
     /// connections are cut. The admin port answers until the end.
     pub async fn serve(self, router: Router, readiness: Readiness) -> Result<(), ServeError> {
+        self.serve_with(router, readiness, LargeBodies::default()).await
+    }
+
+    /// [`serve`](Self::serve), with some paths that take larger bodies than `body_bytes_max`.
+    pub async fn serve_with(
+        self,
+        router: Router,
+        readiness: Readiness,
+        large: LargeBodies,
+    ) -> Result<(), ServeError> {
         // Taken apart, so that nothing here keeps a listener open that is to be closed.
         let Self {
             name,
@@ -80,7 +90,8 @@ impl Role {
         let admin_phases = Arc::<Phases>::default();
         let admin_listening = Listening::new(&settings, Arc::clone(&admin_phases));
         let writes = closing.writes.clone();
-        let edge = Arc::new(Edge::new(router, clock, telemetry.clone(), settings, writes));
+        let edge = Edge::new(router, clock, telemetry.clone(), settings, large, writes);
+        let edge = Arc::new(edge);
         let admin = Arc::new(Admin {
             telemetry,
             readiness,

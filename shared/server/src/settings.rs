@@ -33,6 +33,21 @@ pub struct ServerSettings {
     pub drain_deadline_ms: u64,
 }
 
+/// Paths that take larger bodies than the others: what carries many things at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LargeBodies {
+    /// The paths, spelled as in a request line.
+    pub paths: &'static [&'static str],
+    /// The largest body there, in bytes; a smaller number than `body_bytes_max` holds too.
+    pub bytes_max: usize,
+}
+
+impl LargeBodies {
+    pub(crate) fn bytes_max(&self, path: &str) -> Option<usize> {
+        self.paths.contains(&path).then_some(self.bytes_max)
+    }
+}
+
 impl Default for ServerSettings {
     fn default() -> Self {
         Self {

@@ -127,7 +127,7 @@ impl Exchange {
         // What the handler made of a broken body is beside the point.
         let outcome = match fate.and_then(|fate| fate.fault()) {
             Some(fault) => {
-                let problem = self.edge.fault(fault);
+                let problem = Edge::fault(fault);
                 self.edge.metrics.refused.inc(&[problem.code()]);
                 Err(problem)
             }

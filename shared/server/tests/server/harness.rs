@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use clock::SystemClock;
 use problem::Document;
-use server::{Drain, Readiness, Role, ServeError, ServerSettings};
+use server::{Drain, LargeBodies, Readiness, Role, ServeError, ServerSettings};
 use telemetry::{Telemetry, TelemetrySettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -43,6 +43,15 @@ impl TestRole {
     }
 
     pub(crate) fn with_readiness(router: Router, settings: ServerSettings, readiness: Readiness) -> Self {
+        Self::start_with(router, settings, readiness, LargeBodies::default())
+    }
+
+    pub(crate) fn start_with(
+        router: Router,
+        settings: ServerSettings,
+        readiness: Readiness,
+        large: LargeBodies,
+    ) -> Self {
         let clock = SystemClock::shared();
         let telemetry =
             Telemetry::new("test", "test-1", &TelemetrySettings::default(), clock.clone()).unwrap();
@@ -59,7 +68,7 @@ impl TestRole {
             api: role.api_addr().unwrap(),
             admin: role.admin_addr().unwrap(),
             drain: role.drain.clone(),
-            serving: tokio::spawn(role.serve(router, readiness)),
+            serving: tokio::spawn(role.serve_with(router, readiness, large)),
         }
     }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use server::{Json, ServerSettings};
+use server::{Json, LargeBodies, ServerSettings};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 
-use crate::harness::{TestRole, ask, connect, ended, read_reply, settings, until};
+use crate::harness::{TestRole, ask, connect, ended, read_reply, readiness, settings, until};
 
 fn echo() -> Router {
     Router::new()
@@ -42,6 +42,36 @@ async fn a_body_is_bounded_by_its_declared_length() {
         if status == 413 {
             assert_eq!(reply.problem().code, "payload_too_large");
             assert_eq!(reply.header("connection"), Some("close"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_takes_large_bodies_has_a_bound_of_its_own_and_the_others_keep_theirs() {
+    let large = LargeBodies {
+        paths: &["/json"],
+        bytes_max: 3_000,
+    };
+    let role = TestRole::start_with(echo(), small(), readiness(), large);
+    for (path, length, status) in [
+        ("/json", 3_000, 200),
+        ("/json", 3_001, 413),
+        ("/echo", 1_001, 413),
+    ] {
+        let body = format!("{{{}}}", " ".repeat(length - 2));
+        let declared = format!(
+            "POST {path} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        let chunked = format!(
+            "POST {path} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n\
+             {length:x}\r\n{body}\r\n0\r\n\r\n"
+        );
+        for request in [declared, chunked] {
+            let reply = role.ask(&request).await;
+            assert_eq!(reply.status, status, "{path} {length}");
+            if path == "/json" && status == 413 {
+                assert!(reply.text().contains("3000"), "{}", reply.text());
+            }
         }
     }
 }
