@@ -1,7 +1,12 @@
 //! Measurements, each against a peer in the same run or as a share of a known limit. Never run by a test.
 
+mod create;
+mod engines;
+mod load;
+mod nginx;
 mod platform;
 mod redirect;
+mod roles;
 mod startup;
 
 use std::path::PathBuf;
@@ -12,13 +17,47 @@ use crate::run::{Outcome, cargo, passes};
 
 #[derive(Subcommand)]
 pub(crate) enum Bench {
-    /// The shortener's redirect, clicks recorded, beside nginx `return 302`: CPU a redirect, five rounds, interleaved
+    /// The shortener's redirect with all its analytics beside nginx `return 302`, beside itself without them, and through the gateway:
+    /// CPU a redirect, and p99 at half load
     Redirect {
         /// Seconds a round
         #[arg(long, default_value_t = 5)]
         seconds: u32,
         /// Rounds of each
         #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Measure this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
+    },
+    /// Memory over very many redirects
+    Memory {
+        /// Redirects in all
+        #[arg(long, default_value_t = 10_000_000)]
+        redirects: u64,
+        /// Measure this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
+    },
+    /// A redirect on Redis, NATS and CQL: CPU in every process, and reads of the store with cold caches
+    Engines {
+        /// Seconds a round
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+        /// Rounds
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Measure this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
+    },
+    /// Links made a second, one by one and in batches, on SQLite and on CQL
+    Create {
+        /// Seconds a round
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+        /// Rounds of each
+        #[arg(long, default_value_t = 3)]
         rounds: u32,
         /// Measure this binary instead of building one
         #[arg(long)]
@@ -44,6 +83,17 @@ pub(crate) fn bench(what: Bench) -> Outcome {
             rounds,
             binary,
         } => redirect::bench(seconds, rounds, binary),
+        Bench::Memory { redirects, binary } => redirect::memory(redirects, binary),
+        Bench::Engines {
+            seconds,
+            rounds,
+            binary,
+        } => engines::bench(seconds, rounds, binary),
+        Bench::Create {
+            seconds,
+            rounds,
+            binary,
+        } => create::bench(seconds, rounds, binary),
         Bench::Startup { rounds, binary } => startup::bench(rounds, binary),
         Bench::Ids => passes(cargo().args(["bench", "--package", "ids"])),
     }

@@ -68,22 +68,7 @@ impl Process {
 
     /// CPU time that all its threads have used so far.
     pub(super) fn cpu(&self) -> Result<Duration, String> {
-        let path = format!("/proc/{}/stat", self.0.id());
-        let stat = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
-        // The name in brackets may hold spaces; utime and stime are the 12th and 13th fields after it, in ticks of 10 ms.
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
-        let ticks: u64 = fields
-            .iter()
-            .skip(11)
-            .take(2)
-            .filter_map(|f| f.parse::<u64>().ok())
-            .sum();
-        Ok(Duration::from_millis(ticks * 10))
+        cpu_of(self.0.id())
     }
 
     /// Resident memory in MB (10^6 bytes).
@@ -101,6 +86,26 @@ impl Process {
             .map_err(|e| format!("{path}: {e}"))?;
         Ok(kib * 1024.0 / 1e6)
     }
+}
+
+/// CPU time that all threads of a process have used so far.
+pub(super) fn cpu_of(pid: u32) -> Result<Duration, String> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
+    // The name in brackets may hold spaces; utime and stime are the 12th and 13th fields after it, in ticks of 10 ms.
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks: u64 = fields
+        .iter()
+        .skip(11)
+        .take(2)
+        .filter_map(|f| f.parse::<u64>().ok())
+        .sum();
+    Ok(Duration::from_millis(ticks * 10))
 }
 
 impl Drop for Process {

@@ -1,253 +1,253 @@
-//! A redirect's cost beside nginx: the shortener role with every click recorded, its consumer on the same core.
+//! A redirect's cost beside nginx: the shortener role with every click counted and analysed, its consumer on the same core.
 //!
-//! In one run, interleaved: server pinned to one core, generator to the other. The figure is CPU time a redirect, which holds
+//! In one run, interleaved: servers pinned to one core, the generator to the other. The figure is CPU time a redirect, which holds
 //! also where the generator was the limit; a round with an error counts for nothing. The throughput beside it is void
-//! unless the server's core was at least 95 % busy.
+//! unless the server's core was at least 95 % busy. Afterwards each is offered half of what the shortener can do, for its p99.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::platform::{Process, fresh_folder, release_binary, request, wait_ready};
-use super::{median, now};
-use crate::programs::install_debian;
-use crate::run::{Outcome, command, prints, which};
+use super::load::{Script, build_offered, ensure, offer};
+use super::platform::{Process, fresh_folder, release_binary};
+use super::roles::{Roles, Setup};
+use super::{median, nginx};
+use crate::run::Outcome;
 
-const PORT_BASE: u16 = 18180;
-const ISSUER_ADMIN: u16 = PORT_BASE + 13;
-const SHORTENER: u16 = PORT_BASE + 14;
-const SHORTENER_ADMIN: u16 = PORT_BASE + 15;
-const NGINX: u16 = PORT_BASE + 40;
-
-const SERVER_CORE: u32 = 0;
-const GENERATOR_CORE: &str = "1";
-const CONNECTIONS: &str = "64";
+const NGINX: u16 = 18220;
 /// Below this share the server was not what limited the run, and its throughput means little.
 const BUSY_MIN: f64 = 0.95;
 /// The share of nginx's CPU cost that the project promises.
-const TARGET: f64 = 0.65;
+const TARGET: f64 = 0.7;
+/// What analytics may add to a redirect's cost.
+const ANALYTICS_MAX: f64 = 1.15;
 /// How long the consumer may take to count what the run left behind.
 const LAG_MAX: Duration = Duration::from_secs(1);
 
-/// One measured round of one server.
-struct Round {
-    per_second: f64,
-    cpu_us: f64,
-    busy: f64,
-    errors: bool,
+/// One server, and what was measured of it.
+struct Arm<'a> {
+    name: &'static str,
+    port: u16,
+    path: String,
+    cpu: Box<dyn Fn() -> Result<Duration, String> + 'a>,
+    /// Whose clicks are waited for after a round.
+    counts: Option<&'a Roles>,
+    cpu_us: Vec<f64>,
+    per_second: Vec<f64>,
+    p99_us: Vec<f64>,
+}
+
+impl<'a> Arm<'a> {
+    fn new(
+        name: &'static str,
+        port: u16,
+        path: String,
+        cpu: impl Fn() -> Result<Duration, String> + 'a,
+    ) -> Self {
+        Self {
+            name,
+            port,
+            path,
+            cpu: Box::new(cpu),
+            counts: None,
+            cpu_us: Vec::new(),
+            per_second: Vec::new(),
+            p99_us: Vec::new(),
+        }
+    }
+
+    fn counting(self, roles: &'a Roles) -> Self {
+        Self {
+            counts: Some(roles),
+            ..self
+        }
+    }
+
+    fn round(&mut self, round: u32, script: &Script, seconds: u32) -> Outcome {
+        let before = self.counts.map(Roles::clicks).transpose()?.unwrap_or_default();
+        let cpu = (self.cpu)()?;
+        let sent = script.run(self.port, &self.path, None, seconds)?;
+        let cpu = (self.cpu)()?.saturating_sub(cpu);
+        let mut note = String::new();
+        if let Some(roles) = self.counts {
+            let (lag, counted) = roles.wait_counted(before + sent.requests, 5 * LAG_MAX)?;
+            note = format!(
+                "{} clicks counted {} ms after the last answer",
+                counted - before,
+                lag.as_millis()
+            );
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
+        let count = sent.requests as f64;
+        let (cpu_us, per_second) = (cpu.as_secs_f64() * 1e6 / count, count / sent.wall.as_secs_f64());
+        let busy = cpu.as_secs_f64() / f64::from(seconds);
+        let shown = if busy < BUSY_MIN {
+            "void".to_owned()
+        } else {
+            format!("{per_second:.0}")
+        };
+        if sent.errors {
+            note.insert_str(0, "ERRORS: counts for nothing; ");
+        } else {
+            self.cpu_us.push(cpu_us);
+            self.per_second.push(per_second);
+        }
+        println!(
+            "{round:>5} {:>20} {shown:>9} {cpu_us:>8.2} {busy:>6.2}   {note}",
+            self.name
+        );
+        Ok(())
+    }
 }
 
 pub(super) fn bench(seconds: u32, rounds: u32, binary: Option<PathBuf>) -> Outcome {
-    let absent: Vec<&str> = ["nginx", "wrk"]
-        .into_iter()
-        .filter(|p| which(p).is_none())
-        .collect();
-    if !absent.is_empty() {
-        install_debian(&absent)
-            .map_err(|why| format!("{why}; needed: apt-get install {}", absent.join(" ")))?;
-    }
+    ensure(&["nginx", "wrk"])?;
     let binary = release_binary(binary)?;
+    build_offered()?;
     let folder = fresh_folder("redirect")?;
-    let nginx = start_nginx(&folder)?;
-    let ours = Ours::start(&binary, &folder)?;
+    let script = Script::visitors(&folder)?;
+    let nginx = nginx::start(NGINX, &folder)?;
+    let full = Setup {
+        port_base: 18180,
+        set: &[],
+        gateway: true,
+    };
+    let full = Roles::start(&binary, &folder, &full)?;
+    let off = ["shortener.clicks.analytics=off"];
+    let off = Setup {
+        port_base: 18240,
+        set: &off,
+        gateway: false,
+    };
+    let off = Roles::start(&binary, &folder, &off)?;
+    let path = |roles: &Roles| format!("/{}", roles.code);
+    let mut arms = [
+        Arm::new("nginx", NGINX, "/".to_owned(), || nginx.cpu()),
+        Arm::new("shortener", full.api_port(), path(&full), || full.shortener.cpu()).counting(&full),
+        Arm::new("without analytics", off.api_port(), path(&off), || {
+            off.shortener.cpu()
+        }),
+        Arm::new("through the gateway", full.gateway_port(), path(&full), || {
+            full.cpu()
+        })
+        .counting(&full),
+    ];
+    println!("CPU us a redirect; servers on core 0, wrk on core 1, {seconds} s a round");
     println!(
-        "CPU us a redirect; server on core {SERVER_CORE}, wrk on core {GENERATOR_CORE}, {seconds} s a round"
-    );
-    println!(
-        "{:>5} {:>10} {:>9} {:>8} {:>6}   note",
+        "{:>5} {:>20} {:>9} {:>8} {:>6}   note",
         "round", "server", "per s", "CPU us", "busy"
     );
-    let (mut nginx_us, mut our_us, mut ratios, mut lags) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 1..=rounds {
-        let theirs = measure(&nginx, NGINX, "/", seconds)?;
-        show(round, "nginx", &theirs, "");
-        let before = ours.clicks()?;
-        let (mine, sent) = ours.measure(seconds)?;
-        let (lag, counted) = ours.wait_counted(before + sent)?;
-        let note = format!(
-            "{counted} clicks counted {} ms after the last answer",
-            lag.as_millis()
-        );
-        show(round, "shortener", &mine, &note);
-        lags.push(lag);
-        if theirs.errors || mine.errors {
-            continue;
+        for arm in &mut arms {
+            arm.round(round, &script, seconds)?;
         }
-        nginx_us.push(theirs.cpu_us);
-        our_us.push(mine.cpu_us);
-        ratios.push(theirs.cpu_us / mine.cpu_us);
     }
-    let lag = lags.iter().max().copied().unwrap_or_default();
+    at_half_load(&mut arms[..2], rounds, seconds)?;
+    report(&arms, rounds);
+    Ok(())
+}
+
+/// The same rate to each, by turns: half of what the slower of them can do.
+fn at_half_load(arms: &mut [Arm<'_>], rounds: u32, seconds: u32) -> Outcome {
+    let half = arms
+        .iter()
+        .map(|arm| median(&arm.per_second))
+        .fold(f64::INFINITY, f64::min)
+        / 2.0;
+    println!("\nat {half:.0} a second, open loop:");
+    for round in 1..=rounds {
+        for arm in arms.iter_mut() {
+            let offered = offer(arm.port, &arm.path, half, seconds)?;
+            let note = if offered.refused == 0 {
+                String::new()
+            } else {
+                format!("{} not answered", offered.refused)
+            };
+            println!(
+                "{round:>5} {:>20} p50 {:>6.0} us, p99 {:>6.0} us   {note}",
+                arm.name, offered.p50_us, offered.p99_us
+            );
+            arm.p99_us.push(offered.p99_us);
+        }
+    }
+    Ok(())
+}
+
+fn report(arms: &[Arm<'_>; 4], rounds: u32) {
+    let [nginx, full, off, gateway] = arms;
+    // Of one round each: what else the machine did then, both felt.
+    let share = |over: &Arm<'_>, under: &Arm<'_>| {
+        let ratios: Vec<f64> = over
+            .cpu_us
+            .iter()
+            .zip(&under.cpu_us)
+            .map(|(over, under)| over / under)
+            .collect();
+        median(&ratios)
+    };
     println!(
-        "median: nginx {:.1} us, shortener {:.1} us, ratio {:.2} (promised: at least {TARGET}); {} of {rounds} rounds without an error; longest lag {} ms (at most {})",
-        median(&nginx_us),
-        median(&our_us),
-        median(&ratios),
-        ratios.len(),
-        lag.as_millis(),
-        LAG_MAX.as_millis()
+        "\nmedian of {rounds} rounds: nginx {:.1} us, shortener {:.1} us: {:.2} of nginx (promised: at least {TARGET}, stretch 0.85)",
+        median(&nginx.cpu_us),
+        median(&full.cpu_us),
+        share(nginx, full)
+    );
+    println!(
+        "analytics cost {:.2} times the run without (promised: at most {ANALYTICS_MAX})",
+        share(full, off)
+    );
+    println!(
+        "through the gateway: {:.1} us in both processes, {:.2} of nginx",
+        median(&gateway.cpu_us),
+        share(nginx, gateway)
+    );
+    println!(
+        "p99 at half load: {:.2} times nginx's (promised: at most 2)",
+        median(&full.p99_us) / median(&nginx.p99_us)
+    );
+}
+
+/// Memory over very many redirects: what is held at each tenth.
+pub(super) fn memory(redirects: u64, binary: Option<PathBuf>) -> Outcome {
+    ensure(&["wrk"])?;
+    let binary = release_binary(binary)?;
+    let folder = fresh_folder("memory")?;
+    let script = Script::visitors(&folder)?;
+    let setup = Setup {
+        port_base: 18180,
+        set: &[],
+        gateway: false,
+    };
+    let roles = Roles::start(&binary, &folder, &setup)?;
+    let (mut sent, mut next, mut held) = (0, redirects / 10, Vec::new());
+    while sent < redirects {
+        sent += script
+            .run(roles.api_port(), &format!("/{}", roles.code), None, 10)?
+            .requests;
+        if sent >= next {
+            held.push(resident(&roles.shortener, sent)?);
+            next += redirects / 10;
+        }
+    }
+    let (lag, counted) = roles.wait_counted(sent, 60 * LAG_MAX)?;
+    println!(
+        "{counted} of {sent} clicks counted {} ms after the last answer",
+        lag.as_millis()
+    );
+    let (early, late) = held.split_at(held.len() / 2);
+    println!(
+        "first half at most {:.1} MB, second half at most {:.1} MB: {:.2} times",
+        most(early),
+        most(late),
+        most(late) / most(early)
     );
     Ok(())
 }
 
-fn show(round: u32, server: &str, row: &Round, note: &str) {
-    let per_second = if row.busy < BUSY_MIN {
-        "void".to_owned()
-    } else {
-        format!("{:.0}", row.per_second)
-    };
-    let errors = if row.errors {
-        "ERRORS: counts for nothing; "
-    } else {
-        ""
-    };
-    println!(
-        "{round:>5} {server:>10} {per_second:>9} {:>8.2} {:>6.2}   {errors}{note}",
-        row.cpu_us, row.busy
-    );
+fn resident(process: &Process, sent: u64) -> Result<f64, String> {
+    let held = process.resident_mb()?;
+    println!("{sent:>10} redirects: {held:.1} MB resident");
+    Ok(held)
 }
 
-fn start_nginx(folder: &Path) -> Result<Process, String> {
-    let prefix = folder.display();
-    let config = format!(
-        "worker_processes 1; daemon off; master_process off; pid {prefix}/nginx.pid; error_log {prefix}/nginx.err;\n\
-         events {{ worker_connections 1024; }}\n\
-         http {{ access_log off; keepalive_requests 1000000000;\n\
-         server {{ listen 127.0.0.1:{NGINX}; location / {{ return 302 https://example.com/some/page; }} }} }}\n"
-    );
-    let file = folder.join("nginx.conf");
-    std::fs::write(&file, config).map_err(|e| format!("{}: {e}", file.display()))?;
-    let file = file.to_str().ok_or("the target folder's name is not text")?;
-    let program = which("nginx").ok_or("nginx is not on PATH")?;
-    let process = Process::start(
-        &program,
-        &["-c", file],
-        Some(SERVER_CORE),
-        &folder.join("nginx.log"),
-    )?;
-    let started = now();
-    while request(NGINX, "GET / HTTP/1.1", "").is_err() {
-        if started.elapsed() > Duration::from_secs(5) {
-            return Err(format!(
-                "nginx did not answer; see {}",
-                folder.join("nginx.log").display()
-            ));
-        }
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
-    Ok(process)
-}
-
-/// The shortener role in a process of its own, an issuer beside it for the one token that makes the link.
-struct Ours {
-    shortener: Process,
-    _issuer: Process,
-    token: String,
-    code: String,
-}
-
-impl Ours {
-    fn start(binary: &Path, folder: &Path) -> Result<Self, String> {
-        let data = folder.join("data");
-        let data = data.to_str().ok_or("the target folder's name is not text")?;
-        let base = PORT_BASE.to_string();
-        let common = ["--data", data, "--port-base", &base];
-        let serve = |role: &str, core: Option<u32>| {
-            let mut args = vec!["serve", role];
-            args.extend(common);
-            Process::start(binary, &args, core, &folder.join(format!("{role}.log")))
-        };
-        let issuer = serve("issuer", None)?;
-        wait_ready(&[ISSUER_ADMIN])?;
-        let shortener = serve("shortener", Some(SERVER_CORE))?;
-        wait_ready(&[SHORTENER_ADMIN])?;
-        let token =
-            prints(command(binary).args(["token", "--tenant", "bench", "--user", "bench", "--data", data]))?;
-        let token = token.trim().to_owned();
-        let head = format!(
-            "POST /v1/links HTTP/1.1\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json"
-        );
-        let (status, body) = request(SHORTENER, &head, r#"{"url":"https://example.com/some/page"}"#)?;
-        let code = text_field(&body, "code")
-            .filter(|_| status == 201)
-            .ok_or(format!("no link: {status} {body}"))?;
-        Ok(Ours {
-            shortener,
-            _issuer: issuer,
-            token,
-            code,
-        })
-    }
-
-    fn measure(&self, seconds: u32) -> Result<(Round, u64), String> {
-        let (row, sent) = measure_counted(&self.shortener, SHORTENER, &format!("/{}", self.code), seconds)?;
-        Ok((row, sent))
-    }
-
-    /// Clicks that the store has counted.
-    fn clicks(&self) -> Result<u64, String> {
-        let head = format!(
-            "GET /v1/links/{} HTTP/1.1\r\nAuthorization: Bearer {}",
-            self.code, self.token
-        );
-        let (status, body) = request(SHORTENER, &head, "")?;
-        let value: serde_json::Value =
-            serde_json::from_str(&body).map_err(|e| format!("{status} {body}: {e}"))?;
-        let clicks = &value["clicks"];
-        clicks
-            .as_u64()
-            .or_else(|| clicks.as_str()?.parse().ok())
-            .ok_or(format!("no clicks in {body}"))
-    }
-
-    /// How long the consumer needs after the last answer until the clicks are counted, and how many it counted.
-    fn wait_counted(&self, expected: u64) -> Result<(Duration, u64), String> {
-        let started = now();
-        loop {
-            let clicks = self.clicks()?;
-            if clicks >= expected || started.elapsed() > 5 * LAG_MAX {
-                return Ok((started.elapsed(), clicks));
-            }
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
-    }
-}
-
-fn measure(server: &Process, port: u16, path: &str, seconds: u32) -> Result<Round, String> {
-    measure_counted(server, port, path, seconds).map(|(row, _)| row)
-}
-
-fn measure_counted(server: &Process, port: u16, path: &str, seconds: u32) -> Result<(Round, u64), String> {
-    let url = format!("http://127.0.0.1:{port}{path}");
-    let (cpu_before, started) = (server.cpu()?, now());
-    let wrk = [
-        "-c",
-        GENERATOR_CORE,
-        "wrk",
-        "-t1",
-        "-c",
-        CONNECTIONS,
-        "-d",
-        &format!("{seconds}s"),
-        &url,
-    ];
-    let printed = prints(command("taskset").args(wrk))?;
-    let (cpu, wall) = (server.cpu()?.saturating_sub(cpu_before), started.elapsed());
-    let requests: u64 = printed
-        .lines()
-        .find_map(|l| l.trim().split_once(" requests in ")?.0.parse().ok())
-        .ok_or(format!("wrk printed no count:\n{printed}"))?;
-    #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
-    let count = requests as f64;
-    let row = Round {
-        per_second: count / wall.as_secs_f64(),
-        cpu_us: cpu.as_secs_f64() * 1e6 / count,
-        busy: cpu.as_secs_f64() / f64::from(seconds),
-        errors: printed.contains("Socket errors") || printed.contains("Non-2xx or 3xx"),
-    };
-    Ok((row, requests))
-}
-
-fn text_field(json: &str, field: &str) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_str(json).ok()?;
-    value[field].as_str().map(str::to_owned)
+fn most(values: &[f64]) -> f64 {
+    values.iter().copied().fold(0.0, f64::max)
 }
