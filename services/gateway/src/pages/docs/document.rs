@@ -163,9 +163,9 @@ impl Call<'_> {
         }
     }
 
-    /// The heading of its group.
+    /// The heading of its group; empty if it belongs to none.
     pub(super) fn group(&self) -> &str {
-        self.operation.tags.first().map_or("operations", String::as_str)
+        self.operation.tags.first().map_or("", String::as_str)
     }
 
     /// What it does, in a few words; where there are none, its path has to do.

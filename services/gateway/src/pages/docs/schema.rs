@@ -75,6 +75,7 @@ pub(super) fn bounds(schema: &Value) -> Vec<String> {
         let (least, most) = (schema.get(least), schema.get(most));
         match (least, most) {
             (Some(least), Some(most)) => Some(format!("{least} to {most}{what}")),
+            (Some(least), None) if *least == 1 && !what.is_empty() => Some("not empty".to_owned()),
             (Some(least), None) => Some(format!("at least {least}{what}")),
             (None, Some(most)) => Some(format!("at most {most}{what}")),
             (None, None) => None,

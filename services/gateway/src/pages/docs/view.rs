@@ -7,6 +7,9 @@ use super::document::{Call, Media, OpenApi, Parameter, slug};
 use super::schema::{Words, bounds, properties, words};
 use super::{example, schema};
 
+/// Every refusal is one, so only the beginning of a page says it.
+const PROBLEM: &str = "application/problem+json";
+
 /// One API, as the overview says it.
 pub(super) struct About {
     role: &'static str,
@@ -67,6 +70,9 @@ pub(super) fn document(role: &str, api: &OpenApi, public_url: &str) -> Markup {
                 p.hint {
                     "Version " (api.info.version) " · " a href=(format!("/docs/{role}/openapi.json")) { "openapi.json" }
                     " · " a href="/docs" { "all APIs" }
+                    @if let Some(problem) = api.components.schemas.get_key_value("Problem") {
+                        " · refusals are problem documents: " a href=(format!("#{}", type_id(problem.0))) { "Problem" }
+                    }
                 }
                 @for call in &calls { (operation(api, call, public_url)) }
                 @if !api.components.schemas.is_empty() {
@@ -89,7 +95,7 @@ fn contents(api: &OpenApi, calls: &[Call<'_>]) -> Markup {
         @for group in calls.chunk_by(|a, b| a.group() == b.group()) {
             @let name = group[0].group();
             @let told = api.tags.iter().find(|tag| tag.name == name).map(|tag| tag.description.as_str());
-            p.group title=[told] { (name) }
+            @if !name.is_empty() { p.group title=[told] { (name) } }
             ul {
                 @for call in group {
                     li { a href=(format!("#{}", call.id())) { (method(call.method)) span { (call.summary()) } } }
@@ -173,7 +179,7 @@ fn answers(api: &OpenApi, call: &Call<'_>) -> Markup {
                 dt { span class=(format!("status s{}", &status.chars().next().unwrap_or('d'))) { (status) } }
                 dd {
                     p { (prose(&response.description)) @if response.description.is_empty() { "As asked." } }
-                    @for (kind, media) in &response.content {
+                    @for (kind, media) in response.content.iter().filter(|(kind, _)| *kind != PROBLEM) {
                         p.what { code { (kind) } @if !media.schema.is_null() { ": " (said(&words(&media.schema))) } }
                         @if kind == "application/json" && status.starts_with('2') {
                             details { summary { "Example" } (code_block("Example", &example::body(api, media, true))) }
