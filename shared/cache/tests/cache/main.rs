@@ -5,6 +5,7 @@ mod contract;
 #[macro_use]
 mod two_levels;
 mod bounds;
+mod eviction;
 mod expiry;
 mod flights;
 mod lost;
