@@ -10,10 +10,11 @@ use client::{Client, HttpKeys};
 use idempotency::InFlight;
 use identity::{FetchKeys, Verifier};
 use server::{Drain, Role};
-use streams::{Consumer, Group};
+use streams::{Consumer, ConsumerSettings, Group};
 use tokio::task::JoinHandle;
 
-use crate::clicks::{ClickQueue, GROUP, STREAM};
+use crate::attempts::Attempts;
+use crate::clicks::{ClickQueue, GROUP, STREAM, VISITS, VISITS_GROUP};
 use crate::codes::CodeAllocator;
 use crate::config::{SettingError, Settings};
 use crate::engines::{self, EngineError, Engines};
@@ -21,7 +22,9 @@ use crate::http::{App, AppParts};
 use crate::key::{self, KeyError};
 use crate::metrics::Metrics;
 use crate::operations::{self, ClickSlots, Links};
-use crate::workers::{ClickFlusher, CountClicks, GarbageCollector, WorkerWatch};
+use crate::visit::Visits;
+use crate::visit::geo::Countries;
+use crate::workers::{ClickFlusher, CountClicks, GarbageCollector, Lanes, ProjectVisits, ReloadCountries, RotateVisitorKeys, WorkerWatch};
 
 /// Why the service did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +105,7 @@ impl RunError {
 pub fn check(settings: &Settings) -> Result<(), RunError> {
     settings.limits()?;
     settings.own_hosts()?;
+    settings.passwords()?;
     key::check(settings.code_key.expose())?;
     engines::check_urls(settings)?;
     Ok(())
@@ -138,11 +142,15 @@ async fn serve(
     let links = links(&role, settings, engines).await?;
     let metrics = Metrics::register(&role.telemetry);
     let clicks = Arc::new(ClickQueue::new(settings.clicks.queue_max, metrics.clone()));
+    let countries = ReloadCountries::open(&settings.geo).await?;
     let mut workers = Workers::start(&role, settings, engines, &clicks, &metrics);
+    let visits = workers.see_visits(&role, settings, engines, countries).await?;
     workers.keep_slots(&engines.watch, &links.slots);
+    workers.project_visits(&role, settings, engines, &metrics);
     let app = App::new(AppParts {
         links,
         clicks,
+        visits,
         metrics,
         verifier,
         public_url: settings.public_url.trim_end_matches('/').to_owned(),
@@ -196,6 +204,7 @@ async fn links(role: &Role, settings: &Settings, engines: &Engines) -> Result<Li
     };
     Ok(Links {
         store: Arc::clone(&engines.store),
+        statistics: Arc::clone(&engines.statistics),
         destinations,
         codes: CodeAllocator::new(Arc::clone(&engines.store), &key, settings.code_range_size),
         ids: engines.ids.clone(),
@@ -208,6 +217,14 @@ async fn links(role: &Role, settings: &Settings, engines: &Engines) -> Result<Li
             role.clock.clone(),
             settings.click_slots.clone(),
         )),
+        passwords: settings.passwords()?,
+        attempts: Attempts::new(
+            &settings.passwords,
+            key.derived("password attempts"),
+            engines.redis.as_ref(),
+            role.clock.clone(),
+            &role.telemetry,
+        ),
     })
 }
 
@@ -244,9 +261,11 @@ impl Workers {
         };
         let collector = GarbageCollector {
             store: Arc::clone(&engines.store),
+            statistics: Arc::clone(&engines.statistics),
             clock: role.clock.clone(),
             interval: Duration::from_millis(settings.garbage_interval_ms.max(1)),
             event_ids_keep_ms: settings.clicks.event_ids_keep_ms,
+            statistics_days_kept: settings.statistics.days_kept,
         };
         let consumer = Consumer::new(
             Arc::clone(&engines.log),
@@ -281,6 +300,59 @@ impl Workers {
         let keep = Arc::clone(slots).keep(self.others_stop.clone());
         let kept = watch.spawn("slot keeper", &self.others_stop, keep);
         self.others.push(("slot keeper", kept));
+    }
+
+    fn project_visits(&mut self, role: &Role, settings: &Settings, engines: &Engines, metrics: &Metrics) {
+        let consumer_settings = ConsumerSettings {
+            batch_max: settings.statistics.events_max,
+            ..settings.consumer.clone()
+        };
+        let projector = ProjectVisits {
+            store: Arc::clone(&engines.statistics),
+            clock: role.clock.clone(),
+            telemetry: role.telemetry.clone(),
+            metrics: metrics.clone(),
+            settings: settings.statistics.clone(),
+            time_max: Duration::from_millis(settings.consumer.handle_timeout_ms / 4),
+            lanes: Lanes::default(),
+        };
+        let group = Group::new(VISITS, VISITS_GROUP);
+        let consumer = Consumer::new(Arc::clone(&engines.log), group, consumer_settings);
+        let (cycle, stop) = (settings.statistics.cycle(), self.others_stop.clone());
+        let project = async move {
+            let stop = stop.begun();
+            consumer.run_batches(Arc::new(projector), cycle, stop).await;
+        };
+        let projected = engines
+            .watch
+            .spawn("visits projector", &self.others_stop, project);
+        self.others.push(("visits projector", projected));
+    }
+
+    /// Requests see who follows; what they need for it is kept fresh beside them.
+    async fn see_visits(
+        &mut self,
+        role: &Role,
+        settings: &Settings,
+        engines: &Engines,
+        countries: Option<(Countries, ReloadCountries)>,
+    ) -> Result<Arc<Visits>, RunError> {
+        let (countries, reload) = countries.unzip();
+        let visits = Visits::new(settings.clicks.analytics, settings.geo.header()?, countries);
+        let (watch, stop) = (&engines.watch, &self.others_stop);
+        if let Some(reload) = reload {
+            let reload = reload.run(Arc::clone(&visits), stop.clone());
+            let reload = watch.spawn("country reader", stop, reload);
+            self.others.push(("country reader", reload));
+        }
+        let (store, clock) = (Arc::clone(&engines.statistics), role.clock.clone());
+        let interval = Duration::from_millis(settings.clicks.visitor_key_interval_ms.max(1));
+        let mut rotate = RotateVisitorKeys::new(store, Arc::clone(&visits), clock, interval);
+        // The worker looks again at once, and says what is wrong.
+        let _ = rotate.look().await;
+        let rotate = watch.spawn("visitor keys", stop, rotate.run(stop.clone()));
+        self.others.push(("visitor keys", rotate));
+        Ok(visits)
     }
 
     async fn stop(self) {

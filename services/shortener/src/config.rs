@@ -1,7 +1,14 @@
 //! The `[shortener]` settings. An environment variable is `ORRERY_SHORTENER_` and the field's path in capitals.
 
+mod clicks;
+mod geo;
+mod statistics;
+
+pub(crate) use clicks::{Analytics, ClickSettings};
+pub(crate) use geo::GeoSettings;
+pub(crate) use statistics::StatisticsSettings;
+
 use std::path::PathBuf;
-use std::time::Duration;
 
 use cache::{CacheSettings, SharedCacheSettings};
 use client::ClientSettings;
@@ -18,15 +25,12 @@ use streams::{ConsumerSettings, StreamSettings};
 use url::Url;
 use wide::WideSettings;
 
-use crate::clicks::{EventBounds, VISIT_LANES};
 use crate::link::{OwnHosts, TAG_CHARS_MAX, TAGS_MAX, URL_BYTES_MAX};
-use crate::operations::{Limits, SlotSettings};
+use crate::operations::{DetailLimits, Limits, SlotSettings};
+use crate::passwords::{PasswordSettings, Passwords};
 
 /// The platform's promise: an acknowledged change is followed everywhere after this.
 const STALE_MS_MAX: u64 = 1_000;
-
-/// See [`ClickSettings::append_clicks_max`].
-const APPEND_CLICKS_MAX: usize = 65_536;
 
 /// What an operator may tune about the shortener.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -59,8 +63,12 @@ pub struct Settings {
     pub tags_max: usize,
     /// Longest tag, in characters.
     pub tag_chars_max: usize,
-    /// How far ahead an expiry may lie, in days.
+    /// How far ahead an expiry or a beginning may lie, in days.
     pub expiry_days_max: u64,
+    /// How large the parts of a link may be that most links do not have.
+    pub link_details: DetailLimits,
+    /// Passwords of links.
+    pub passwords: PasswordSettings,
     /// Links on a page of the list when the request names no number.
     pub list_limit_default: u32,
     /// Most links on a page of the list.
@@ -75,10 +83,14 @@ pub struct Settings {
     pub shared_cache: SharedCacheSettings,
     /// Click events.
     pub clicks: ClickSettings,
+    /// Where visits come from.
+    pub geo: GeoSettings,
     /// The stream of click events.
     pub streams: StreamSettings,
-    /// The consumer that counts clicks.
+    /// The consumers that count clicks. Of the newer one, `statistics.events_max` is the batch.
     pub consumer: ConsumerSettings,
+    /// What is made of click events.
+    pub statistics: StatisticsSettings,
     /// The lease on the worker number that ids carry.
     pub lease: LeaseSettings,
     /// How slots of links with a click cap are shared.
@@ -101,40 +113,6 @@ pub struct Settings {
     pub client: ClientSettings,
 }
 
-/// How clicks travel from a redirect into the counts.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct ClickSettings {
-    /// Clicks that may wait in memory to be appended to the stream; further ones are not counted, but for a metric.
-    pub queue_max: usize,
-    /// How long clicks are gathered before they are appended as one event, in milliseconds. With the append itself this
-    /// bounds what a kill loses.
-    pub flush_interval_ms: u64,
-    /// Most clicks in one event; those of one visitor in one millisecond count as one.
-    pub event_clicks_max: usize,
-    /// Most links in one event.
-    pub event_links_max: usize,
-    /// Most kinds of visits (country, device, browser, robot, referrer) in one event; at most 65,535.
-    pub event_kinds_max: usize,
-    /// Most clicks of one append that are traced.
-    pub event_traces_max: usize,
-    /// How long a failed append waits before it is tried again, in milliseconds.
-    pub retry_ms: u64,
-    /// Where clicks wait while a stream on another machine is away: `sqlite:PATH`. An embedded stream needs none.
-    pub spool_url: String,
-    /// Click events that the spool may hold; while it is full, clicks wait in memory.
-    pub spool_events_max: u64,
-    /// KiB of click events that the spool may hold.
-    pub spool_kib_max: u64,
-    /// How long the stream may take for an append before its clicks go into the spool, in milliseconds.
-    pub append_timeout_ms: u64,
-    /// How long the last append may take when the service stops, in milliseconds.
-    pub drain_ms: u64,
-    /// How long the ids of counted events are remembered, in milliseconds; longer than a redelivery can take. In a CQL store a week at
-    /// least.
-    pub event_ids_keep_ms: u64,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -152,6 +130,8 @@ impl Default for Settings {
             tags_max: TAGS_MAX,
             tag_chars_max: TAG_CHARS_MAX,
             expiry_days_max: 36_525,
+            link_details: DetailLimits::default(),
+            passwords: PasswordSettings::default(),
             list_limit_default: 50,
             list_limit_max: 100,
             idempotency_keep_ms: idempotency::RECORD_TTL_MS_MIN,
@@ -159,8 +139,10 @@ impl Default for Settings {
             cache: CacheSettings::default(),
             shared_cache: SharedCacheSettings::default(),
             clicks: ClickSettings::default(),
+            geo: GeoSettings::default(),
             streams: StreamSettings::default(),
             consumer: ConsumerSettings::default(),
+            statistics: StatisticsSettings::default(),
             lease: LeaseSettings::default(),
             click_slots: SlotSettings::default(),
             garbage_interval_ms: 60_000,
@@ -172,114 +154,6 @@ impl Default for Settings {
             jwks_url: "http://127.0.0.1:8092/.well-known/jwks.json".to_owned(),
             client: ClientSettings::default(),
         }
-    }
-}
-
-impl Default for ClickSettings {
-    fn default() -> Self {
-        Self {
-            queue_max: 65_536,
-            flush_interval_ms: 40,
-            event_clicks_max: 2_400,
-            event_links_max: 300,
-            event_kinds_max: 300,
-            event_traces_max: 64,
-            retry_ms: 100,
-            spool_url: "sqlite:.orrery/spool.db".to_owned(),
-            spool_events_max: 200_000,
-            spool_kib_max: 262_144,
-            append_timeout_ms: 1_000,
-            drain_ms: 2_000,
-            event_ids_keep_ms: 24 * 60 * 60 * 1_000,
-        }
-    }
-}
-
-impl ClickSettings {
-    pub(crate) fn flush_interval(&self) -> Duration {
-        Duration::from_millis(self.flush_interval_ms.max(1))
-    }
-
-    pub(crate) fn retry(&self) -> Duration {
-        Duration::from_millis(self.retry_ms.max(1))
-    }
-
-    pub(crate) fn append_timeout(&self) -> Duration {
-        Duration::from_millis(self.append_timeout_ms.max(1))
-    }
-
-    /// The spool's bounds. What was sent on need not be kept, and ids matter to the stream, not here.
-    pub(crate) fn spool(&self, streams: &StreamSettings) -> StreamSettings {
-        StreamSettings {
-            events_max: self.spool_events_max,
-            kib_max: self.spool_kib_max,
-            dedupe_window_ms: 1_000,
-            retention_ms: 0,
-            ..streams.clone()
-        }
-    }
-
-    pub(crate) fn drain(&self) -> Duration {
-        Duration::from_millis(self.drain_ms)
-    }
-
-    /// How large an event may become.
-    pub(crate) fn event_bounds(&self) -> EventBounds {
-        EventBounds {
-            clicks_max: self.event_clicks_max,
-            links_max: self.event_links_max,
-            kinds_max: self.event_kinds_max,
-            traces_max: self.event_traces_max,
-        }
-    }
-
-    /// Most clicks of one append: bounds the memory and the time of one.
-    pub(crate) fn append_clicks_max(&self) -> usize {
-        self.queue_max.clamp(1, APPEND_CLICKS_MAX)
-    }
-
-    /// An event or an append that the stream refuses would be lost, and so would every other.
-    fn check(&self, streams: &StreamSettings) -> Result<(), SettingError> {
-        let refuse = |setting, rule, found: usize| {
-            Err(SettingError {
-                setting,
-                rule,
-                found: found.to_string(),
-            })
-        };
-        let bounds = self.event_bounds();
-        let smaller = bounds.clicks_max.min(bounds.links_max).min(bounds.kinds_max);
-        if smaller == 0 {
-            return refuse(
-                "clicks.event_clicks_max",
-                "and clicks.event_links_max and clicks.event_kinds_max must be at least 1",
-                smaller,
-            );
-        }
-        if bounds.kinds_max > usize::from(u16::MAX) {
-            return refuse(
-                "clicks.event_kinds_max",
-                "must be at most 65535",
-                bounds.kinds_max,
-            );
-        }
-        if bounds.bytes_max() > streams.event_bytes_max as usize {
-            return refuse(
-                "clicks.event_clicks_max",
-                "with clicks.event_links_max and clicks.event_kinds_max must be so small that an event fits streams.event_bytes_max",
-                bounds.clicks_max,
-            );
-        }
-        // An event is full when it has as many links, clicks or kinds as it may; each lane may have one more that is not.
-        let events_max = self.append_clicks_max().div_ceil(smaller) + usize::from(VISIT_LANES);
-        if events_max > streams.batch_max as usize {
-            return refuse(
-                "clicks.event_links_max",
-                "and clicks.event_clicks_max and clicks.event_kinds_max must be so large that an append fits streams.batch_max",
-                smaller,
-            );
-        }
-        Ok(())
     }
 }
 
@@ -332,6 +206,7 @@ impl Settings {
             );
         }
         self.clicks.check(&self.streams)?;
+        self.geo.header()?;
         if self.shared_cache.near_ttl_ms > STALE_MS_MAX {
             return refuse(
                 "shared_cache.near_ttl_ms",
@@ -371,11 +246,23 @@ impl Settings {
             list_limit_default: self.list_limit_default.max(1),
             list_limit_max: self.list_limit_max,
             record_ttl_ms: self.idempotency_keep_ms,
+            details: self.link_details.clone(),
+            password_chars_min: self.passwords.chars_min,
+            password_bytes_max: self.passwords.bytes_max,
         })
     }
 }
 
 impl Settings {
+    /// What hashes and checks passwords.
+    pub(crate) fn passwords(&self) -> Result<Passwords, SettingError> {
+        Passwords::new(&self.passwords).ok_or_else(|| SettingError {
+            setting: "passwords.memory_kib",
+            rule: "and passwords.passes must be what Argon2 takes: 8 to 262144 KiB, 1 to 16 passes",
+            found: format!("{} KiB, {} passes", self.passwords.memory_kib, self.passwords.passes),
+        })
+    }
+
     /// What no link may lead to, as far as the settings tell.
     pub(crate) fn own_hosts(&self) -> Result<OwnHosts, SettingError> {
         let refused = |setting, rule, found: &str| SettingError {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use cache::SharedCache;
 use clock::SharedClock;
 use leases::{LeasedIds, WorkerLease};
+use redis_engine::Redis;
 use server::{Drain, Readiness, Role};
 use streams::StreamLog;
 use telemetry::Telemetry;
@@ -18,6 +19,7 @@ use crate::assembly::{RunError, ended};
 use crate::config::Settings;
 use crate::store::LinkStore;
 use crate::store::slots::SlotStore;
+use crate::store::statistics::StatisticsStore;
 use crate::workers::{ClickSpool, WorkerWatch};
 use connection::Connection;
 pub(crate) use connection::EngineError;
@@ -44,6 +46,7 @@ pub(crate) struct Opened<P: ?Sized> {
 pub(crate) struct Stores {
     pub(crate) links: Arc<dyn LinkStore>,
     pub(crate) slots: Arc<dyn SlotStore>,
+    pub(crate) statistics: Arc<dyn StatisticsStore>,
 }
 
 /// All that the service stands on, opened.
@@ -51,9 +54,12 @@ pub(crate) struct Engines {
     clock: SharedClock,
     pub(crate) store: Arc<dyn LinkStore>,
     pub(crate) slots: Arc<dyn SlotStore>,
+    pub(crate) statistics: Arc<dyn StatisticsStore>,
     pub(crate) log: Arc<dyn StreamLog>,
     /// Only where other processes may serve the same links.
     pub(crate) shared_cache: Option<Arc<dyn SharedCache>>,
+    /// The engine behind it.
+    pub(crate) redis: Option<Redis>,
     /// Only where the stream is on another machine.
     pub(crate) spool: Option<ClickSpool>,
     pub(crate) ids: LeasedIds,
@@ -81,7 +87,8 @@ impl Engines {
         let stores = opener.stores().await?;
         let log = opener.log().await?;
         let leases = opener.leases().await?;
-        let shared_cache = opener.shared_cache()?;
+        let redis = opener.redis()?;
+        let shared_cache = redis.as_ref().map(Opener::shared_cache).transpose()?;
         let spool = opener.spool().await?;
 
         let mut connections = vec![
@@ -115,8 +122,10 @@ impl Engines {
             clock: role.clock.clone(),
             store: Arc::clone(&stores.port.links),
             slots: Arc::clone(&stores.port.slots),
+            statistics: Arc::clone(&stores.port.statistics),
             log: log.port,
             shared_cache,
+            redis,
             spool,
             ids,
             watch,

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::WWW_AUTHENTICATE;
 use idempotency::{IdempotencyError, RunError};
 use ids::IdError;
 use problem::{FieldError, Problem, StatusCode};
 
+use crate::passwords::PasswordError;
 use crate::store::StoreError;
 
 /// When a client should try again after something on our side was away.
@@ -34,6 +37,30 @@ pub enum LinkError {
     /// The link is past its expiry.
     #[error("this link has expired")]
     Expired,
+    /// The link is put away.
+    #[error("this link is archived")]
+    Archived,
+    /// The link's time has not come.
+    #[error("this link does not lead anywhere yet")]
+    NotActiveYet,
+    /// The link was followed as often as it may be.
+    #[error("this link was followed as often as it may be")]
+    CapReached,
+    /// A robot would use up a click of a link with a cap.
+    #[error("this link is for a limited number of visitors, and robots are not among them")]
+    RobotRefused,
+    /// The link has a password, and none came.
+    #[error("this link asks for a password")]
+    PasswordWanted,
+    /// Not the link's password, or no link.
+    #[error("this is not the password, or there is no such link")]
+    PasswordWrong,
+    /// This client tried too many passwords on this link.
+    #[error("too many passwords were tried; wait {} s", .0.as_secs().max(1))]
+    TooManyTries(Duration),
+    /// A password could not be hashed or checked.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// Others kept changing the link meanwhile.
     #[error("the link was changed by others at the same time")]
     Contended,
@@ -98,6 +125,17 @@ impl From<LinkError> for Problem {
             LinkError::AliasTaken => Self::conflict("alias_taken", said).field("/alias", "this alias is taken"),
             LinkError::NotFound => Self::not_found(said),
             LinkError::Expired => Self::gone(said),
+            LinkError::Archived => Self::new(StatusCode::GONE, "link_archived", said),
+            LinkError::NotActiveYet => Self::new(StatusCode::NOT_FOUND, "link_not_active_yet", said),
+            LinkError::CapReached => Self::new(StatusCode::GONE, "click_cap_reached", said),
+            LinkError::RobotRefused => Self::new(StatusCode::FORBIDDEN, "robot_refused", said),
+            LinkError::PasswordWanted => locked("password_required", said),
+            LinkError::PasswordWrong => locked("password_wrong", said),
+            LinkError::TooManyTries(wait) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_password_tries", said).retry_after(wait)
+            }
+            LinkError::Password(PasswordError::Busy) => Self::unavailable(said, RETRY_AFTER),
+            LinkError::Password(PasswordError::Failed) => Self::internal(said),
             LinkError::Contended => Self::conflict("link_contended", said).retry_after(RETRY_AFTER),
             LinkError::Idempotency(error) => error.into(),
             LinkError::Id(error) => Self::unavailable("no id can be issued now", RETRY_AFTER).cause(error),
@@ -122,6 +160,12 @@ impl From<LinkError> for Problem {
             LinkError::CodeCollision => Self::internal(said),
         }
     }
+}
+
+/// 401 has to name a scheme; ours is the name of the header.
+fn locked(code: &'static str, said: String) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, code, said)
+        .header(WWW_AUTHENTICATE, HeaderValue::from_static("Link-Password"))
 }
 
 #[cfg(test)]

@@ -2,12 +2,15 @@
 
 pub(crate) mod cursor;
 mod documented;
+mod gated;
 mod links;
 mod moment;
+mod preview;
 mod qr;
 mod redirect;
 mod wire;
 
+pub(crate) use preview::{PreviewBody, PreviewState};
 pub(crate) use wire::NewLinkBody;
 
 use std::sync::Arc;
@@ -24,6 +27,7 @@ use crate::clicks::ClickQueue;
 use crate::link::Code;
 use crate::metrics::Metrics;
 use crate::operations::Links;
+use crate::visit::Visits;
 
 pub(crate) use links::{make, remove};
 pub(crate) use moment::{parse_moment, show_moment};
@@ -38,6 +42,8 @@ pub struct AppParts {
     pub links: Links,
     /// Where redirects leave their clicks.
     pub clicks: Arc<ClickQueue>,
+    /// Sees who follows.
+    pub visits: Arc<Visits>,
     /// What is counted.
     pub metrics: Metrics,
     /// Checks tokens.
@@ -77,7 +83,7 @@ fn documented_routes() -> OpenApiRouter<App> {
         .routes(routes!(links::create, links::list))
         .routes(routes!(links::show, links::update, links::delete))
         .routes(routes!(qr::show))
-        .routes(routes!(redirect::follow))
+        .routes(routes!(redirect::follow, gated::unlock))
 }
 
 /// All routes of the API.

@@ -2,7 +2,7 @@
 //!
 //! | metric | unit | labels |
 //! |---|---|---|
-//! | `shortener_redirects_total` | redirects | `outcome`: `found`, `missing`, `expired`, `failed` |
+//! | `shortener_redirects_total` | redirects | `outcome`: `found`, `fallback`, `missing`, `expired`, `closed` (archived, not yet open, its cap reached, or to a robot), `locked` (its password wanted or wrong), `failed` |
 //! | `shortener_links_total` | links | `change`: `created`, `replayed`, `updated`, `deleted` |
 //! | `shortener_clicks_total` | clicks | `step`: `recorded`, `dropped` (queue full), `spooled` (the stream was away), `published`, `lost` (stopped before it was published), `counted` |
 //! | `shortener_click_queue_length` | clicks | none |
@@ -25,10 +25,16 @@ type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
 pub struct Metrics {
     /// Redirects that led somewhere.
     pub redirects_found: Counter,
+    /// Redirects to a fallback.
+    pub redirects_fallback: Counter,
     /// Codes that lead nowhere.
     pub redirects_missing: Counter,
     /// Codes of expired links.
     pub redirects_expired: Counter,
+    /// Codes of links that are archived, not open yet, used up, or not for robots.
+    pub redirects_closed: Counter,
+    /// Codes of links whose password was not given.
+    pub redirects_locked: Counter,
     /// Redirects that could not be answered.
     pub redirects_failed: Counter,
     /// Links made.
@@ -73,8 +79,11 @@ impl Metrics {
             let step = |value| clicks.get_or_create_owned(&[("step", value)]);
             let metrics = Self {
                 redirects_found: outcome("found"),
+                redirects_fallback: outcome("fallback"),
                 redirects_missing: outcome("missing"),
                 redirects_expired: outcome("expired"),
+                redirects_closed: outcome("closed"),
+                redirects_locked: outcome("locked"),
                 redirects_failed: outcome("failed"),
                 links_created: change("created"),
                 links_replayed: change("replayed"),

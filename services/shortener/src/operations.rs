@@ -1,20 +1,28 @@
 //! The use cases: the rules, no I/O of their own. A handler calls one of them; each works through the ports.
 
 mod click_slots;
+mod count_links;
 mod create_link;
+mod decide;
 mod delete_link;
 mod destination;
+mod details;
 mod find_link;
 mod follow_link;
 #[cfg(test)]
 mod late_commits;
 mod list_links;
+mod targets;
+mod unlock_link;
 mod update_link;
 
-pub(crate) use click_slots::ClickSlots;
 pub use click_slots::SlotSettings;
-pub(crate) use create_link::{CreateLink, Creator};
+pub(crate) use click_slots::ClickSlots;
+pub(crate) use create_link::{AskedUtm, CreateLink, Creator};
+pub(crate) use decide::{Closed, Question, Verdict, decide};
 pub(crate) use destination::{Destination, codec};
+pub use details::DetailLimits;
+pub(crate) use details::{DetailsChange, NewDestination, NewPassword};
 pub(crate) use list_links::ListedLinks;
 pub(crate) use update_link::LinkChange;
 
@@ -25,9 +33,12 @@ use clock::SharedClock;
 use idempotency::InFlight;
 use leases::LeasedIds;
 
+use crate::attempts::Attempts;
 use crate::codes::CodeAllocator;
 use crate::error::LinkError;
 use crate::link::{Code, Link, OwnHosts};
+use crate::passwords::Passwords;
+use crate::store::statistics::StatisticsStore;
 use crate::store::{LinkStore, RecordScope, StoreError};
 
 /// The rules' numbers.
@@ -47,6 +58,12 @@ pub struct Limits {
     pub list_limit_max: u32,
     /// How long an idempotency record is kept, in milliseconds.
     pub record_ttl_ms: u64,
+    /// How large the parts may be that most links do not have.
+    pub details: DetailLimits,
+    /// Shortest password, in characters.
+    pub password_chars_min: usize,
+    /// Longest password, in bytes.
+    pub password_bytes_max: usize,
 }
 
 /// Everything the use cases stand on.
@@ -69,6 +86,12 @@ pub struct Links {
     pub in_flight: InFlight<RecordScope, Link>,
     /// Slots of links with a cap.
     pub slots: Arc<ClickSlots>,
+    /// What became of clicks.
+    pub statistics: Arc<dyn StatisticsStore>,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+    /// How often passwords were tried.
+    pub attempts: Attempts,
 }
 
 /// A write of a link of which other processes must hear.

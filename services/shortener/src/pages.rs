@@ -3,6 +3,7 @@
 
 mod form;
 mod view;
+pub(crate) mod visitor;
 
 use axum::Router;
 use axum::extract::{Form, FromRequestParts, State};

@@ -173,6 +173,7 @@ mod tests {
             code: Code::parse("abc").unwrap(),
             location: HeaderValue::from_static("https://example.com/"),
             lifetime: Lifetime::UntilDeleted,
+            gates: None,
         };
         Click {
             destination: Arc::new(destination),

@@ -233,6 +233,7 @@ mod tests {
             code: Code::parse("abc").unwrap(),
             location: HeaderValue::from_static("https://example.com/"),
             lifetime: Lifetime::UntilDeleted,
+            gates: None,
         };
         let kind = Kind {
             device,

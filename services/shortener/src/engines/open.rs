@@ -15,8 +15,8 @@ use wide::Wide;
 use super::{Opened, Opener, Stores};
 use crate::assembly::RunError;
 use crate::config::{SettingError, Settings};
-use crate::store::cql::{CqlLinkStore, CqlSlots};
-use crate::store::sqlite::{SqliteLinkStore, SqliteSlots};
+use crate::store::cql::{CqlLinkStore, CqlSlots, CqlStatistics};
+use crate::store::sqlite::{SqliteLinkStore, SqliteSlots, SqliteStatistics};
 
 /// What a URL's scheme stands for.
 fn scheme(url: &str) -> &str {
@@ -97,6 +97,7 @@ impl Opener<'_> {
                     port: Arc::new(Stores {
                         links: Arc::new(store),
                         slots: Arc::new(SqliteSlots::new(file.clone())),
+                        statistics: Arc::new(SqliteStatistics::new(file.clone())),
                     }),
                     connection: Arc::new(file),
                 })
@@ -106,10 +107,12 @@ impl Opener<'_> {
                 let store = CqlLinkStore::open(wide.clone()).await;
                 let store = store.map_err(|error| RunError::engine(SETTING, &error))?;
                 let event_ids_keep_ms = self.settings.clicks.event_ids_keep_ms;
+                let days_kept = self.settings.statistics.days_kept;
                 Ok(Opened {
                     port: Arc::new(Stores {
                         links: Arc::new(store.keeping_event_ids(event_ids_keep_ms)),
                         slots: Arc::new(CqlSlots::new(wide.clone())),
+                        statistics: Arc::new(CqlStatistics::new(wide.clone(), days_kept)),
                     }),
                     connection: Arc::new(wide),
                 })
@@ -185,8 +188,8 @@ impl Opener<'_> {
         }
     }
 
-    /// None in `memory:`: what one process remembers is then all there is.
-    pub(crate) fn shared_cache(&self) -> Result<Option<Opened<dyn SharedCache>>, RunError> {
+    /// What processes share what they remember in. None in `memory:`: what one process remembers is then all there is.
+    pub(crate) fn redis(&self) -> Result<Option<Redis>, RunError> {
         const SETTING: &str = "cache_url";
         let url = &self.settings.cache_url;
         match scheme(url) {
@@ -195,16 +198,18 @@ impl Opener<'_> {
                 let (settings, clock) = (self.settings.redis.clone(), self.clock.clone());
                 // Without it redirects go on, and so does a start: it connects when it can, and `/readyz` says so.
                 let redis = Redis::connecting(url, settings, self.telemetry, clock);
-                let redis = redis.map_err(|error| RunError::engine(SETTING, &error))?;
-                let port = RedisSharedCache::new(redis.clone(), "destinations");
-                let port = port.map_err(|error| RunError::engine(SETTING, &error))?;
-                Ok(Some(Opened {
-                    port: Arc::new(port),
-                    connection: Arc::new(redis),
-                }))
+                Ok(Some(redis.map_err(|error| RunError::engine(SETTING, &error))?))
             }
             _ => Err(other_engine(SETTING, CACHE_URL, url).into()),
         }
+    }
+
+    pub(crate) fn shared_cache(redis: &Redis) -> Result<Opened<dyn SharedCache>, RunError> {
+        let port = RedisSharedCache::new(redis.clone(), "destinations");
+        Ok(Opened {
+            port: Arc::new(port.map_err(|error| RunError::engine("cache_url", &error))?),
+            connection: Arc::new(redis.clone()),
+        })
     }
 
     /// None where the stream itself is a file of this machine.

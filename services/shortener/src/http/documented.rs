@@ -84,6 +84,8 @@ fn told(said: Said) -> BTreeMap<String, RefOr<Response>> {
 
 #[derive(Derive)]
 #[openapi(
+    // The router knows it as an odd code; it is answered by the same handler.
+    paths(super::preview::or_missing),
     info(
         title = "Orrery shortener",
         description = "Makes short links, follows them, counts who followed. Every refusal is a problem document (RFC 9457) with a stable `code`.",

@@ -1,19 +1,21 @@
-//! `GET /{code}`: the hot path. What it does, it does once: no span of its own, no allocation but the response.
+//! `GET /{code}`: the hot path. What it does, it does once: no span of its own, no allocation but the response. Links that have more
+//! to be judged than a plain one are [`gated`]'s.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::header::{CACHE_CONTROL, LOCATION};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use problem::Problem;
 use telemetry::TraceContext;
 
 use super::App;
 use super::documented::Refusals;
+use super::{gated, preview};
 use crate::clicks::Click;
 use crate::error::LinkError;
 use crate::link::Code;
@@ -21,100 +23,126 @@ use crate::operations::Destination;
 use crate::visit::Visit;
 
 /// Keeps counting honest: a cache that answered in our place would hide clicks, also the one that every browser keeps for a 301.
-const UNCACHED: HeaderValue = HeaderValue::from_static("private, no-store, max-age=0");
+pub(super) const UNCACHED: HeaderValue = HeaderValue::from_static("private, no-store, max-age=0");
 
 /// Follow a link
 ///
 /// Needs no token. Each `GET` counts as a click, shortly after it is answered; a `HEAD` asks where a link leads without following it, and
-/// does not count. The answer must not be cached, permanent or not: what a cache answers is not counted.
+/// does not count, but uses up a click of a link with a cap, for it tells as much. Robots are led on and counted apart; a link with a cap
+/// they are refused. Programs give a link's password as `Link-Password`. Whoever accepts `text/html` is answered with a page instead of a
+/// problem document. Unless the link has `edge_cache_s` the answer must not be cached, permanent or not: what a cache answers is not
+/// counted.
 #[utoipa::path(
     get,
     path = "/{code}",
     operation_id = "follow_link",
     tag = "redirects",
     security(()),
-    params(("code" = String, Path, description = "What stands behind the slash", max_length = 64, pattern = "^[A-Za-z0-9_-]{3,64}$")),
+    params(
+        ("code" = String, Path, description = "What stands behind the slash", max_length = 64, pattern = "^[A-Za-z0-9_-]{3,64}$"),
+        ("Link-Password" = Option<String>, Header, description = "The password of a link that has one, in UTF-8", nullable = false)
+    ),
     responses(
         (status = 301, description = "A permanent link", headers(
             ("Location" = String, description = "Where it leads"),
-            ("Cache-Control" = String, description = "Always `private, no-store, max-age=0`"))),
+            ("Cache-Control" = String, description = "`private, no-store, max-age=0`, or with `edge_cache_s` what lets a shared cache answer"))),
         (status = 302, description = "A link", headers(
-            ("Location" = String, description = "Where it leads"),
-            ("Cache-Control" = String, description = "Always `private, no-store, max-age=0`"))),
-        (status = 404, description = "No such link", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "The link has expired", body = Problem, content_type = "application/problem+json"),
+            ("Location" = String, description = "Where it leads, or its fallback"),
+            ("Cache-Control" = String, description = "`private, no-store, max-age=0`, or with `edge_cache_s` what lets a shared cache answer"))),
+        (status = 401, description = "`password_required`, or `password_wrong`: not the password, or no such link", body = Problem, content_type = "application/problem+json", headers(
+            ("WWW-Authenticate" = String, description = "`Link-Password`"))),
+        (status = 403, description = "`robot_refused`: the link has a cap", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such link, or `link_not_active_yet`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "The link has expired, is archived (`link_archived`), or was followed as often as it may be (`click_cap_reached`)", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_password_tries`", body = Problem, content_type = "application/problem+json", headers(
+            ("Retry-After" = String, description = "When to try again, in seconds"))),
         Refusals
     )
 )]
 pub(super) async fn follow(State(app): State<App>, request: Request) -> Response {
     let Some(code) = code_of(request.uri().path()) else {
-        app.metrics.redirects_missing.inc();
-        return refused(LinkError::NotFound);
+        return Box::pin(preview::or_missing(&app, request.uri().path(), request.headers())).await;
     };
     let found = match app.links.follow_remembered(&code) {
         Some(found) => found,
         None => app.links.follow_link(&code).await,
     };
     match found {
-        Ok(destination) => {
-            app.metrics.redirects_found.inc();
-            let response = redirect(&destination);
-            if *request.method() == Method::GET {
-                record(&app, destination);
-            }
-            response
-        }
-        Err(error) => {
-            match error {
-                LinkError::NotFound => app.metrics.redirects_missing.inc(),
-                LinkError::Expired => app.metrics.redirects_expired.inc(),
-                _ => app.metrics.redirects_failed.inc(),
+        Ok(destination) if destination.gates.is_none() => plain(&app, &request, destination),
+        found => {
+            let (headers, method) = (request.headers(), request.method());
+            let asked = gated::Asked {
+                code: &code,
+                headers,
+                method,
             };
-            refused(error)
+            Box::pin(gated::follow(&app, asked, found)).await
         }
     }
 }
 
-/// The code in `/{code}`, percent-decoded only where there is something to decode.
-fn code_of(path: &str) -> Option<Code> {
-    let segment = path.strip_prefix('/')?;
-    let decoded = if segment.contains('%') {
-        percent_decode_str(segment).decode_utf8().ok()?
-    } else {
-        Cow::Borrowed(segment)
-    };
-    Code::parse(&decoded)
-}
-
-fn redirect(destination: &Destination) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = if destination.lifetime.is_permanent() {
-        StatusCode::MOVED_PERMANENTLY
-    } else {
-        StatusCode::FOUND
-    };
-    let headers = response.headers_mut();
-    headers.insert(LOCATION, destination.location.clone());
-    headers.insert(CACHE_CONTROL, UNCACHED);
+/// Only time can stand against it.
+fn plain(app: &App, request: &Request, destination: Arc<Destination>) -> Response {
+    let now_ms = app.links.clock.unix_ms();
+    if destination.lifetime.is_over(now_ms) {
+        return gated::refused(app, request.headers(), LinkError::Expired);
+    }
+    app.metrics.redirects_found.inc();
+    let status = status(&destination);
+    let response = redirect(status, destination.location.clone(), UNCACHED);
+    if *request.method() == Method::GET {
+        let visit = app.visits.of(request.headers(), now_ms, false);
+        record(app, destination, now_ms, visit);
+    }
     response
 }
 
+/// The code in `/{code}`, percent-decoded only where there is something to decode.
+pub(super) fn code_of(path: &str) -> Option<Code> {
+    Code::parse(&decoded(path)?)
+}
+
+/// What stands behind the slash.
+pub(super) fn decoded(path: &str) -> Option<Cow<'_, str>> {
+    let segment = path.strip_prefix('/')?;
+    if segment.contains('%') {
+        percent_decode_str(segment).decode_utf8().ok()
+    } else {
+        Some(Cow::Borrowed(segment))
+    }
+}
+
+pub(super) fn status(destination: &Destination) -> StatusCode {
+    if destination.lifetime.is_permanent() {
+        StatusCode::MOVED_PERMANENTLY
+    } else {
+        StatusCode::FOUND
+    }
+}
+
+pub(super) fn redirect(status: StatusCode, location: HeaderValue, caching: HeaderValue) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, location);
+    headers.insert(CACHE_CONTROL, caching);
+    response
+}
+
+/// Who asks, as far as a link that leads some elsewhere wants to know it.
+pub(super) fn visit_of(app: &App, headers: &HeaderMap) -> Visit {
+    app.visits.of(headers, app.links.clock.unix_ms(), true)
+}
+
 /// Leaves the click for the flusher, which appends it to the stream after the answer is on its way.
-fn record(app: &App, destination: Arc<Destination>) {
+pub(super) fn record(app: &App, destination: Arc<Destination>, at_ms: u64, visit: Visit) {
     let context = TraceContext::current().filter(TraceContext::sampled);
     app.clicks.push(Click {
         destination,
-        at_ms: app.links.clock.unix_ms(),
-        visit: Visit::default(),
+        at_ms,
+        visit: app.visits.kept(visit),
         context,
     });
-}
-
-/// 404, 410 and 301 may be kept by caches unless told otherwise, and a link may be made at any time.
-fn refused(error: LinkError) -> Response {
-    Problem::from(error)
-        .header(CACHE_CONTROL, UNCACHED)
-        .into_response()
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use idempotency::{Fingerprint, IdempotencyError, Idempotent, Outcome};
 use identity::Principal;
 use problem::FieldError;
 
+use super::details::DetailsChange;
 use super::{Links, told};
 use crate::error::LinkError;
-use crate::link::{Alias, Details, Lifetime, Link, Tags, TargetUrl};
+use crate::link::{Alias, Details, Lifetime, Link, Tags, TargetUrl, Utm, conflicts};
 use crate::store::{Created, NewRecord, Record, RecordScope};
 
 /// A link as it was asked for.
@@ -24,6 +25,39 @@ pub struct CreateLink {
     pub permanent: bool,
     /// Its tags.
     pub tags: Vec<String>,
+    /// Campaign parameters to be put into the URL.
+    pub utm: AskedUtm,
+    /// What most links do not have.
+    pub details: DetailsChange,
+}
+
+/// Campaign parameters as they were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AskedUtm {
+    /// `utm_source`.
+    pub source: Option<String>,
+    /// `utm_medium`.
+    pub medium: Option<String>,
+    /// `utm_campaign`.
+    pub campaign: Option<String>,
+    /// `utm_term`.
+    pub term: Option<String>,
+    /// `utm_content`.
+    pub content: Option<String>,
+}
+
+impl AskedUtm {
+    /// The URL with them.
+    pub(super) fn onto(&self, url: &str) -> String {
+        let utm = Utm {
+            source: self.source.as_deref(),
+            medium: self.medium.as_deref(),
+            campaign: self.campaign.as_deref(),
+            term: self.term.as_deref(),
+            content: self.content.as_deref(),
+        };
+        utm.onto(url)
+    }
 }
 
 /// Who makes a link, and under which idempotency key.
@@ -41,6 +75,7 @@ struct Accepted {
     alias: Option<Alias>,
     lifetime: Lifetime,
     tags: Tags,
+    details: Details,
 }
 
 impl Links {
@@ -56,6 +91,7 @@ impl Links {
             user: by.principal.user.clone(),
             key: idempotent.key.clone(),
         };
+        let parts = asked.details.clone();
         let work = || async {
             // Looked for before the rules are applied: the first answer stands, though the alias is taken (by it) and
             // its expiry may have passed.
@@ -67,10 +103,12 @@ impl Links {
             self.create(by, Some((&scope, idempotent.fingerprint)), asked)
                 .await
         };
-        Ok(self
+        let outcome = self
             .in_flight
             .run(scope.clone(), idempotent.fingerprint, work)
-            .await?)
+            .await?;
+        self.same_password(&outcome, &parts).await?;
+        Ok(outcome)
     }
 
     async fn create(
@@ -80,7 +118,7 @@ impl Links {
         asked: CreateLink,
     ) -> Result<Outcome<Link>, LinkError> {
         let now_ms = self.clock.unix_ms();
-        let accepted = self.accept(asked, now_ms)?;
+        let accepted = self.accept(by, asked, now_ms).await?;
         let code = match accepted.alias {
             Some(alias) => alias.code(),
             None => self.codes.next().await?,
@@ -95,10 +133,7 @@ impl Links {
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
             revision: 1,
-            details: Details {
-                owner: Some(by.principal.user.clone()),
-                ..Details::default()
-            },
+            details: accepted.details,
         };
         let record = record.map(|(scope, fingerprint)| NewRecord {
             scope: scope.clone(),
@@ -121,9 +156,12 @@ impl Links {
         }
     }
 
-    fn accept(&self, asked: CreateLink, now_ms: u64) -> Result<Accepted, LinkError> {
+    async fn accept(&self, by: &Creator, asked: CreateLink, now_ms: u64) -> Result<Accepted, LinkError> {
+        let rules = self.url_rules(&by.principal.tenant).await?;
         let mut errors = Vec::new();
-        let target = self.target(&asked.url).map_err(|error| errors.push(error));
+        let target = rules
+            .target("/url", &asked.utm.onto(&asked.url))
+            .map_err(|error| errors.push(error));
         let alias = asked.alias.as_deref().map(Alias::parse).transpose();
         let alias = alias.map_err(|error| errors.push(field_error("/alias", &error)));
         let expiry = self
@@ -132,20 +170,30 @@ impl Links {
         let lifetime = Lifetime::of(asked.permanent, asked.expires_at_ms);
         let lifetime = lifetime.map_err(|error| errors.push(field_error("/expires_at", &error)));
         let tags = self.tags(asked.tags).map_err(|error| errors.push(error));
-        match (target, alias, expiry, lifetime, tags) {
-            (Ok(target), Ok(alias), Ok(()), Ok(lifetime), Ok(tags)) => Ok(Accepted {
-                target,
-                alias,
-                lifetime,
-                tags,
-            }),
-            _ => Err(LinkError::Invalid(errors)),
+        let mut details = Details {
+            owner: Some(by.principal.user.clone()),
+            ..Details::default()
+        };
+        self.amend(&mut details, &asked.details, &rules, now_ms, &mut errors);
+        if let Ok(lifetime) = lifetime {
+            let guarded = asked.details.sets_password();
+            let found = conflicts(lifetime, &details, guarded).into_iter();
+            errors.extend(found.map(|conflict| field_error(&conflict.pointer(|_| true), &conflict)));
         }
-    }
-
-    pub(super) fn target(&self, url: &str) -> Result<TargetUrl, FieldError> {
-        TargetUrl::parse(url, &self.own_hosts, self.limits.url_bytes_max)
-            .map_err(|error| field_error("/url", &error))
+        let (Ok(target), Ok(alias), Ok(()), Ok(lifetime), Ok(tags), []) =
+            (target, alias, expiry, lifetime, tags, errors.as_slice())
+        else {
+            return Err(LinkError::Invalid(errors));
+        };
+        // Only now, for it is what costs.
+        details.password = self.hashed(&asked.details).await?;
+        Ok(Accepted {
+            target,
+            alias,
+            lifetime,
+            tags,
+            details,
+        })
     }
 
     pub(super) fn tags(&self, tags: Vec<String>) -> Result<Tags, FieldError> {

@@ -6,20 +6,21 @@ use cache::{LoadError, Lookup};
 
 use super::{Destination, Links};
 use crate::error::LinkError;
-use crate::link::{Code, Lifetime};
+use crate::link::Code;
 use crate::store::StoreError;
 
 impl Links {
-    /// Where a code leads, if that can be said without asking the store: most redirects end here.
+    /// Where a code leads, if that can be said without asking the store: most redirects end here. Whether it may be followed now is
+    /// [`decide`](super::decide)'s to say.
     pub fn follow_remembered(&self, code: &Code) -> Option<Result<Arc<Destination>, LinkError>> {
         match self.destinations.peek(code)? {
-            Lookup::Hit(destination) => Some(self.unless_over(destination)),
+            Lookup::Hit(destination) => Some(Ok(destination)),
             Lookup::Absent => Some(Err(LinkError::NotFound)),
         }
     }
 
     /// Where a code leads. One read of the store serves all who ask at the same time; its answer, also that there is no such link, is
-    /// remembered. An expiry is judged now, by the clock, remembered or not.
+    /// remembered.
     pub async fn follow_link(&self, code: &Code) -> Result<Arc<Destination>, LinkError> {
         let (store, wanted) = (Arc::clone(&self.store), *code);
         let load = move || async move {
@@ -27,17 +28,7 @@ impl Links {
             link.map(|link| Destination::of(link).map(Arc::new)).transpose()
         };
         let destination = self.destinations.get_or_load(*code, load).await.map_err(failed)?;
-        self.unless_over(destination.ok_or(LinkError::NotFound)?)
-    }
-
-    fn unless_over(&self, destination: Arc<Destination>) -> Result<Arc<Destination>, LinkError> {
-        // Asking the clock costs a redirect that cannot expire nothing.
-        match destination.lifetime {
-            Lifetime::Until(_) if destination.lifetime.is_over(self.clock.unix_ms()) => {
-                Err(LinkError::Expired)
-            }
-            _ => Ok(destination),
-        }
+        destination.ok_or(LinkError::NotFound)
     }
 }
 

@@ -1,11 +1,11 @@
 //! A commit that outlives its request: the write's outcome is unknown at the deadline, and it lands later.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use cache::{Cache, CacheMetrics, CacheSettings};
-use clock::ManualClock;
+use clock::{ManualClock, SystemClock};
 use idempotency::{Fingerprint, IdempotencyKey, IdempotencySettings, Idempotent, InFlight};
 use identity::{Principal, Scopes, Tenant, User};
 use ids::Id;
@@ -13,11 +13,13 @@ use leases::{Grant, LeaseError, LeaseSettings, LeaseStore, WorkerLease};
 use telemetry::{Telemetry, TelemetrySettings};
 
 use super::{ClickSlots, CreateLink, Creator, LinkChange, Links, SlotSettings};
+use crate::attempts::Attempts;
 use crate::codes::CodeAllocator;
 use crate::error::LinkError;
 use crate::link::{Clicks, Code, CountedLink, Link, OwnHosts};
 use crate::permutation::CodeKey;
 use crate::store::slots::{CappedLink, HeldSlots, SlotLease, SlotStore};
+use crate::store::statistics::{Day, PageKey, StatisticsStore, StoredHead, StoredPage, Subject};
 use crate::store::{ClickBatch, Created, LinkStore, NewRecord, Record, RecordScope, StoreError};
 
 const NOW_MS: u64 = 1_795_305_600_000;
@@ -170,6 +172,49 @@ impl SlotStore for NoSlots {
     }
 }
 
+/// Nothing was ever followed.
+struct NoStatistics;
+
+#[async_trait]
+impl StatisticsStore for NoStatistics {
+    async fn head(&self, _: u8) -> Result<Option<StoredHead>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn pages(&self, _: &[PageKey]) -> Result<Vec<Option<StoredPage>>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn put(&self, _: &[StoredPage], _: Option<&StoredHead>) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+
+    async fn read(
+        &self,
+        _: &Tenant,
+        _: Subject,
+        _: RangeInclusive<Day>,
+    ) -> Result<Vec<StoredPage>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn totals(&self, _: &Tenant, _: &[Subject]) -> Result<Vec<StoredPage>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn visitor_key(&self, _: Day, _: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        unimplemented!()
+    }
+
+    async fn forget_visitor_keys(&self, _: Day) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+
+    async fn collect_pages(&self, _: Day, _: u32) -> Result<u64, StoreError> {
+        unimplemented!()
+    }
+}
+
 async fn links(store: &Arc<LateStore>) -> Links {
     let clock = ManualClock::at(NOW_MS);
     let telemetry =
@@ -193,6 +238,17 @@ async fn links(store: &Arc<LateStore>) -> Links {
             .expect("the defaults are good"),
         own_hosts: OwnHosts::new(),
         in_flight: InFlight::new(IdempotencySettings::default()),
+        passwords: crate::Settings::default()
+            .passwords()
+            .expect("the defaults are good"),
+        attempts: Attempts::new(
+            &crate::Settings::default().passwords,
+            [0; 32],
+            None,
+            SystemClock::shared(),
+            &telemetry,
+        ),
+        statistics: Arc::new(NoStatistics),
         slots: Arc::new(ClickSlots::new(
             Arc::new(NoSlots),
             clock,

@@ -2,10 +2,12 @@
 
 use identity::Tenant;
 
-use super::create_link::field_error;
+use super::create_link::{AskedUtm, field_error};
+use super::details::DetailsChange;
+use super::targets::UrlRules;
 use super::{Links, told};
 use crate::error::LinkError;
-use crate::link::{Code, CountedLink, Lifetime, Link};
+use crate::link::{Code, CountedLink, Lifetime, Link, PasswordHash, conflicts};
 
 /// How often a change is made again over what others changed meanwhile.
 const ATTEMPTS_MAX: u32 = 8;
@@ -25,6 +27,21 @@ pub struct LinkChange {
     pub permanent: Option<bool>,
     /// Its tags, all of them.
     pub tags: Option<Vec<String>>,
+    /// Campaign parameters to be put into the URL it has then.
+    pub utm: AskedUtm,
+    /// What most links do not have.
+    pub details: DetailsChange,
+}
+
+impl LinkChange {
+    /// Whether a part was named, by its name on the wire.
+    fn names(&self, part: &str) -> bool {
+        match part {
+            "permanent" => self.permanent.is_some(),
+            "expires_at" => self.expires_at_ms.is_some(),
+            part => self.details.names(part),
+        }
+    }
 }
 
 impl Links {
@@ -36,9 +53,20 @@ impl Links {
         code: &Code,
         change: &LinkChange,
     ) -> Result<CountedLink, LinkError> {
+        let rules = self.url_rules(tenant).await?;
+        // Once, and only for a change that would be made: it is what costs.
+        let mut hash: Option<PasswordHash> = None;
         for _ in 0..ATTEMPTS_MAX {
             let current = self.store.find(tenant, code).await?.ok_or(LinkError::NotFound)?;
-            let link = self.changed(&current.link, change)?;
+            // Before the change: once that stands, nothing may fail.
+            let current = self.counted_one(tenant, current).await?;
+            let mut link = self.changed(&current.link, change, &rules)?;
+            if change.details.sets_password() {
+                if hash.is_none() {
+                    hash = self.hashed(&change.details).await?;
+                }
+                link.details.password.clone_from(&hash);
+            }
             if link == current.link {
                 self.look_again(code).await?;
                 return Ok(current);
@@ -62,11 +90,13 @@ impl Links {
         Err(LinkError::Contended)
     }
 
-    fn changed(&self, link: &Link, change: &LinkChange) -> Result<Link, LinkError> {
+    fn changed(&self, link: &Link, change: &LinkChange, rules: &UrlRules<'_>) -> Result<Link, LinkError> {
         let mut errors = Vec::new();
         let mut changed = link.clone();
-        if let Some(url) = &change.url {
-            match self.target(url) {
+        let now_ms = self.clock.unix_ms();
+        if change.url.is_some() || change.utm != AskedUtm::default() {
+            let url = change.url.as_deref().unwrap_or(link.target.as_str());
+            match rules.target("/url", &change.utm.onto(url)) {
                 Ok(target) => changed.target = target,
                 Err(error) => errors.push(error),
             }
@@ -78,16 +108,20 @@ impl Links {
             }
         }
         // An expiry that is not touched may have passed: the link stays what it is.
-        if let Some(Err(error)) = change
-            .expires_at_ms
-            .map(|at_ms| self.expiry(at_ms, self.clock.unix_ms()))
-        {
+        if let Some(Err(error)) = change.expires_at_ms.map(|at_ms| self.expiry(at_ms, now_ms)) {
             errors.push(error);
         }
+        self.amend(&mut changed.details, &change.details, rules, now_ms, &mut errors);
         let permanent = change.permanent.unwrap_or(link.lifetime.is_permanent());
         let expires_at_ms = change.expires_at_ms.unwrap_or(link.lifetime.expires_at_ms());
         match Lifetime::of(permanent, expires_at_ms) {
-            Ok(lifetime) => changed.lifetime = lifetime,
+            Ok(lifetime) => {
+                changed.lifetime = lifetime;
+                let guarded = changed.details.password.is_some() || change.details.sets_password();
+                let found = conflicts(lifetime, &changed.details, guarded).into_iter();
+                let at = |part: &str| change.names(part);
+                errors.extend(found.map(|conflict| field_error(&conflict.pointer(at), &conflict)));
+            }
             Err(error) if change.permanent.is_some() => errors.push(field_error("/permanent", &error)),
             Err(error) => errors.push(field_error("/expires_at", &error)),
         }

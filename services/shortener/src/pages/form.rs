@@ -51,6 +51,7 @@ impl NewLinkForm {
                 .filter(|tag| !tag.is_empty())
                 .map(str::to_owned)
                 .collect(),
+            ..NewLinkBody::default()
         };
         let idempotent = match unless_blank(&self.key) {
             Some(key) => {

@@ -1,0 +1,127 @@
+//! How often somebody may try a link's password.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clock::SharedClock;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use limits::{Decision, KeyedLimiter, OnLoss, Rate, RateLimiter, RedisLimiter, SharedLimiter};
+use redis_engine::Redis;
+use sha2::Sha256;
+use telemetry::Telemetry;
+
+use crate::link::Code;
+use crate::passwords::PasswordSettings;
+
+/// Tries of one client at one link's password: a token bucket each, shared by all processes where they share a Redis, else in each
+/// process for itself. While that Redis is away each process counts for itself.
+#[derive(Debug)]
+pub struct Attempts {
+    limiter: Arc<dyn RateLimiter>,
+    /// Who tried what stands in no memory but as a keyed hash.
+    key: [u8; 32],
+}
+
+impl Attempts {
+    /// `key` is a secret that processes share.
+    pub fn new(
+        settings: &PasswordSettings,
+        key: [u8; 32],
+        redis: Option<&Redis>,
+        clock: SharedClock,
+        telemetry: &Telemetry,
+    ) -> Self {
+        let burst = NonZeroU32::new(settings.tries_max).unwrap_or(NonZeroU32::MIN);
+        let rate = Rate::one_each(burst, Duration::from_millis(settings.try_again_ms.max(1)));
+        let keys_max = NonZeroUsize::new(settings.clients_max).unwrap_or(NonZeroUsize::MIN);
+        let own = KeyedLimiter::<String>::at_rate(rate, keys_max, clock);
+        let limiter: Arc<dyn RateLimiter> = match redis {
+            None => Arc::new(own),
+            Some(redis) => {
+                let shared = RedisLimiter::new(redis, "password_tries", rate);
+                Arc::new(SharedLimiter::new(own, shared, OnLoss::Local, telemetry))
+            }
+        };
+        Self { limiter, key }
+    }
+
+    /// Takes one try; `Err` says how long to wait for the next. There need be no such link.
+    pub async fn take(&self, code: &Code, client: Option<IpAddr>) -> Result<(), Duration> {
+        const WAIT: Duration = Duration::from_secs(1);
+        match self.limiter.check(&self.name(code, client)).await {
+            Ok(Decision { allowed: true, .. }) => Ok(()),
+            Ok(refused) => Err(refused.retry_after.unwrap_or(WAIT)),
+            // Nobody could decide.
+            Err(_) => Err(WAIT),
+        }
+    }
+
+    fn name(&self, code: &Code, client: Option<IpAddr>) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        mac.update(code.as_str().as_bytes());
+        // No code has a space.
+        mac.update(b" ");
+        match client.map(network) {
+            Some(IpAddr::V4(address)) => mac.update(&address.octets()),
+            Some(IpAddr::V6(address)) => mac.update(&address.octets()),
+            None => {}
+        }
+        let hash = mac.finalize().into_bytes();
+        let half: [u8; 16] = std::array::from_fn(|index| hash[index]);
+        format!("{:032x}", u128::from_be_bytes(half))
+    }
+}
+
+/// Whoever has one address of a /64 has all of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clock::ManualClock;
+    use telemetry::TelemetrySettings;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_has_a_few_tries_at_a_link_and_others_have_their_own() {
+        let clock = ManualClock::at(1_795_305_600_000);
+        let telemetry =
+            Telemetry::new("attempts", "test", &TelemetrySettings::default(), clock.clone()).unwrap();
+        let settings = PasswordSettings::default();
+        let attempts = Attempts::new(&settings, [7; 32], None, clock.clone(), &telemetry);
+        let (one, other) = (Code::parse("one").unwrap(), Code::parse("other").unwrap());
+        let try_it = async |code: &Code, from: &str| attempts.take(code, from.parse().ok()).await;
+        for _ in 0..5 {
+            assert_eq!(try_it(&one, "192.0.2.1").await, Ok(()));
+        }
+        assert_eq!(try_it(&one, "192.0.2.1").await, Err(Duration::from_secs(20)));
+        let mapped = "::ffff:192.0.2.1";
+        assert!(
+            try_it(&one, mapped).await.is_err(),
+            "the same in another spelling"
+        );
+        assert_eq!(try_it(&other, "192.0.2.1").await, Ok(()));
+        assert_eq!(try_it(&one, "192.0.2.2").await, Ok(()));
+        for host in 1..=5 {
+            assert_eq!(try_it(&one, &format!("2001:db8::{host}")).await, Ok(()));
+        }
+        assert!(
+            try_it(&one, "2001:db8::6").await.is_err(),
+            "one network, one client"
+        );
+        assert_eq!(try_it(&one, "2001:db8:0:1::6").await, Ok(()));
+        clock.advance(Duration::from_secs(20));
+        assert_eq!(try_it(&one, "192.0.2.1").await, Ok(()));
+        assert!(try_it(&one, "192.0.2.1").await.is_err());
+    }
+}
