@@ -6,9 +6,10 @@ mod visit_event;
 
 pub(crate) use event::{ClickEvent, EventBounds, STREAM};
 pub(crate) use queue::{Click, ClickQueue};
-#[expect(unused_imports, reason = "the flusher publishes these next")]
 pub(crate) use visit_event::VisitProducer;
 pub use visit_event::{LinkVisits, VISIT_LANES, VISITS, VISITS_KIND, VisitEvent};
 
-/// The consumer group that adds clicks to the counts.
+/// The consumer group that adds the clicks of older versions to the counts.
 pub(crate) const GROUP: &str = "clicks";
+/// The consumer group that makes statistics of visits.
+pub(crate) const VISITS_GROUP: &str = "statistics";

@@ -3,11 +3,17 @@
 mod collect_garbage;
 mod count_clicks;
 mod flush_clicks;
+mod project_visits;
+mod reload_countries;
+mod rotate_visitor_keys;
 mod spool_clicks;
 mod watch;
 
 pub(crate) use collect_garbage::GarbageCollector;
 pub(crate) use count_clicks::CountClicks;
 pub(crate) use flush_clicks::ClickFlusher;
+pub(crate) use project_visits::{Lanes, ProjectVisits};
+pub(crate) use reload_countries::ReloadCountries;
+pub(crate) use rotate_visitor_keys::RotateVisitorKeys;
 pub(crate) use spool_clicks::{ClickSpool, blames_the_events};
 pub(crate) use watch::WorkerWatch;

@@ -9,6 +9,7 @@ use crate::link::{Code, CountedLink};
 impl Links {
     /// A tenant's link with its counts, straight from the store: what was acknowledged is seen.
     pub async fn find_link(&self, tenant: &Tenant, code: &Code) -> Result<CountedLink, LinkError> {
-        self.store.find(tenant, code).await?.ok_or(LinkError::NotFound)
+        let found = self.store.find(tenant, code).await?;
+        self.counted_one(tenant, found.ok_or(LinkError::NotFound)?).await
     }
 }

@@ -39,6 +39,7 @@ impl Links {
         let more = links.len() > asked;
         links.truncate(asked);
         let next_before = links.last().filter(|_| more).map(|last| last.link.id);
+        let links = self.counted(tenant, links).await?;
         Ok(ListedLinks { links, next_before })
     }
 }

@@ -1,4 +1,4 @@
-//! Forgets what nobody will ask for again: expired idempotency records, ids of events counted long ago.
+//! Forgets what nobody will ask for again: expired idempotency records, ids of events counted long ago, statistics of long-past days.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,10 @@ use std::time::Duration;
 use clock::SharedClock;
 use server::Drain;
 
+use crate::statistics::day_of;
 use crate::store::LinkStore;
+use crate::store::StoreError;
+use crate::store::statistics::{Day, StatisticsStore};
 
 /// Rows of each kind that one write may take, so that other writes do not wait long behind it.
 const ROWS_MAX: u32 = 500;
@@ -15,12 +18,16 @@ const ROWS_MAX: u32 = 500;
 pub(crate) struct GarbageCollector {
     /// The port.
     pub store: Arc<dyn LinkStore>,
+    /// The port to the statistics.
+    pub statistics: Arc<dyn StatisticsStore>,
     /// What is over is judged by it.
     pub clock: SharedClock,
     /// How often.
     pub interval: Duration,
     /// How long ids of counted events are kept, in milliseconds.
     pub event_ids_keep_ms: u64,
+    /// How many days the statistics of a day are kept; 0 is for ever.
+    pub statistics_days_kept: u32,
 }
 
 impl GarbageCollector {
@@ -37,8 +44,9 @@ impl GarbageCollector {
         }
     }
 
-    async fn collect(&self) -> Result<(), crate::store::StoreError> {
+    async fn collect(&self) -> Result<(), StoreError> {
         let now_ms = self.clock.unix_ms();
+        self.collect_statistics(day_of(now_ms)).await?;
         let events_before_ms = now_ms.saturating_sub(self.event_ids_keep_ms);
         loop {
             let forgotten = self
@@ -51,5 +59,16 @@ impl GarbageCollector {
             // Let waiting writes through.
             tokio::task::yield_now().await;
         }
+    }
+
+    async fn collect_statistics(&self, today: Day) -> Result<(), StoreError> {
+        if self.statistics_days_kept == 0 {
+            return Ok(());
+        }
+        let before = today.saturating_sub(self.statistics_days_kept);
+        while self.statistics.collect_pages(before, ROWS_MAX).await? == u64::from(ROWS_MAX) {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 }

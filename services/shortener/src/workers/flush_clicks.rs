@@ -8,13 +8,12 @@ use streams::{Event, StreamError, StreamLog};
 use telemetry::{Span, SpanKind, Telemetry};
 use tokio::time::MissedTickBehavior;
 
-use crate::clicks::{Click, ClickEvent, ClickQueue, STREAM};
+use crate::clicks::{Click, ClickQueue, VISITS, VISITS_KIND, VisitEvent, VisitProducer};
 use crate::config::ClickSettings;
 use crate::metrics::Metrics;
 use crate::workers::{ClickSpool, blames_the_events};
 
 const SOURCE: &str = "/shortener";
-const KIND: &str = "orrery.links.clicked";
 
 /// Appends clicks to the stream.
 pub(crate) struct ClickFlusher {
@@ -49,7 +48,7 @@ impl ClickFlusher {
     /// Gathers and appends until `stop` begins, then appends what is left. `stop` is to begin after the last redirect was
     /// answered; from then on there is a deadline.
     pub(crate) async fn run(self, stop: Drain) {
-        let mut batch = Vec::new();
+        let (mut batch, mut producer) = (Vec::new(), VisitProducer::new());
         // From start to start, not from end to start: a click waits for one interval or one append, never for both.
         let mut ticks = tokio::time::interval(self.settings.flush_interval());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -64,25 +63,25 @@ impl ClickFlusher {
                 () = stop.begun() => break,
                 _ = ticks.tick() => {}
             }
-            self.flush(&mut batch, &stop).await;
+            self.flush(&mut batch, &mut producer, &stop).await;
         }
         while !self.queue.is_empty() {
-            self.flush(&mut batch, &stop).await;
+            self.flush(&mut batch, &mut producer, &stop).await;
         }
     }
 
-    async fn flush(&self, batch: &mut Vec<Click>, stop: &Drain) {
+    async fn flush(&self, batch: &mut Vec<Click>, producer: &mut VisitProducer, stop: &Drain) {
         self.queue.take(self.settings.append_clicks_max(), batch);
-        match self.fold(batch) {
+        match self.fold(batch, producer) {
             Ok(append) => self.append(append, stop).await,
             Err(error) => self.lose(batch.len() as u64, error.code(), &error.to_string()),
         }
         batch.clear();
     }
 
-    fn fold(&self, batch: &[Click]) -> Result<Append, StreamError> {
+    fn fold(&self, batch: &[Click], producer: &mut VisitProducer) -> Result<Append, StreamError> {
         let spans = self.producer_spans(batch);
-        let mut folded = ClickEvent::fold(batch, self.settings.event_bounds());
+        let mut folded = producer.fold(batch, self.settings.event_bounds());
         if let Some(first) = folded.first_mut() {
             let traces = spans
                 .iter()
@@ -90,12 +89,10 @@ impl ClickFlusher {
                 .map(|context| context.traceparent());
             first.traces = traces.collect();
         }
-        let event = |click_event: &ClickEvent| {
-            // Random rather than issued: counting must go on while no id can be issued.
-            let id = format!("{:032x}", rand::random::<u128>());
-            let time_ms = click_event.first_at_ms().unwrap_or_default();
-            // Sums need no order, so each event may take any partition: one that fails holds up few others.
-            Event::new(id.clone(), SOURCE, KIND, id, time_ms, click_event)
+        let event = |visits: &VisitEvent| {
+            // Numbered rather than issued: counting must go on while no id can be issued.
+            let time_ms = visits.first_at_ms().unwrap_or_default();
+            Event::new(visits.id(), SOURCE, VISITS_KIND, visits.key(), time_ms, visits)
         };
         let events = folded.iter().map(event).collect::<Result<_, _>>()?;
         Ok(Append {
@@ -118,7 +115,7 @@ impl ClickFlusher {
             span.attribute("messaging.system", "orrery_streams")
                 .attribute("messaging.operation.name", "send")
                 .attribute("messaging.operation.type", "send")
-                .attribute("messaging.destination.name", STREAM)
+                .attribute("messaging.destination.name", VISITS)
                 .attribute("messaging.batch.message_count", batch.len());
             span
         };
@@ -179,11 +176,11 @@ impl ClickFlusher {
 
     async fn publish(&self, events: &[Event]) -> Result<Taken, StreamError> {
         let Some(spool) = &self.spool else {
-            self.log.publish(STREAM, events).await?;
+            self.log.publish(VISITS, events).await?;
             return Ok(Taken::ByStream);
         };
         if !spool.stream_is_away() {
-            let append = self.log.publish(STREAM, events);
+            let append = self.log.publish(VISITS, events);
             match tokio::time::timeout(self.settings.append_timeout(), append).await {
                 Ok(Ok(_)) => return Ok(Taken::ByStream),
                 Ok(Err(error)) if blames_the_events(&error) => return Err(error),

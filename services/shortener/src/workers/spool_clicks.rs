@@ -10,7 +10,7 @@ use streams::{
     Consumer, ConsumerSettings, Delivery, Event, Group, Handler, HandlerError, StreamError, StreamLog,
 };
 
-use crate::clicks::{ClickEvent, STREAM};
+use crate::clicks::{ClickEvent, STREAM, VISITS, VisitEvent};
 use crate::metrics::Metrics;
 
 /// The one reader of the spool: it sends on what it reads.
@@ -57,7 +57,7 @@ impl ClickSpool {
     pub(crate) async fn keep(&self, events: &[Event]) -> Result<(), StreamError> {
         // First: the relay may be so quick that it takes it back before the file has answered.
         self.stream_away.store(true, Ordering::Relaxed);
-        self.file.publish(STREAM, events).await.map(drop)
+        self.file.publish(VISITS, events).await.map(drop)
     }
 
     /// Sends on what is kept, as soon as the stream takes it, until `stop` begins.
@@ -69,18 +69,28 @@ impl ClickSpool {
             handle_timeout_ms: RELAY_TIMEOUT_MS,
             ..ConsumerSettings::default()
         };
-        let consumer = Consumer::new(Arc::clone(&self.file), Group::new(STREAM, RELAY), settings);
-        let relay = Relay {
-            to,
-            metrics,
-            stream_away: self.stream_away,
+        let relay = |stream: &'static str| {
+            let consumer = Consumer::new(
+                Arc::clone(&self.file),
+                Group::new(stream, RELAY),
+                settings.clone(),
+            );
+            let relay = Relay {
+                stream,
+                to: Arc::clone(&to),
+                metrics: metrics.clone(),
+                stream_away: Arc::clone(&self.stream_away),
+            };
+            consumer.run(Arc::new(relay), stop.begun())
         };
-        let stopped = async { stop.begun().await };
-        consumer.run(Arc::new(relay), stopped).await;
+        // The older stream's are what an older version left in the file.
+        tokio::join!(relay(VISITS), relay(STREAM));
     }
 }
 
 struct Relay {
+    /// In the spool and behind it.
+    stream: &'static str,
     to: Arc<dyn StreamLog>,
     metrics: Metrics,
     stream_away: Arc<AtomicBool>,
@@ -90,10 +100,10 @@ struct Relay {
 impl Handler for Relay {
     async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
         let event = &delivery.event;
-        match self.to.publish(STREAM, std::slice::from_ref(event)).await {
+        match self.to.publish(self.stream, std::slice::from_ref(event)).await {
             Ok(_) => {
                 self.stream_away.store(false, Ordering::Relaxed);
-                let clicks = event.decode::<ClickEvent>().map_or(0, |clicks| clicks.clicks());
+                let clicks = clicks_of(event);
                 self.metrics.clicks_published.inc_by(clicks);
                 Ok(())
             }
@@ -105,11 +115,19 @@ impl Handler for Relay {
             // The stream took events like it before, or it would not be in the spool: so its limits were made narrower since.
             // It is said aloud and counted as lost.
             Err(error) => {
-                let clicks = event.decode::<ClickEvent>().map_or(0, |clicks| clicks.clicks());
+                let clicks = clicks_of(event);
                 self.metrics.clicks_lost.inc_by(clicks);
                 tracing::error!(clicks, %error, code = error.code(), "the stream refuses spooled clicks for good");
                 Ok(())
             }
         }
     }
+}
+
+/// How many clicks an event carries, of whichever version.
+fn clicks_of(event: &Event) -> u64 {
+    if let Ok(visits) = event.decode::<VisitEvent>() {
+        return visits.clicks();
+    }
+    event.decode::<ClickEvent>().map_or(0, |clicks| clicks.clicks())
 }
