@@ -1,5 +1,6 @@
 //! The loop that hands events to a handler: one worker a claimed partition.
 
+mod batch;
 mod upkeep;
 mod worker;
 
@@ -15,7 +16,9 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{Claim, ConsumerSettings, Delivery, Group, Partition, StreamLog};
-use worker::Worker;
+use batch::EachAlone;
+pub use batch::{BatchHandler, Handled};
+use worker::{Suspects, Worker};
 
 /// What is done with an event.
 #[async_trait]
@@ -49,6 +52,16 @@ pub struct Consumer {
     owner: String,
 }
 
+/// How a consumer's events are handed out.
+#[derive(Clone)]
+struct Handing {
+    to: Arc<dyn BatchHandler>,
+    /// Events handed over at once, at most.
+    together: usize,
+    /// From one look at a partition to the next, unless more is known to be there.
+    cycle: Duration,
+}
+
 impl Consumer {
     /// A member of `group` with a name of its own.
     pub fn new(log: Arc<dyn StreamLog>, group: Group, settings: ConsumerSettings) -> Self {
@@ -64,6 +77,30 @@ impl Consumer {
     /// Consumes until `stop` is done; then ends what is being handled, acks it and gives its claims up. An engine that
     /// fails is tried again for as long as it takes.
     pub async fn run(self, handler: Arc<dyn Handler>, stop: impl Future<Output = ()> + Send) {
+        let handing = Handing {
+            to: Arc::new(EachAlone(handler)),
+            together: 1,
+            cycle: Duration::ZERO,
+        };
+        self.hand(handing, stop).await;
+    }
+
+    /// [`run`](Self::run) for a handler of batches: what comes within a `cycle` is handed over together, at most `batch_max` events.
+    pub async fn run_batches(
+        self,
+        handler: Arc<dyn BatchHandler>,
+        cycle: Duration,
+        stop: impl Future<Output = ()> + Send,
+    ) {
+        let handing = Handing {
+            to: handler,
+            together: self.settings.batch_max.max(1) as usize,
+            cycle,
+        };
+        self.hand(handing, stop).await;
+    }
+
+    async fn hand(self, handing: Handing, stop: impl Future<Output = ()> + Send) {
         let mut stop = pin!(stop);
         let (stopping, stopped) = watch::channel(false);
         let upkeep = upkeep::run(
@@ -76,7 +113,7 @@ impl Consumer {
             running: HashMap::new(),
             tasks: JoinSet::new(),
             permits: Arc::new(Semaphore::new(self.settings.concurrency_max.max(1) as usize)),
-            handler,
+            handing,
             consumer: &self,
             stopped,
         };
@@ -101,7 +138,7 @@ struct Workers<'c> {
     running: HashMap<Partition, Running>,
     tasks: JoinSet<()>,
     permits: Arc<Semaphore>,
-    handler: Arc<dyn Handler>,
+    handing: Handing,
     consumer: &'c Consumer,
     stopped: watch::Receiver<bool>,
 }
@@ -152,7 +189,7 @@ impl Workers<'_> {
         let worker = Worker {
             log: Arc::clone(&self.consumer.log),
             claim,
-            handler: Arc::clone(&self.handler),
+            handing: self.handing.clone(),
             settings: self.consumer.settings.clone(),
             permits: Arc::clone(&self.permits),
             stopped: self.stopped.clone(),
@@ -160,6 +197,7 @@ impl Workers<'_> {
             refusals: 0,
             waits: 0,
             waiting: None,
+            suspects: Suspects::default(),
         };
         let task = self.tasks.spawn(worker.run()).id();
         self.running.insert(partition, Running { epoch, task, lost });

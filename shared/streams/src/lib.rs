@@ -13,7 +13,7 @@ mod settings;
 mod sqlite;
 mod wakes;
 
-pub use consumer::{Consumer, Handler, HandlerError};
+pub use consumer::{BatchHandler, Consumer, Handled, Handler, HandlerError};
 pub use error::StreamError;
 pub use event::Event;
 pub use jetstream::NatsStreamLog;

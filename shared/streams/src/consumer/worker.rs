@@ -1,12 +1,13 @@
-//! One partition: one event at a time, in order.
+//! One partition: one event after another, or one batch after another, in order.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{Handler, HandlerError, told};
+use super::{Handing, Handled, HandlerError, told};
 use crate::{Claim, ConsumerSettings, Delivery, Position, StreamError, StreamLog};
 
 /// The longest pause while an engine is away: what waits is to go on soon after it is back.
@@ -15,7 +16,7 @@ const AWAY_PAUSE_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Worker {
     pub(super) log: Arc<dyn StreamLog>,
     pub(super) claim: Claim,
-    pub(super) handler: Arc<dyn Handler>,
+    pub(super) handing: Handing,
     pub(super) settings: ConsumerSettings,
     pub(super) permits: Arc<Semaphore>,
     pub(super) stopped: watch::Receiver<bool>,
@@ -25,13 +26,40 @@ pub(super) struct Worker {
     /// Answers in a row that the handler must wait.
     pub(super) waits: u32,
     /// A delivery of which it said so, until it is given back.
-    pub(super) waiting: Option<Arc<Delivery>>,
+    pub(super) waiting: Option<Delivery>,
+    /// Events of a batch that failed as a whole.
+    pub(super) suspects: Suspects,
+}
+
+/// A batch that ended in a panic or took too long: nobody knows at which event, so for a while each comes alone.
+#[derive(Debug, Default)]
+pub(super) struct Suspects {
+    /// The last of them.
+    through: Option<Position>,
+}
+
+impl Suspects {
+    fn are_all_of(&mut self, batch: &[Delivery]) {
+        self.through = batch.last().map(|delivery| delivery.position);
+    }
+
+    fn cleared(&mut self, done: Option<Position>) {
+        if done >= self.through {
+            self.through = None;
+        }
+    }
+
+    fn remain(&self) -> bool {
+        self.through.is_some()
+    }
 }
 
 /// What the worker does after a look at its partition.
 enum Then {
-    /// Look again at once.
+    /// Look again at once: more is there.
     Look,
+    /// Nothing else was there: look again when the cycle is over.
+    Cycle,
     /// Wait until something is published.
     Idle,
     /// Wait before the next try.
@@ -47,10 +75,12 @@ impl Worker {
         let mut done = None;
         while !self.ending() {
             wakes.mark_unchanged();
+            let cycle = Instant::now() + self.handing.cycle;
             let then = self.look(&mut done).await;
             let waiting = async {
                 match then {
                     Then::Look | Then::Lost => {}
+                    Then::Cycle => sleep_until(cycle).await,
                     Then::Idle => {
                         let _ = timeout(Duration::from_millis(self.settings.poll_ms), wakes.changed()).await;
                     }
@@ -90,7 +120,8 @@ impl Worker {
 
     /// Acks what is done, takes what comes next and handles it.
     async fn look(&mut self, done: &mut Option<Position>) -> Then {
-        let deliveries = match self.take(done).await {
+        let limit = self.limit();
+        let deliveries = match self.take(done, limit).await {
             Ok(deliveries) => deliveries,
             Err(StreamError::Fenced { .. }) => return Then::Lost,
             Err(error) => {
@@ -105,31 +136,78 @@ impl Worker {
         if deliveries.is_empty() {
             return Then::Idle;
         }
-        for delivery in deliveries {
-            let delivery = Arc::new(delivery);
-            let failure = if delivery.deliveries > self.settings.deliveries_max {
-                HandlerError::Poison("delivered too often without an answer".to_owned())
-            } else {
-                match self.attempt(Arc::clone(&delivery)).await {
-                    Ok(()) => {
-                        self.waits = 0;
-                        *done = Some(delivery.position);
-                        if self.ending() {
-                            return Then::Look;
-                        }
-                        continue;
-                    }
-                    Err(failure) => failure,
-                }
-            };
-            return self.failed(&delivery, &failure, done).await;
+        // What was delivered before comes alone, whatever is behind it.
+        let last = deliveries.len() < limit as usize && deliveries[0].deliveries == 1;
+        let deliveries: Arc<[Delivery]> = deliveries.into();
+        for first in (0..deliveries.len()).step_by(self.handing.together) {
+            let batch = first..deliveries.len().min(first + self.handing.together);
+            let then = self.hand(&deliveries, batch, done).await;
+            if let Some(then) = then {
+                return then;
+            }
+            if self.ending() {
+                return Then::Look;
+            }
         }
-        Then::Look
+        if last { Then::Cycle } else { Then::Look }
+    }
+
+    /// Hands some of the deliveries over. `None` when all of these are done.
+    async fn hand(
+        &mut self,
+        deliveries: &Arc<[Delivery]>,
+        batch: Range<usize>,
+        done: &mut Option<Position>,
+    ) -> Option<Then> {
+        let those = &deliveries[batch.clone()];
+        let handled = if those[0].deliveries > self.settings.deliveries_max {
+            let failure = HandlerError::Poison("delivered too often without an answer".to_owned());
+            Handled::until(0, failure)
+        } else {
+            match self.attempt(Arc::clone(deliveries), batch).await {
+                Ok(handled) => handled,
+                Err(_) if those.len() > 1 => return Some(self.suspect(those, done).await),
+                Err(failure) => Handled::until(0, failure),
+            }
+        };
+        if let Some(last) = those[..handled.events.min(those.len())].last() {
+            self.waits = 0;
+            *done = Some(last.position);
+            self.suspects.cleared(*done);
+        }
+        let next = those.get(handled.events)?;
+        Some(match handled.failure {
+            Some(failure) => self.failed(next, &failure, done).await,
+            // The handler has had enough for now: the rest comes again.
+            None => Then::Look,
+        })
+    }
+
+    /// Hands each event of the batch out alone from now on. None of them is counted as delivered: the next time tells which one it is.
+    async fn suspect(&mut self, batch: &[Delivery], done: &mut Option<Position>) -> Then {
+        let group = &self.claim.group;
+        tracing::warn!(
+            stream = group.stream,
+            group = group.name,
+            partition = self.claim.partition.number(),
+            events = batch.len(),
+            "a batch was not handled: its events come one by one"
+        );
+        self.suspects.are_all_of(batch);
+        self.waiting = batch.first().cloned();
+        match self.give_back(done).await {
+            Err(StreamError::Fenced { .. }) => Then::Lost,
+            Err(error) => {
+                self.warn(&error, "a delivery could not be given back yet");
+                Then::Pause(self.settings.backoff(1))
+            }
+            Ok(()) => Then::Look,
+        }
     }
 
     /// The delivery is given back before the wait, not after it: whatever ends this worker meanwhile does not count against the event.
     /// It is counted again before the next try, which may end the process.
-    async fn wait(&mut self, delivery: &Arc<Delivery>, reason: &str, done: &mut Option<Position>) -> Then {
+    async fn wait(&mut self, delivery: &Delivery, reason: &str, done: &mut Option<Position>) -> Then {
         if self.waits == 0 {
             let (group, partition) = (&self.claim.group, self.claim.partition.number());
             tracing::warn!(
@@ -141,7 +219,7 @@ impl Worker {
             );
         }
         self.waits = self.waits.saturating_add(1);
-        self.waiting = Some(Arc::clone(delivery));
+        self.waiting = Some(delivery.clone());
         match self.give_back(done).await {
             Err(StreamError::Fenced { .. }) => return Then::Lost,
             Err(error) => self.warn(&error, "a delivery that only waited could not be given back yet"),
@@ -161,20 +239,28 @@ impl Worker {
     }
 
     /// Acks what is done, having given back what waits, and takes what comes next.
-    async fn take(&mut self, done: &mut Option<Position>) -> Result<Vec<Delivery>, StreamError> {
+    async fn take(&mut self, done: &mut Option<Position>, limit: u32) -> Result<Vec<Delivery>, StreamError> {
         self.give_back(done).await?;
+        self.log.next(&self.claim, *done, limit).await
+    }
+
+    fn limit(&self) -> u32 {
         // What waits is likely to go on waiting, so what is behind it is not read each time.
-        let limit = if self.waits > 0 {
+        if self.waits > 0 || self.suspects.remain() {
             1
         } else {
             self.settings.batch_max.max(1)
-        };
-        self.log.next(&self.claim, *done, limit).await
+        }
     }
 
     /// Runs the handler in a task of its own, so that a panic or a hang ends that task only. The place is held for as long as
     /// the handler works and no longer: partitions that wait must not stop those that could go on.
-    async fn attempt(&self, delivery: Arc<Delivery>) -> Result<(), HandlerError> {
+    /// An error is no answer of the handler's, but that there was none.
+    async fn attempt(
+        &self,
+        deliveries: Arc<[Delivery]>,
+        batch: Range<usize>,
+    ) -> Result<Handled, HandlerError> {
         let (mut stopped, mut lost) = (self.stopped.clone(), self.lost.clone());
         let ending = async {
             tokio::select! {
@@ -188,13 +274,14 @@ impl Worker {
             place = self.permits.acquire() => place.ok(),
         };
         let Some(_place) = place else {
-            return Err(HandlerError::Unavailable("the worker ends".to_owned()));
+            let failure = HandlerError::Unavailable("the worker ends".to_owned());
+            return Ok(Handled::until(0, failure));
         };
-        let handler = Arc::clone(&self.handler);
-        let mut task = tokio::spawn(async move { handler.handle(&delivery).await });
+        let (handler, claim) = (Arc::clone(&self.handing.to), self.claim.clone());
+        let mut task = tokio::spawn(async move { handler.handle(&claim, &deliveries[batch]).await });
         let limit = Duration::from_millis(self.settings.handle_timeout_ms);
         match timeout(limit, &mut task).await {
-            Ok(Ok(outcome)) => outcome,
+            Ok(Ok(handled)) => Ok(handled),
             Ok(Err(_)) => Err(HandlerError::Retry("the handler panicked".to_owned())),
             Err(_) => {
                 task.abort();
@@ -207,7 +294,7 @@ impl Worker {
 
     async fn failed(
         &mut self,
-        delivery: &Arc<Delivery>,
+        delivery: &Delivery,
         failure: &HandlerError,
         done: &mut Option<Position>,
     ) -> Then {
