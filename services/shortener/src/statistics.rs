@@ -9,6 +9,7 @@
 mod breakdown;
 mod fold;
 mod head;
+mod hottest;
 mod page;
 mod report;
 mod seen;
@@ -20,6 +21,7 @@ mod windows;
 pub use breakdown::{Breakdown, Share};
 pub use fold::{FoldError, Folded, LATENESS_MS, Projection, SKEW_MS};
 pub use head::Head;
+pub use hottest::Hottest;
 pub use page::{Page, Totals};
 pub use report::{LastHour, Point, Report};
 pub use seen::Seen;

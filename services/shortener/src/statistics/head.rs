@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Seen;
+use super::{Hottest, Seen};
 use crate::store::StoreError;
 use crate::store::statistics::{LaneId, StoredHead};
 
@@ -18,6 +18,8 @@ pub struct Head {
     pub watermark_ms: u64,
     /// Which events were folded.
     pub seen: Seen,
+    /// Which codes are followed most.
+    pub hottest: Hottest,
 }
 
 impl Head {
