@@ -1,5 +1,6 @@
 //! What keeps the house as `ARCHITECTURE.md` draws it, in words when it is not.
 
+mod fetches;
 mod floors;
 mod names;
 mod readmes;
@@ -24,6 +25,7 @@ pub(crate) fn tidy() -> Outcome {
     wrong.extend(sizes::check(&sources));
     wrong.extend(names::check(&sources));
     wrong.extend(readmes::check(&sources));
+    wrong.extend(fetches::check(&sources));
     wrong.extend(generate::check()?);
     if wrong.is_empty() {
         println!("tidy: {} files, {}", sources.len(), sizes::summary(&sources));
