@@ -12,7 +12,8 @@ pub const PRECISION: u32 = 14;
 /// How many registers there are.
 pub const REGISTERS: u32 = 1 << PRECISION;
 /// The largest value of a register: one more than the bits that are left can have leading zeros.
-pub(crate) const RANK_MAX: u8 = (64 - PRECISION + 1) as u8;
+pub(crate) const RANK_MAX: u8 = 51;
+const _: () = assert!(RANK_MAX as u32 == 64 - PRECISION + 1);
 
 /// With more registers in use than this, all of them are held: the list would cost more to keep in order than it saves.
 const LISTED_MAX: usize = 1_024;
