@@ -1,4 +1,4 @@
-//! The style sheet and the logo, embedded in the binary and served by each role under its own prefix.
+//! The style sheet, the logo and the scripts, embedded in the binary and served by each role under its own prefix.
 
 use axum::Router;
 use axum::response::IntoResponse;
@@ -14,9 +14,19 @@ const STYLE: &str = concat!(
     include_str!("../assets/chart.css")
 );
 const LOGO: &str = include_str!("../assets/logo.svg");
+const COPY: &str = include_str!("../assets/copy.js");
+const LIVE: &str = include_str!("../assets/live.js");
 
 /// Changes when an asset does: it is in the asset's URL, so browsers may keep what they have for ever (FNV-1a, 64 bits).
-pub(crate) const VERSION: u64 = fnv1a(LOGO.as_bytes(), fnv1a(STYLE.as_bytes(), 0xcbf2_9ce4_8422_2325));
+pub(crate) const VERSION: u64 = {
+    let files = [STYLE, LOGO, COPY, LIVE];
+    let (mut i, mut hash) = (0, 0xcbf2_9ce4_8422_2325);
+    while i < files.len() {
+        hash = fnv1a(files[i].as_bytes(), hash);
+        i += 1;
+    }
+    hash
+};
 
 const fn fnv1a(bytes: &[u8], mut hash: u64) -> u64 {
     let mut i = 0;
@@ -37,17 +47,23 @@ pub(crate) fn url(role: &str, file: &str) -> String {
     format!("/ui/{role}/assets/{file}?v={VERSION:016x}")
 }
 
-/// Routes `/ui/<role>/assets/style.css` and `logo.svg`; merge it into the role's router. Needs no sign-in.
+/// Routes `/ui/<role>/assets/style.css`, `logo.svg` and the scripts; merge it into the role's router. Needs no sign-in.
 pub fn assets_router<S: Clone + Send + Sync + 'static>(role: &str) -> Router<S> {
-    Router::new()
-        .route(
-            &format!("/ui/{role}/assets/style.css"),
-            get(async || asset("text/css; charset=utf-8", STYLE)),
-        )
-        .route(
-            &format!("/ui/{role}/assets/logo.svg"),
-            get(async || asset("image/svg+xml", LOGO)),
-        )
+    const SCRIPT: &str = "text/javascript; charset=utf-8";
+    let files = [
+        ("style.css", "text/css; charset=utf-8", STYLE),
+        ("logo.svg", "image/svg+xml", LOGO),
+        ("copy.js", SCRIPT, COPY),
+        ("live.js", SCRIPT, LIVE),
+    ];
+    files
+        .into_iter()
+        .fold(Router::new(), |router, (file, kind, body)| {
+            router.route(
+                &format!("/ui/{role}/assets/{file}"),
+                get(async move || asset(kind, body)),
+            )
+        })
 }
 
 fn asset(content_type: &'static str, body: &'static str) -> impl IntoResponse {

@@ -9,6 +9,8 @@ pub enum Tone {
     Good,
     /// It did not work.
     Bad,
+    /// Neither.
+    Plain,
 }
 
 /// A box with a heading. `id` names it for links and tests.
@@ -40,6 +42,7 @@ pub fn notice(tone: Tone, body: &Markup) -> Markup {
     let (class, role, word) = match tone {
         Tone::Good => ("notice good", "status", "Done"),
         Tone::Bad => ("notice bad", "alert", "Problem"),
+        Tone::Plain => ("notice", "status", "Note"),
     };
     html! { div class=(class) role=(role) { strong { (word) ": " } (body) } }
 }
@@ -54,6 +57,14 @@ pub enum Input {
     Url,
     /// Local date and time.
     DateTime,
+    /// A whole number above 0.
+    Number,
+    /// A secret that is about to be chosen: not shown while it is typed.
+    NewPassword,
+    /// What is looked for.
+    Search,
+    /// Text of several lines.
+    Lines,
 }
 
 impl Input {
@@ -62,6 +73,10 @@ impl Input {
             Self::Text => "text",
             Self::Url => "url",
             Self::DateTime => "datetime-local",
+            Self::Number => "number",
+            Self::NewPassword => "password",
+            Self::Search => "search",
+            Self::Lines => "",
         }
     }
 }
@@ -100,19 +115,26 @@ pub fn field(field: &Field<'_>) -> Markup {
         (true, false) => Some(error.clone()),
         (false, false) => Some(format!("{error} {hint}")),
     };
-    let autocomplete = if field.autocomplete.is_empty() {
-        "off"
-    } else {
-        field.autocomplete
+    let autocomplete = match (field.autocomplete, field.input) {
+        ("", Input::NewPassword) => "new-password",
+        ("", _) => "off",
+        (given, _) => given,
     };
     html! {
         div.field {
             label for=(field.name) { (field.label) @if !field.required { span.optional { " (optional)" } } }
-            input type=(field.input.as_str()) id=(field.name) name=(field.name) value=(field.value)
-                autocomplete=(autocomplete) autocapitalize="none" spellcheck="false" required[field.required]
-                pattern=[(!field.pattern.is_empty()).then_some(field.pattern)]
-                maxlength=[(field.length_max > 0).then_some(field.length_max)]
-                aria-describedby=[described] aria-invalid=[(!field.error.is_empty()).then_some("true")];
+            @let length_max = (field.length_max > 0).then_some(field.length_max);
+            @let invalid = (!field.error.is_empty()).then_some("true");
+            @if field.input == Input::Lines {
+                textarea id=(field.name) name=(field.name) rows="3" required[field.required] maxlength=[length_max]
+                    aria-describedby=[described] aria-invalid=[invalid] { (field.value) }
+            } @else {
+                input type=(field.input.as_str()) id=(field.name) name=(field.name) value=(field.value)
+                    autocomplete=(autocomplete) autocapitalize="none" spellcheck="false" required[field.required]
+                    pattern=[(!field.pattern.is_empty()).then_some(field.pattern)]
+                    min=[(field.input == Input::Number).then_some("1")]
+                    maxlength=[length_max] aria-describedby=[described] aria-invalid=[invalid];
+            }
             @if !field.error.is_empty() { p.error id=(error) { (field.error) } }
             @if !field.hint.is_empty() { p.hint id=(hint) { (field.hint) } }
         }
@@ -122,6 +144,55 @@ pub fn field(field: &Field<'_>) -> Markup {
 /// A labelled box to tick.
 pub fn checkbox(label: &str, name: &str, value: &str, checked: bool) -> Markup {
     html! { label.check { input type="checkbox" name=(name) value=(value) checked[checked]; span { (label) } } }
+}
+
+/// What most people need not see, behind a line that opens it.
+pub fn disclosure(id: &str, summary: &str, open: bool, body: &Markup) -> Markup {
+    html! { details.more id=(id) open[open] { summary { (summary) } div.inside { (body) } } }
+}
+
+/// A button that copies `text`; it is there only where the page's [`script`] runs.
+pub fn copy_button(text: &str, name: &str) -> Markup {
+    html! { button.quiet.copy type="button" data-copy=(text) aria-label=(name) hidden { "Copy" } }
+}
+
+/// A script of ours. The page must allow it: [`Html::with_scripts`](crate::Html::with_scripts).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// Makes [`copy_button`]s work.
+    Copy,
+    /// Keeps what is in an element with `data-live="URL"` as the server-sent events of that URL say: each event `part` is an
+    /// `{id, markup}`. What is in it with `data-live-state` is shown while that works.
+    Live,
+}
+
+/// Loads a script, as pages of `role` name it.
+pub fn script(role: &str, script: Script) -> Markup {
+    let file = match script {
+        Script::Copy => "copy.js",
+        Script::Live => "live.js",
+    };
+    html! { script type="module" src=(crate::assets::url(role, file)) {} }
+}
+
+/// Names with how often each was seen, each with a bar in proportion to the largest.
+pub fn shares(caption: &str, rows: &[(String, u64)]) -> Markup {
+    let most = rows.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
+    let percent = |count: u64| u128::from(count) * 100 / u128::from(most);
+    html! {
+        table.plain.shares {
+            caption { (caption) }
+            tbody {
+                @for (name, count) in rows {
+                    tr {
+                        th scope="row" { (name) }
+                        td { svg.share aria-hidden="true" focusable="false" { rect.s1 width=(format!("{}%", percent(*count))) height="100%" rx="2" {} } }
+                        td.number { (count) }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// The button that sends a form.
@@ -144,6 +215,7 @@ pub fn badge(tone: Tone, text: &str) -> Markup {
     let class = match tone {
         Tone::Good => "badge good",
         Tone::Bad => "badge bad",
+        Tone::Plain => "badge",
     };
     html! { span class=(class) { (text) } }
 }

@@ -7,22 +7,15 @@ use http::header::{
 use http::{HeaderValue, StatusCode};
 use maud::Markup;
 
-/// A whole page with its status. Sends a strict content security policy (no scripts, styles and images from our own origin,
+/// A whole page with its status. Sends a strict content security policy (no scripts unless asked for, styles and images from our own origin,
 /// no framing), `no-store`, `nosniff` and a same-origin referrer policy: with `no-referrer`, browsers send `Origin: null` on our
 /// own forms, and the check against forged requests would refuse them.
 #[derive(Clone, Debug)]
 pub struct Html {
     status: StatusCode,
-    policy: HeaderValue,
+    form_target: Option<String>,
+    scripts: bool,
     markup: Markup,
-}
-
-fn policy(form_target: Option<&str>) -> Option<HeaderValue> {
-    let target = form_target.map(|origin| format!(" {origin}")).unwrap_or_default();
-    HeaderValue::try_from(format!(
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'{target}; base-uri 'none'; frame-ancestors 'none'"
-    ))
-    .ok()
 }
 
 /// `http://host:port` of plain characters; anything else could widen the policy.
@@ -40,10 +33,10 @@ fn is_origin(text: &str) -> bool {
 
 impl Html {
     pub(crate) fn new(markup: Markup) -> Self {
-        let policy = policy(None).expect("the fixed policy is a valid header value");
         Self {
             status: StatusCode::OK,
-            policy,
+            form_target: None,
+            scripts: false,
             markup,
         }
     }
@@ -58,12 +51,31 @@ impl Html {
     /// Lets forms on this page end at `origin` (`http://host:port`) too, also by a redirect. Ignored if it is no origin.
     #[must_use]
     pub fn with_form_target(mut self, origin: &str) -> Self {
-        if is_origin(origin)
-            && let Some(policy) = policy(Some(origin))
-        {
-            self.policy = policy;
-        }
+        self.form_target = is_origin(origin).then(|| origin.to_owned());
         self
+    }
+
+    /// Lets the page load our own modules, and lets these ask us: for pages that stay as they are at the server. Scripts in the
+    /// page itself stay forbidden.
+    #[must_use]
+    pub fn with_scripts(mut self) -> Self {
+        self.scripts = true;
+        self
+    }
+
+    fn policy(&self) -> HeaderValue {
+        let scripts = if self.scripts {
+            " script-src 'self'; connect-src 'self';"
+        } else {
+            ""
+        };
+        let target = self.form_target.iter().map(|origin| format!(" {origin}"));
+        let target: String = target.collect();
+        let policy = format!(
+            "default-src 'none';{scripts} style-src 'self'; img-src 'self'; form-action 'self'{target}; base-uri 'none'; \
+             frame-ancestors 'none'"
+        );
+        HeaderValue::try_from(policy).expect("an origin has only plain characters")
     }
 
     /// The page's text, e.g. for a test.
@@ -74,12 +86,13 @@ impl Html {
 
 impl IntoResponse for Html {
     fn into_response(self) -> Response {
+        let policy = self.policy();
         let headers = [
             (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
             (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
             (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-            (CONTENT_SECURITY_POLICY, self.policy),
+            (CONTENT_SECURITY_POLICY, policy),
         ];
         (self.status, headers, self.markup.0).into_response()
     }
@@ -100,9 +113,13 @@ mod tests {
             "javascript:x",
             "http://a/'unsafe-inline'",
         ] {
-            assert_eq!(page.clone().with_form_target(bad).policy, page.policy, "{bad}");
+            assert_eq!(
+                page.clone().with_form_target(bad).policy(),
+                page.policy(),
+                "{bad}"
+            );
         }
-        let widened = page.with_form_target("http://127.0.0.1:8080").policy;
+        let widened = page.with_form_target("http://127.0.0.1:8080").policy();
         assert!(
             widened
                 .to_str()

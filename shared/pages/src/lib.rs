@@ -8,8 +8,8 @@ mod layout;
 
 pub use assets::assets_router;
 pub use blocks::{
-    Column, Field, Input, Tone, badge, button, card, checkbox, code_block, empty, field, hero, link_button,
-    notice, orrery, table,
+    Column, Field, Input, Script, Tone, badge, button, card, checkbox, code_block, copy_button, disclosure,
+    empty, field, hero, link_button, notice, orrery, script, shares, table,
 };
 pub use chart::{Chart, ChartKind, Scale, Series, chart, chart_file};
 pub use html::Html;

@@ -43,6 +43,19 @@ fn a_page_carries_its_policy_and_is_not_stored() {
 }
 
 #[test]
+fn only_a_page_that_asks_for_it_may_run_our_scripts_and_none_may_run_others() {
+    let answer = sample(html! { (pages::script("shortener", pages::Script::Live)) })
+        .with_scripts()
+        .into_response();
+    let policy = answer.headers()["content-security-policy"].to_str().unwrap();
+    assert_eq!(
+        policy,
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; \
+         base-uri 'none'; frame-ancestors 'none'"
+    );
+}
+
+#[test]
 fn a_page_has_landmarks_a_skip_link_and_no_inline_script_or_style() {
     let page = sample(html! { h1 { "Links" } (pages::orrery()) });
     let text = page.as_str();
@@ -107,13 +120,16 @@ fn an_error_is_tied_to_its_input() {
 #[tokio::test]
 async fn the_assets_a_page_names_are_there_and_cached_for_ever() {
     let router = pages::assets_router::<()>("shortener");
-    let page = sample(html! {});
+    let page = sample(html! {
+        (pages::script("shortener", pages::Script::Copy))
+        (pages::script("shortener", pages::Script::Live))
+    });
     let urls: Vec<&str> = page
         .as_str()
         .split('"')
         .filter(|part| part.contains("/assets/"))
         .collect();
-    assert!(urls.len() >= 2);
+    assert!(urls.len() >= 4);
     for url in urls {
         let request = Request::get(url).body(axum::body::Body::empty()).unwrap();
         let answer = router.clone().oneshot(request).await.unwrap();
