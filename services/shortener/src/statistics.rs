@@ -23,10 +23,10 @@ pub use fold::{FoldError, Folded, LATENESS_MS, Projection, SKEW_MS};
 pub use head::Head;
 pub use hottest::Hottest;
 pub use page::{Page, Totals};
-pub use report::{LastHour, Point, Report};
+pub use report::{LastHour, Point, Report, Reporting};
 pub use seen::Seen;
 pub use tally::Tally;
-pub use top_links::{TopLink, TopLinks};
+pub use top_links::{Ranking, TopLink, TopLinks};
 pub use windows::{
     DAY_MS, Granularity, MINUTE_MS, RANGE_DAYS_MAX, Range, RangeError, SERIES_POINTS_MAX, day_of, recent_days,
 };

@@ -1,6 +1,14 @@
 //! Who follows a link, as far as we want to know it: where about, with what, from where, and whether it is the same as before today.
 //! Nothing here names a person: an address and a user agent go in, and do not come out.
 
+mod agent;
+pub(crate) mod geo;
+mod observer;
+pub(crate) mod pseudonym;
+mod referrer;
+
+pub(crate) use observer::Visits;
+
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;

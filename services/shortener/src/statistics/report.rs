@@ -8,7 +8,7 @@ use super::breakdown::Adding;
 use super::windows::{MINUTE_MS, day_start_ms, last_hour_from_ms};
 use super::{Breakdown, Page, Range};
 use crate::store::StoreError;
-use crate::store::statistics::{Day, Period, StoredPage};
+use crate::store::statistics::{Day, LaneId, Period, StoredPage};
 
 /// What happened to a link, or to all links of a tenant.
 ///
@@ -86,23 +86,19 @@ impl Report {
         now_ms: u64,
         pages: impl IntoIterator<Item = StoredPage>,
     ) -> Result<Self, StoreError> {
-        let mut adding = AddingUp::new(range, now_ms);
-        let mut added = HashSet::new();
+        let mut adding = Reporting::new(range, now_ms);
         for stored in pages {
-            let Period::Day(day) = stored.key.period else {
-                continue;
-            };
-            if added.insert((day, stored.key.lane)) {
-                adding.add(day, &Page::from_stored(&stored)?);
-            }
+            adding.add(&stored)?;
         }
         Ok(adding.done())
     }
 }
 
-/// A report that is being added up.
-struct AddingUp {
+/// A report that is being added up, page by page: nobody has to hold those of a year at once. See [`Report::of`].
+#[derive(Debug)]
+pub struct Reporting {
     range: Range,
+    added: HashSet<(Day, LaneId)>,
     series: Vec<Point>,
     /// Of the days of the range, each by itself: pages of several lanes may have the same visitor of one tenant.
     uniques: std::collections::BTreeMap<Day, HyperLogLog>,
@@ -115,12 +111,14 @@ struct AddingUp {
     last_hour: LastHour,
 }
 
-impl AddingUp {
-    fn new(range: Range, now_ms: u64) -> Self {
+impl Reporting {
+    /// Without any page yet.
+    pub fn new(range: Range, now_ms: u64) -> Self {
         let window_ms = range.granularity().window_ms();
         let windows = (0..range.points()).map(|window| range.from_ms() + window * window_ms);
         Self {
             range,
+            added: HashSet::new(),
             series: windows.map(|from_ms| Point { from_ms, clicks: 0 }).collect(),
             uniques: std::collections::BTreeMap::new(),
             bots: 0,
@@ -133,7 +131,17 @@ impl AddingUp {
         }
     }
 
-    fn add(&mut self, day: Day, page: &Page) {
+    /// Adds a page.
+    pub fn add(&mut self, stored: &StoredPage) -> Result<(), StoreError> {
+        if let Period::Day(day) = stored.key.period
+            && self.added.insert((day, stored.key.lane))
+        {
+            self.add_day(day, &Page::from_stored(stored)?);
+        }
+        Ok(())
+    }
+
+    fn add_day(&mut self, day: Day, page: &Page) {
         for (&minute, &clicks) in &page.minutes {
             let at_ms = day_start_ms(day) + u64::from(minute) * MINUTE_MS;
             self.last_hour.add(at_ms, clicks);
@@ -157,7 +165,8 @@ impl AddingUp {
         self.browsers.add(&page.browsers);
     }
 
-    fn done(self) -> Report {
+    /// What the pages say together.
+    pub fn done(self) -> Report {
         let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);
         Report {
             range: self.range,

@@ -7,7 +7,7 @@ use sketches::Top;
 
 use super::Page;
 use crate::store::StoreError;
-use crate::store::statistics::{Period, StoredPage};
+use crate::store::statistics::{LaneId, Period, StoredPage};
 
 /// The links of a tenant that were followed most on some days.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,23 +34,11 @@ pub struct TopLink {
 impl TopLinks {
     /// Out of the tenant's pages of the days, of every lane and in any order; at most `limit` links.
     pub fn of(pages: impl IntoIterator<Item = StoredPage>, limit: usize) -> Result<Self, StoreError> {
-        let mut all: Option<Top> = None;
-        let mut added = HashSet::new();
+        let mut ranking = Ranking::default();
         for stored in pages {
-            if stored.key.period == Period::AllTime || !added.insert((stored.key.period, stored.key.lane)) {
-                continue;
-            }
-            let Some(top) = Page::from_stored(&stored)?.top else {
-                continue;
-            };
-            match &mut all {
-                None => all = Some(top),
-                Some(all) => all.merge(&top).map_err(|error| {
-                    StoreError::Corrupt(format!("the links of a page of statistics: {error}"))
-                })?,
-            }
+            ranking.add(&stored)?;
         }
-        Ok(all.map_or_else(Self::default, |all| Self::ranked(&all, limit)))
+        Ok(ranking.done(limit))
     }
 
     fn ranked(top: &Top, limit: usize) -> Self {
@@ -74,5 +62,39 @@ impl TopLinks {
             error_max,
             missing_max: top.floor().max(cut_off),
         }
+    }
+}
+
+/// [`TopLinks`] that are being put together, page by page: nobody has to hold those of a year at once.
+#[derive(Debug, Default)]
+pub struct Ranking {
+    all: Option<Top>,
+    added: HashSet<(Period, LaneId)>,
+}
+
+impl Ranking {
+    /// Adds a page of the tenant.
+    pub fn add(&mut self, stored: &StoredPage) -> Result<(), StoreError> {
+        let of = (stored.key.period, stored.key.lane);
+        if of.0 == Period::AllTime || !self.added.insert(of) {
+            return Ok(());
+        }
+        let Some(top) = Page::from_stored(stored)?.top else {
+            return Ok(());
+        };
+        match &mut self.all {
+            None => self.all = Some(top),
+            Some(all) => all.merge(&top).map_err(|error| {
+                StoreError::Corrupt(format!("the links of a page of statistics: {error}"))
+            })?,
+        }
+        Ok(())
+    }
+
+    /// The links that were followed most, at most `limit`.
+    pub fn done(&self, limit: usize) -> TopLinks {
+        self.all
+            .as_ref()
+            .map_or_else(TopLinks::default, |all| TopLinks::ranked(all, limit))
     }
 }

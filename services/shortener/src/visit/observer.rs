@@ -23,7 +23,7 @@ pub struct Visits {
     analytics: Analytics,
     country_header: Option<HeaderName>,
     /// Out of the file, if there is one.
-    pub(crate) countries: Option<ArcSwap<Countries>>,
+    countries: Option<ArcSwap<Countries>>,
     /// Makes visitors out of addresses.
     pub(crate) pseudonyms: Pseudonyms,
     agents: Agents,
@@ -65,6 +65,21 @@ impl Visits {
                 referrer: referrer.and_then(|value| self.referrers.of(value.as_bytes())),
             },
             visitor: self.pseudonyms.visitor(at_ms, address, user_agent),
+        }
+    }
+
+    /// What is kept of a visit: nothing where statistics are off, although its link has asked.
+    pub(crate) fn kept(&self, visit: Visit) -> Visit {
+        match self.analytics {
+            Analytics::Full => visit,
+            Analytics::Off => Visit::default(),
+        }
+    }
+
+    /// Takes countries from here from now on.
+    pub(crate) fn know(&self, countries: Countries) {
+        if let Some(known) = &self.countries {
+            known.store(countries.into());
         }
     }
 
@@ -157,6 +172,8 @@ mod tests {
         let visits = Visits::new(Analytics::Off, None, None);
         let person = headers(&[("user-agent", "Firefox/144.0"), ("x-forwarded-for", "192.0.2.7")]);
         assert_eq!(visits.of(&person, 0, false), Visit::default());
-        assert_eq!(visits.of(&person, 0, true).kind.browser, Browser::Firefox);
+        let asked = visits.of(&person, 0, true);
+        assert_eq!(asked.kind.browser, Browser::Firefox);
+        assert_eq!(visits.kept(asked), Visit::default());
     }
 }
