@@ -1,5 +1,6 @@
 //! The loop: order, retries, dead letters, draining. It knows no engine either, but one is enough to try it on.
 
+mod batches;
 mod together;
 
 use std::future::pending;
