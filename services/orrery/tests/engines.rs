@@ -2,6 +2,7 @@
 
 mod api;
 pub(crate) mod client;
+mod cold;
 mod dead_letters;
 mod degraded;
 mod faults;

@@ -9,7 +9,7 @@ use cache::{Cache, CacheMetrics, Shared};
 use client::{Client, HttpKeys};
 use idempotency::InFlight;
 use identity::{FetchKeys, Verifier};
-use server::{Drain, Role};
+use server::{Drain, LargeBodies, Role};
 use streams::{Consumer, ConsumerSettings, Group};
 use tokio::task::JoinHandle;
 
@@ -21,10 +21,10 @@ use crate::engines::{self, EngineError, Engines};
 use crate::http::{App, AppParts};
 use crate::key::{self, KeyError};
 use crate::metrics::Metrics;
-use crate::operations::{self, ClickSlots, Links};
+use crate::operations::{self, BadUrls, ClickSlots, Links, TenantRules};
 use crate::visit::Visits;
 use crate::visit::geo::Countries;
-use crate::workers::{ClickFlusher, CountClicks, GarbageCollector, Lanes, ProjectVisits, ReloadCountries, RotateVisitorKeys, WorkerWatch};
+use crate::workers::{ClickFlusher, CountClicks, GarbageCollector, Lanes, ProjectVisits, ReloadBadUrls, ReloadCountries, RotateVisitorKeys, WorkerWatch};
 
 /// Why the service did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -139,13 +139,18 @@ async fn serve(
     keys: Arc<dyn FetchKeys>,
 ) -> Result<(), RunError> {
     let verifier = Verifier::new(settings.tokens.clone(), keys, role.clock.clone());
-    let links = links(&role, settings, engines).await?;
+    let mut links = links(&role, settings, engines).await?;
+    links.warm_up(settings.warm_up).await;
     let metrics = Metrics::register(&role.telemetry);
-    let clicks = Arc::new(ClickQueue::new(settings.clicks.queue_max, metrics.clone()));
+    links.passwords = links.passwords.counting(metrics.password_checks.clone());
+    let clicks = ClickQueue::new(settings.clicks.queue_max, metrics.clone());
+    let clicks = Arc::new(clicks.durable(settings.clicks.durable_wait()));
     let countries = ReloadCountries::open(&settings.geo).await?;
+    let bad_urls = ReloadBadUrls::open(&settings.targets, &links.bad_urls).await?;
     let mut workers = Workers::start(&role, settings, engines, &clicks, &metrics);
     let visits = workers.see_visits(&role, settings, engines, countries).await?;
     workers.keep_slots(&engines.watch, &links.slots);
+    workers.know_bad_urls(&engines.watch, bad_urls, &links.bad_urls, &metrics);
     workers.project_visits(&role, settings, engines, &metrics);
     let app = App::new(AppParts {
         links,
@@ -157,7 +162,11 @@ async fn serve(
     });
     let router = crate::http::router(app.clone()).merge(crate::pages::router(app));
     let drain = role.drain.clone();
-    let served = while_all_work(role.serve(router, engines.readiness()), &engines.watch, &drain).await;
+    let large = LargeBodies {
+        paths: crate::http::LARGE_BODIES,
+        bytes_max: settings.bulk.body_bytes_max(),
+    };
+    let served = while_all_work(role.serve_with(router, engines.readiness(), large), &engines.watch, &drain).await;
     // From here on no redirect is answered, so what the queue holds is all there will be.
     workers.stop().await;
     served
@@ -211,6 +220,14 @@ async fn links(role: &Role, settings: &Settings, engines: &Engines) -> Result<Li
         clock: role.clock.clone(),
         limits: settings.limits()?,
         own_hosts,
+        rules: TenantRules::new(
+            Arc::clone(&engines.rules),
+            settings.targets.rules_ttl_ms,
+            settings.targets.domains_max,
+            role.clock.clone(),
+            &cache_metrics,
+        ),
+        bad_urls: BadUrls::default(),
         in_flight: InFlight::new(settings.idempotency),
         slots: Arc::new(ClickSlots::new(
             Arc::clone(&engines.slots),
@@ -300,6 +317,19 @@ impl Workers {
         let keep = Arc::clone(slots).keep(self.others_stop.clone());
         let kept = watch.spawn("slot keeper", &self.others_stop, keep);
         self.others.push(("slot keeper", kept));
+    }
+
+    fn know_bad_urls(
+        &mut self,
+        watch: &WorkerWatch,
+        reload: Option<ReloadBadUrls>,
+        list: &BadUrls,
+        metrics: &Metrics,
+    ) {
+        let Some(reload) = reload else { return };
+        let reload = reload.run(list.clone(), metrics.clone(), self.others_stop.clone());
+        let reload = watch.spawn("bad URL reader", &self.others_stop, reload);
+        self.others.push(("bad URL reader", reload));
     }
 
     fn project_visits(&mut self, role: &Role, settings: &Settings, engines: &Engines, metrics: &Metrics) {

@@ -1,12 +1,16 @@
 //! The `[shortener]` settings. An environment variable is `ORRERY_SHORTENER_` and the field's path in capitals.
 
+mod bulk;
 mod clicks;
 mod geo;
 mod statistics;
+mod targets;
 
+pub(crate) use bulk::BulkSettings;
 pub(crate) use clicks::{Analytics, ClickSettings};
 pub(crate) use geo::GeoSettings;
 pub(crate) use statistics::StatisticsSettings;
+pub(crate) use targets::TargetSettings;
 
 use std::path::PathBuf;
 
@@ -26,7 +30,7 @@ use url::Url;
 use wide::WideSettings;
 
 use crate::link::{OwnHosts, TAG_CHARS_MAX, TAGS_MAX, URL_BYTES_MAX};
-use crate::operations::{DetailLimits, Limits, SlotSettings};
+use crate::operations::{DetailLimits, Limits, SlotSettings, WarmUpSettings};
 use crate::passwords::{PasswordSettings, Passwords};
 
 /// The platform's promise: an acknowledged change is followed everywhere after this.
@@ -67,6 +71,10 @@ pub struct Settings {
     pub expiry_days_max: u64,
     /// How large the parts of a link may be that most links do not have.
     pub link_details: DetailLimits,
+    /// Where links may not lead.
+    pub targets: TargetSettings,
+    /// Requests about many links.
+    pub bulk: BulkSettings,
     /// Passwords of links.
     pub passwords: PasswordSettings,
     /// Links on a page of the list when the request names no number.
@@ -81,6 +89,8 @@ pub struct Settings {
     pub cache: CacheSettings,
     /// How that works together with what processes share; `cache_url` chooses the engine.
     pub shared_cache: SharedCacheSettings,
+    /// What is remembered before the first request.
+    pub warm_up: WarmUpSettings,
     /// Click events.
     pub clicks: ClickSettings,
     /// Where visits come from.
@@ -131,6 +141,8 @@ impl Default for Settings {
             tag_chars_max: TAG_CHARS_MAX,
             expiry_days_max: 36_525,
             link_details: DetailLimits::default(),
+            targets: TargetSettings::default(),
+            bulk: BulkSettings::default(),
             passwords: PasswordSettings::default(),
             list_limit_default: 50,
             list_limit_max: 100,
@@ -138,6 +150,7 @@ impl Default for Settings {
             idempotency: IdempotencySettings::default(),
             cache: CacheSettings::default(),
             shared_cache: SharedCacheSettings::default(),
+            warm_up: WarmUpSettings::default(),
             clicks: ClickSettings::default(),
             geo: GeoSettings::default(),
             streams: StreamSettings::default(),
@@ -247,6 +260,7 @@ impl Settings {
             list_limit_max: self.list_limit_max,
             record_ttl_ms: self.idempotency_keep_ms,
             details: self.link_details.clone(),
+            bulk: self.bulk.clone(),
             password_chars_min: self.passwords.chars_min,
             password_bytes_max: self.passwords.bytes_max,
         })

@@ -3,28 +3,37 @@
 mod click_slots;
 mod count_links;
 mod create_link;
+mod create_links;
 mod decide;
 mod delete_link;
 mod destination;
 mod details;
+mod domain_rules;
 mod find_link;
 mod follow_link;
 #[cfg(test)]
 mod late_commits;
+mod known_bad;
+mod link_statistics;
 mod list_links;
 mod targets;
 mod unlock_link;
 mod update_link;
+mod warm_up;
 
 pub use click_slots::SlotSettings;
 pub(crate) use click_slots::ClickSlots;
+pub(crate) use create_links::BatchItem;
 pub(crate) use create_link::{AskedUtm, CreateLink, Creator};
 pub(crate) use decide::{Closed, Question, Verdict, decide};
 pub(crate) use destination::{Destination, codec};
 pub use details::DetailLimits;
 pub(crate) use details::{DetailsChange, NewDestination, NewPassword};
+pub(crate) use domain_rules::{AskedRules, TenantRules};
+pub(crate) use known_bad::BadUrls;
 pub(crate) use list_links::ListedLinks;
 pub(crate) use update_link::LinkChange;
+pub use warm_up::WarmUpSettings;
 
 use std::sync::Arc;
 
@@ -35,6 +44,7 @@ use leases::LeasedIds;
 
 use crate::attempts::Attempts;
 use crate::codes::CodeAllocator;
+use crate::config::BulkSettings;
 use crate::error::LinkError;
 use crate::link::{Code, Link, OwnHosts};
 use crate::passwords::Passwords;
@@ -60,6 +70,8 @@ pub struct Limits {
     pub record_ttl_ms: u64,
     /// How large the parts may be that most links do not have.
     pub details: DetailLimits,
+    /// Requests about many links.
+    pub bulk: BulkSettings,
     /// Shortest password, in characters.
     pub password_chars_min: usize,
     /// Longest password, in bytes.
@@ -82,6 +94,10 @@ pub struct Links {
     pub limits: Limits,
     /// What a link must not lead to.
     pub own_hosts: OwnHosts,
+    /// Each tenant's own rules on that.
+    pub rules: TenantRules,
+    /// What is known to do harm.
+    pub bad_urls: BadUrls,
     /// Requests with an idempotency key that are being worked on.
     pub in_flight: InFlight<RecordScope, Link>,
     /// Slots of links with a cap.

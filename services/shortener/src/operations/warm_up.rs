@@ -1,0 +1,72 @@
+//! Filling the caches before the first request: a deploy with cold caches must not fall upon the store.
+
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use streams::Partition;
+
+use super::Links;
+use crate::link::Code;
+use crate::statistics::{Head, Hottest};
+use crate::store::StoreError;
+
+/// How much is remembered before a process says that it is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WarmUpSettings {
+    /// The hottest codes of the last hours that are looked up before the first request, at most; 0 for none.
+    pub codes_max: usize,
+    /// Look-ups at the same time.
+    pub loads_max: usize,
+    /// How long all of it may take, in milliseconds. What is not remembered by then is looked up when it is asked for.
+    pub deadline_ms: u64,
+}
+
+impl Default for WarmUpSettings {
+    fn default() -> Self {
+        Self {
+            codes_max: 1_000,
+            loads_max: 32,
+            deadline_ms: 2_000,
+        }
+    }
+}
+
+impl Links {
+    /// Remembers where the hottest codes lead. Nothing that fails here stands in the way of a start.
+    pub async fn warm_up(&self, settings: WarmUpSettings) {
+        if settings.codes_max == 0 {
+            return;
+        }
+        let deadline = Duration::from_millis(settings.deadline_ms);
+        let warm = async {
+            let codes = self.hottest(settings.codes_max).await?;
+            let loads = stream::iter(&codes).map(|code| self.follow_link(code));
+            let loads = loads.buffer_unordered(settings.loads_max.max(1));
+            let found = loads.filter(|found| std::future::ready(found.is_ok()));
+            Ok::<_, StoreError>((codes.len(), found.count().await))
+        };
+        match tokio::time::timeout(deadline, warm).await {
+            Ok(Ok((0, _))) => {}
+            Ok(Ok((codes, found))) => tracing::info!(codes, found, "the hottest codes are remembered"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, code = error.code(), "the hottest codes are not known: the caches are cold");
+            }
+            Err(_) => tracing::warn!("looking the hottest codes up took too long: the caches may be cold"),
+        }
+    }
+
+    /// Out of the heads of all lanes.
+    async fn hottest(&self, most: usize) -> Result<Vec<Code>, StoreError> {
+        let mut lanes = Vec::new();
+        for partition in Partition::all() {
+            if let Some(stored) = self.statistics.head(partition.number()).await? {
+                lanes.push(Head::from_stored(&stored)?.hottest);
+            }
+        }
+        let codes = Hottest::of_all(lanes, most);
+        Ok(codes.iter().filter_map(|code| Code::parse(code)).collect())
+    }
+}
