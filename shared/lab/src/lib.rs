@@ -11,7 +11,7 @@ pub use bench::Bench;
 pub use error::LabError;
 pub use figure::{Figure, FigureKind};
 pub use meter::{Meter, Metered};
-pub use report::{Arm, Column, Report};
+pub use report::{Arm, Column, Report, count, milliseconds};
 pub use service::Service;
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use load::Summary;
 use serde::Serialize;
@@ -91,9 +92,9 @@ impl Report {
         arm.values.get(at).copied()
     }
 
-    /// Refuses a load of which more than a hundredth was never sent: the arms would not have had the same.
+    /// Refuses a load of which more than a twentieth was never sent: the arms would not have had the same.
     pub fn offered(arm: &str, summary: &Summary) -> Result<(), LabError> {
-        if summary.dropped * 100 > summary.due {
+        if summary.dropped * 20 > summary.due {
             return Err(LabError::NotOffered {
                 arm: arm.to_owned(),
                 dropped: summary.dropped,
@@ -156,6 +157,20 @@ impl fmt::Display for Report {
         }
         write!(out, "\n{}", self.sentence)
     }
+}
+
+/// A count as a value of a table.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "what a run of seconds counts stays far below 2^52"
+)]
+pub fn count(count: u64) -> f64 {
+    count as f64
+}
+
+/// A duration as a value of a table, in milliseconds.
+pub fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
 }
 
 /// A number for people: whole numbers whole and in groups of three, others to three digits.

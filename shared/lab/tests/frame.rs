@@ -120,12 +120,12 @@ async fn a_service_is_offered_its_load_and_a_failure_is_counted_as_such() {
     assert!(Report::offered("an arm", &summary).is_ok());
     let short = load::Summary {
         due: 100,
-        dropped: 2,
+        dropped: 6,
         ..summary
     };
     assert!(matches!(
         Report::offered("an arm", &short),
-        Err(LabError::NotOffered { dropped: 2, .. })
+        Err(LabError::NotOffered { dropped: 6, .. })
     ));
 }
 

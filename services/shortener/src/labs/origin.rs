@@ -1,6 +1,7 @@
 //! Where the links of a lab are: an SQLite file as far away as the lab wants it to be, which counts its reads itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lab::{Bench, LabError, Meter};
@@ -37,6 +38,8 @@ pub(super) struct Origin {
     takes: Duration,
     /// Reads that were asked for, counted here and not where they are saved.
     pub(super) reads: Meter,
+    /// Those of them that found nothing.
+    pub(super) in_vain: AtomicU64,
 }
 
 impl Origin {
@@ -68,6 +71,7 @@ impl Origin {
             seats: Semaphore::new(shape.seats),
             takes: shape.takes,
             reads: Meter::new(&bench.clock, shape.step),
+            in_vain: AtomicU64::new(0),
         }))
     }
 
@@ -86,6 +90,9 @@ impl Origin {
                     })
                 })
                 .await;
+            if matches!(found, Ok(None)) {
+                self.in_vain.fetch_add(1, Ordering::Relaxed);
+            }
             found
                 .map(|url| url.map(Arc::from))
                 .map_err(|error| error.to_string())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cache::CacheSettings;
-use lab::{Bench, Figure, Lab, LabError, Meter, Report, Service};
+use lab::{Bench, Figure, Lab, LabError, Meter, Report, Service, count, milliseconds};
 use load::{Arrivals, Plan, Summary};
 
 use super::layers::{EachForItself, Layer, OneLoad, PLAIN, links, router};
@@ -20,18 +20,21 @@ pub(super) struct Stampede;
 
 /// How large the experiment is.
 struct Size {
+    per_second: u32,
     ttl: Duration,
     takes: Duration,
     runs_for: Duration,
 }
 
 const FULL: Size = Size {
+    per_second: 1_000,
     ttl: Duration::from_secs(2),
     takes: Duration::from_millis(100),
     runs_for: Duration::from_millis(6_500),
 };
 
 const BRIEF: Size = Size {
+    per_second: 400,
     ttl: Duration::from_millis(600),
     takes: Duration::from_millis(60),
     runs_for: Duration::from_millis(1_600),
@@ -67,7 +70,8 @@ impl Lab for Stampede {
             ],
         );
         report.setting.push(format!(
-            "1,000 readers a second of one key for {} s; it lives {} s; the origin takes {} ms a read and carries out 16 at once",
+            "{} readers a second of one key for {} s; it lives {} s; the origin takes {} ms a read and carries out 16 at once",
+            size.per_second,
             size.runs_for.as_secs_f64(),
             size.ttl.as_secs_f64(),
             size.takes.as_millis()
@@ -117,7 +121,9 @@ async fn run_arm(bench: &Bench, size: &Size, arm: &'static str) -> Result<(Summa
     .await?;
     reads.reset();
     let plan = Plan {
-        arrivals: Arrivals::Poisson { per_second: 1_000.0 },
+        arrivals: Arrivals::Poisson {
+            per_second: f64::from(size.per_second),
+        },
         seed: bench.seed,
         duration: size.runs_for,
         in_flight_max: 400,
@@ -130,18 +136,16 @@ async fn run_arm(bench: &Bench, size: &Size, arm: &'static str) -> Result<(Summa
     Ok((summary, reads))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of a run of seconds")]
 fn values(size: &Size, summary: &Summary, reads: &Meter) -> Vec<f64> {
     let latencies = &summary.latencies;
-    let ms = |latency: Duration| latency.as_secs_f64() * 1_000.0;
     vec![
-        summary.succeeded as f64,
-        reads.calls() as f64,
-        reads.most_at_once() as f64,
-        latencies.above(size.takes / 2) as f64,
-        ms(latencies.quantile(0.5)),
-        ms(latencies.quantile(0.99)),
-        ms(latencies.longest()),
+        count(summary.succeeded),
+        count(reads.calls()),
+        count(reads.most_at_once()),
+        count(latencies.above(size.takes / 2)),
+        milliseconds(latencies.quantile(0.5)),
+        milliseconds(latencies.quantile(0.99)),
+        milliseconds(latencies.longest()),
     ]
 }
 
