@@ -5,7 +5,7 @@ mod queue;
 mod visit_event;
 
 pub(crate) use event::{ClickEvent, EventBounds, STREAM};
-pub(crate) use queue::{Click, ClickQueue};
+pub(crate) use queue::{Click, ClickQueue, Left};
 pub(crate) use visit_event::VisitProducer;
 pub use visit_event::{LinkVisits, VISIT_LANES, VISITS, VISITS_KIND, VisitEvent};
 

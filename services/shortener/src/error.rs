@@ -82,6 +82,9 @@ pub enum LinkError {
     /// The cache that processes share is away, and the store is read as often as it bears meanwhile.
     #[error("the shared cache is away, and the link store is read as often as it bears")]
     ReadsLimited,
+    /// A redirect was not answered because its click is not known to be safe.
+    #[error("the click could not be recorded in time")]
+    ClickNotSafe,
     /// Too many look-ups wait for the store.
     #[error("too many look-ups wait for the link store")]
     Overloaded,
@@ -144,7 +147,7 @@ impl From<LinkError> for Problem {
                 RETRY_AFTER,
             )
             .cause(cause),
-            LinkError::Overloaded | LinkError::ReadsLimited => Self::unavailable(said, RETRY_AFTER),
+            LinkError::Overloaded | LinkError::ReadsLimited | LinkError::ClickNotSafe => Self::unavailable(said, RETRY_AFTER),
             LinkError::Store(StoreError::Unavailable(cause)) => {
                 Self::unavailable("the link store cannot be reached; nothing was changed", RETRY_AFTER).cause(cause)
             }

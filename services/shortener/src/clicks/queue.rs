@@ -1,9 +1,11 @@
-//! Where a redirect leaves its click. Never blocks and never grows past its bound: availability before counts.
+//! Where a redirect leaves its click. Never blocks and never grows past its bound: availability before counts. Where counts come first
+//! (`clicks.durable`), a redirect waits here until its click is safe.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use telemetry::TraceContext;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::metrics::Metrics;
 use crate::operations::Destination;
@@ -22,42 +24,95 @@ pub struct Click {
     pub context: Option<TraceContext>,
 }
 
+/// What became of a click that was left here.
+#[derive(Debug)]
+pub enum Left {
+    /// It is counted if it can be; nobody need wait.
+    Behind,
+    /// It is safe once this is answered; it is not safe where the other end is dropped.
+    Until(oneshot::Receiver<()>),
+    /// There was no room for it, and whoever left it wants to know.
+    NoRoom,
+}
+
+/// Told when the clicks of one append are safe; dropped when they are not.
+pub type Safe = Vec<oneshot::Sender<()>>;
+
 /// A bounded queue of clicks, emptied as a whole.
 #[derive(Debug)]
 pub struct ClickQueue {
-    clicks: Mutex<Vec<Click>>,
+    waiting: Mutex<Waiting>,
     clicks_max: usize,
+    /// How long a click is waited for until it is safe, where it is.
+    wait: Option<Duration>,
     arrived: Notify,
     metrics: Metrics,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    clicks: Vec<Click>,
+    /// One for each click in a durable queue, else none.
+    safe: Safe,
 }
 
 impl ClickQueue {
     /// An empty queue for at most `clicks_max`.
     pub fn new(clicks_max: usize, metrics: Metrics) -> Self {
         Self {
-            clicks: Mutex::default(),
+            waiting: Mutex::default(),
             clicks_max,
+            wait: None,
             arrived: Notify::new(),
             metrics,
         }
     }
 
+    /// A queue in which a click is waited for until it is safe, for so long.
+    #[must_use]
+    pub fn durable(self, wait: Option<Duration>) -> Self {
+        Self { wait, ..self }
+    }
+
     /// Leaves a click, or counts it as dropped when the queue is full.
-    pub fn push(&self, click: Click) {
-        let mut clicks = self.lock();
-        if clicks.len() >= self.clicks_max {
-            drop(clicks);
+    pub fn push(&self, click: Click) -> Left {
+        let mut waiting = self.lock();
+        if waiting.clicks.len() >= self.clicks_max {
+            drop(waiting);
             self.metrics.clicks_dropped.inc();
-            return;
+            return match self.wait {
+                Some(_) => Left::NoRoom,
+                None => Left::Behind,
+            };
         }
-        clicks.push(click);
-        let first = clicks.len() == 1;
-        self.tell_length(&clicks);
-        drop(clicks);
+        waiting.clicks.push(click);
+        let left = if self.wait.is_some() {
+            let (safe, until) = oneshot::channel();
+            waiting.safe.push(safe);
+            Left::Until(until)
+        } else {
+            Left::Behind
+        };
+        let first = waiting.clicks.len() == 1;
+        self.tell_length(&waiting.clicks);
+        drop(waiting);
         self.metrics.clicks_recorded.inc();
         // Only the first of a batch wakes the flusher: waking costs more than the rest of this.
         if first {
             self.arrived.notify_one();
+        }
+        left
+    }
+
+    /// Waits until a click is safe, if that is wanted; `false` when it is not, or not known to be, within the time there is.
+    pub async fn is_safe(&self, left: Left) -> bool {
+        match left {
+            Left::Behind => true,
+            Left::NoRoom => false,
+            Left::Until(until) => {
+                let wait = self.wait.unwrap_or_default();
+                matches!(tokio::time::timeout(wait, until).await, Ok(Ok(())))
+            }
         }
     }
 
@@ -68,21 +123,24 @@ impl ClickQueue {
         }
     }
 
-    /// Takes the oldest clicks, at most `most`, into `batch`.
-    pub fn take(&self, most: usize, batch: &mut Vec<Click>) {
-        let mut clicks = self.lock();
-        if clicks.len() <= most && batch.is_empty() {
-            std::mem::swap(&mut *clicks, batch);
+    /// Takes the oldest clicks, at most `most`, into `batch`, and answers whom to tell once they are safe.
+    pub fn take(&self, most: usize, batch: &mut Vec<Click>) -> Safe {
+        let mut waiting = self.lock();
+        let taken = waiting.clicks.len().min(most);
+        if taken == waiting.clicks.len() && batch.is_empty() {
+            std::mem::swap(&mut waiting.clicks, batch);
         } else {
-            let taken = clicks.len().min(most);
-            batch.extend(clicks.drain(..taken));
+            batch.extend(waiting.clicks.drain(..taken));
         }
-        self.tell_length(&clicks);
+        let told = waiting.safe.len().min(taken);
+        let safe = waiting.safe.drain(..told).collect();
+        self.tell_length(&waiting.clicks);
+        safe
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().clicks.is_empty()
     }
 
     /// One store to memory, and under the lock, so that the last one is the right one.
@@ -92,7 +150,7 @@ impl ClickQueue {
             .set(i64::try_from(clicks.len()).unwrap_or(i64::MAX));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Click>> {
-        self.clicks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

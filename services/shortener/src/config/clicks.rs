@@ -21,6 +21,11 @@ pub struct ClickSettings {
     pub analytics: Analytics,
     /// How often the key of visitors' pseudonyms is looked after, in milliseconds. A new day's is fetched an hour before it begins.
     pub visitor_key_interval_ms: u64,
+    /// Whether a redirect is answered only once its click is in the stream or the spool, so that a kill loses none; each redirect then
+    /// waits for an append.
+    pub durable: bool,
+    /// How long a redirect waits for that, in milliseconds; then it is 503, and its click may be counted all the same.
+    pub durable_wait_ms: u64,
     /// Clicks that may wait in memory to be appended to the stream; further ones are not counted, but for a metric.
     pub queue_max: usize,
     /// How long clicks are gathered before they are appended as one event, in milliseconds. With the append itself this
@@ -67,6 +72,8 @@ impl Default for ClickSettings {
         Self {
             analytics: Analytics::Full,
             visitor_key_interval_ms: 60_000,
+            durable: false,
+            durable_wait_ms: 3_000,
             queue_max: 65_536,
             flush_interval_ms: 40,
             event_clicks_max: 2_400,
@@ -87,6 +94,11 @@ impl Default for ClickSettings {
 impl ClickSettings {
     pub(crate) fn flush_interval(&self) -> Duration {
         Duration::from_millis(self.flush_interval_ms.max(1))
+    }
+
+    /// How long a redirect waits for its click, where it does.
+    pub(crate) fn durable_wait(&self) -> Option<Duration> {
+        self.durable.then(|| Duration::from_millis(self.durable_wait_ms))
     }
 
     pub(crate) fn retry(&self) -> Duration {

@@ -165,7 +165,10 @@ async fn judged(
             let response =
                 redirect::redirect(status(redirect::status(&destination)), location.clone(), caching);
             if *asked.method != Method::HEAD {
-                redirect::record(app, destination, question.now_ms, visit);
+                let left = redirect::record(app, destination, question.now_ms, visit);
+                if !app.clicks.is_safe(left).await {
+                    return Err(LinkError::ClickNotSafe);
+                }
             }
             Ok(response)
         }

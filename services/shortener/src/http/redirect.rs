@@ -16,7 +16,7 @@ use telemetry::TraceContext;
 use super::App;
 use super::documented::Refusals;
 use super::{gated, preview};
-use crate::clicks::Click;
+use crate::clicks::{Click, Left};
 use crate::error::LinkError;
 use crate::link::Code;
 use crate::operations::Destination;
@@ -68,7 +68,14 @@ pub(super) async fn follow(State(app): State<App>, request: Request) -> Response
         None => app.links.follow_link(&code).await,
     };
     match found {
-        Ok(destination) if destination.gates.is_none() => plain(&app, &request, destination),
+        Ok(destination) if destination.gates.is_none() => {
+            let mut left = Left::Behind;
+            let response = plain(&app, &request, destination, &mut left);
+            match left {
+                Left::Behind => response,
+                left => Box::pin(once_safe(&app, request.headers(), response, left)).await,
+            }
+        }
         found => {
             let (headers, method) = (request.headers(), request.method());
             let asked = gated::Asked {
@@ -82,7 +89,7 @@ pub(super) async fn follow(State(app): State<App>, request: Request) -> Response
 }
 
 /// Only time can stand against it.
-fn plain(app: &App, request: &Request, destination: Arc<Destination>) -> Response {
+fn plain(app: &App, request: &Request, destination: Arc<Destination>, left: &mut Left) -> Response {
     let now_ms = app.links.clock.unix_ms();
     if destination.lifetime.is_over(now_ms) {
         return gated::refused(app, request.headers(), LinkError::Expired);
@@ -92,9 +99,18 @@ fn plain(app: &App, request: &Request, destination: Arc<Destination>) -> Respons
     let response = redirect(status, destination.location.clone(), UNCACHED);
     if *request.method() == Method::GET {
         let visit = app.visits.of(request.headers(), now_ms, false);
-        record(app, destination, now_ms, visit);
+        *left = record(app, destination, now_ms, visit);
     }
     response
+}
+
+/// Answers when the click is safe.
+async fn once_safe(app: &App, headers: &HeaderMap, response: Response, left: Left) -> Response {
+    if app.clicks.is_safe(left).await {
+        response
+    } else {
+        gated::refused(app, headers, LinkError::ClickNotSafe)
+    }
 }
 
 /// The code in `/{code}`, percent-decoded only where there is something to decode.
@@ -134,15 +150,15 @@ pub(super) fn visit_of(app: &App, headers: &HeaderMap) -> Visit {
     app.visits.of(headers, app.links.clock.unix_ms(), true)
 }
 
-/// Leaves the click for the flusher, which appends it to the stream after the answer is on its way.
-pub(super) fn record(app: &App, destination: Arc<Destination>, at_ms: u64, visit: Visit) {
+/// Leaves the click for the flusher, which appends it to the stream, in general after the answer is on its way.
+pub(super) fn record(app: &App, destination: Arc<Destination>, at_ms: u64, visit: Visit) -> Left {
     let context = TraceContext::current().filter(TraceContext::sampled);
     app.clicks.push(Click {
         destination,
         at_ms,
         visit: app.visits.kept(visit),
         context,
-    });
+    })
 }
 
 #[cfg(test)]

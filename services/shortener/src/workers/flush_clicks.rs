@@ -59,9 +59,12 @@ impl ClickFlusher {
                 () = stop.begun() => break,
                 () = self.queue.arrived() => {}
             }
-            tokio::select! {
-                () = stop.begun() => break,
-                _ = ticks.tick() => {}
+            // A durable click is waited for: what comes while one append is under way is the next.
+            if !self.settings.durable {
+                tokio::select! {
+                    () = stop.begun() => break,
+                    _ = ticks.tick() => {}
+                }
             }
             self.flush(&mut batch, &mut producer, &stop).await;
         }
@@ -71,9 +74,14 @@ impl ClickFlusher {
     }
 
     async fn flush(&self, batch: &mut Vec<Click>, producer: &mut VisitProducer, stop: &Drain) {
-        self.queue.take(self.settings.append_clicks_max(), batch);
+        let safe = self.queue.take(self.settings.append_clicks_max(), batch);
         match self.fold(batch, producer) {
-            Ok(append) => self.append(append, stop).await,
+            Ok(append) => {
+                if self.append(append, stop).await {
+                    // Whoever waited in vain is gone.
+                    safe.into_iter().for_each(|safe| drop(safe.send(())));
+                }
+            }
             Err(error) => self.lose(batch.len() as u64, error.code(), &error.to_string()),
         }
         batch.clear();
@@ -122,8 +130,8 @@ impl ClickFlusher {
         contexts.map(begin).take_while(Span::is_recording).collect()
     }
 
-    /// Until it is done: what is appended twice for an unknown outcome has the same event ids, and so counts once.
-    async fn append(&self, mut append: Append, stop: &Drain) {
+    /// Until it is done: what is appended twice for an unknown outcome has the same event ids, and so counts once. Whether they are safe.
+    async fn append(&self, mut append: Append, stop: &Drain) -> bool {
         let out_of_time = async {
             stop.begun().await;
             tokio::time::sleep(self.settings.drain()).await;
@@ -140,11 +148,11 @@ impl ClickFlusher {
             outcome = publish => match outcome {
                 Ok(Taken::ByStream) => {
                     self.metrics.clicks_published.inc_by(append.clicks);
-                    return;
+                    return true;
                 }
                 Ok(Taken::BySpool) => {
                     self.metrics.clicks_spooled.inc_by(append.clicks);
-                    return;
+                    return true;
                 }
                 Err(error) => (error.code(), error.to_string()),
             },
@@ -155,6 +163,7 @@ impl ClickFlusher {
             span.fail(code);
         }
         self.lose(append.clicks, code, &cause);
+        false
     }
 
     /// Tries for as long as it takes; but where there is a spool, the stream has one try of limited time.
