@@ -164,7 +164,7 @@ pub(crate) enum DlqAction {
     /// One line a dead letter, oldest first
     List {
         /// The stream they fell out of
-        #[arg(long, default_value = "clicks")]
+        #[arg(long, default_value = "visits")]
         stream: String,
         /// Those that were replayed too
         #[arg(long)]
@@ -178,7 +178,7 @@ pub(crate) enum DlqAction {
         /// Its id, as `list` prints it
         id: u64,
         /// The stream it fell out of
-        #[arg(long, default_value = "clicks")]
+        #[arg(long, default_value = "visits")]
         stream: String,
     },
     /// Publish dead letters again: every consumer sees the event once more, at the end of its partition
@@ -190,7 +190,7 @@ pub(crate) enum DlqAction {
         #[arg(long)]
         all: bool,
         /// The stream they fell out of
-        #[arg(long, default_value = "clicks")]
+        #[arg(long, default_value = "visits")]
         stream: String,
     },
 }

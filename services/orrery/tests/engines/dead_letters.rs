@@ -16,9 +16,9 @@ use super::client::Api;
 use super::fleet::{EngineUrls, Fleet};
 use crate::platform::binary;
 
-const STREAM: &str = "clicks";
+const STREAM: &str = "visits";
 /// The consumer that counts clicks.
-const GROUP: &str = "clicks";
+const GROUP: &str = "statistics";
 /// How long any condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -67,7 +67,7 @@ async fn poison_dies_and_dies_again(platform: &Platform, log: &dyn StreamLog) {
     log.publish(STREAM, &[event.unwrap()]).await.unwrap();
     let line = listed(platform, 1).await.remove(0);
     assert!(
-        line.contains("waiting") && line.contains("event=poison") && line.contains("reason=no click event"),
+        line.contains("waiting") && line.contains("event=poison") && line.contains("reason=no event of visits"),
         "{line}"
     );
     let id = id_of(&line);
@@ -207,10 +207,10 @@ async fn a_look_where_no_platform_was_makes_no_file_and_says_what_to_do() {
 async fn give_up_clicks(platform: &Platform, link: &str, reason: &str) {
     let log = attach(platform).await;
     let now_ms = SystemClock.unix_ms();
-    let clicks = json!({ "links": [
-        { "tenant": "acme", "link": link, "code": "popular", "from_ms": now_ms, "after_ms": [[0, 1], [5, 2]] }
-    ] });
-    let event = Event::new(reason, "/shortener", "link.clicked", "popular", now_ms, &clicks).unwrap();
+    let visits = json!({ "producer": reason, "lane": 0, "seq": 1, "kinds": [{}], "links": [{
+        "tenant": "acme", "link": link, "code": "popular", "from_ms": now_ms, "visits": [[0, 1, 7, 0], [5, 2, 8, 0]]
+    }] });
+    let event = Event::new(reason, "/shortener", "orrery.links.visited.v2", "lane-0", now_ms, &visits).unwrap();
     let partition = event.partition();
     log.publish(STREAM, &[event]).await.unwrap();
     let claims = log.claim(&Group::new(STREAM, GROUP), "test").await.unwrap();

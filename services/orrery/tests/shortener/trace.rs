@@ -269,7 +269,7 @@ async fn a_redirect_is_one_trace_from_the_gateway_over_the_stream_to_the_click_w
     assert_eq!(producer.parent_span_id, shortener.span_id);
     assert_eq!(consumer.parent_span_id, producer.span_id);
     for messaging in [producer, consumer] {
-        assert_eq!(messaging.attributes["messaging.destination.name"], "clicks");
+        assert_eq!(messaging.attributes["messaging.destination.name"], "visits");
         assert!(
             messaging.attributes.contains_key("messaging.system"),
             "{messaging:#?}"
@@ -279,7 +279,7 @@ async fn a_redirect_is_one_trace_from_the_gateway_over_the_stream_to_the_click_w
             "{messaging:#?}"
         );
     }
-    let counted = the_one(&spans, "shortener", "Client", "add_clicks");
+    let counted = the_one(&spans, "shortener", "Client", "put_statistics");
     assert_eq!(counted.parent_span_id, consumer.span_id);
     let scrape = get(format!("{}/metrics", traced.platform.admin_url(2)))
         .send()

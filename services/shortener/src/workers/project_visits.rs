@@ -282,3 +282,6 @@ fn names_missing_kinds(event: &VisitEvent) -> bool {
 fn unavailable(error: &StoreError) -> HandlerError {
     HandlerError::Unavailable(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use http::Method;
-use serde_json::json;
-use telemetry::{OtlpProtocol, TelemetrySettings};
+use serde_json::{Value, json};
+use streams::Event;
+use telemetry::{OtlpProtocol, Telemetry, TelemetrySettings};
 use testkit::otlp::OtlpReceiver;
 
 use crate::engines::embedded_only;
@@ -110,12 +111,65 @@ async fn a_store_that_fails_for_longer_than_an_events_deliveries_costs_no_click(
     blocked.release().await;
     service.clicked("patient", 21).await;
 
-    execute(&file, "ALTER TABLE link_clicks RENAME TO elsewhere").await;
+    execute(&file, "ALTER TABLE statistics_pages RENAME TO elsewhere").await;
     follow_until_failed().await;
-    execute(&file, "ALTER TABLE elsewhere RENAME TO link_clicks").await;
+    execute(&file, "ALTER TABLE elsewhere RENAME TO statistics_pages").await;
     service.clicked("patient", 41).await;
-    let letters = r#"stream_dead_letters_total{stream="clicks",group="clicks"}"#;
+    let letters = r#"stream_dead_letters_total{stream="visits",group="statistics"}"#;
     assert_eq!(service.metric(letters).await, 0);
+}
+
+/// While processes of two versions run, the older ones publish their clicks as they always did.
+#[tokio::test(flavor = "multi_thread")]
+async fn clicks_of_an_older_version_count_once_beside_new_ones() {
+    let setup = Setup::new().await.change(|settings| {
+        settings.consumer.poll_ms = 50;
+    });
+    let settings = setup.settings.clone();
+    let service = setup.start().await;
+    let link = service
+        .make(json!({"url": "https://example.com/", "alias": "both"}))
+        .await;
+    for _ in 0..5 {
+        assert_eq!(service.get("/both").await.status, 302);
+    }
+    service.clicked("both", 5).await;
+
+    let telemetry = Telemetry::new(
+        "older",
+        "test",
+        &TelemetrySettings::default(),
+        service.clock.clone(),
+    );
+    let log = shortener::open_log(&settings, &telemetry.unwrap(), &service.clock)
+        .await
+        .unwrap();
+    let at_ms = service.clock.unix_ms();
+    let clicks = json!({"links": [
+        {"tenant": "acme", "link": link["id"], "code": "both", "from_ms": at_ms, "after_ms": [[0, 1], [7, 2]]}
+    ]});
+    let event = Event::new(
+        "older-1",
+        "/shortener",
+        "orrery.links.clicked",
+        "older-1",
+        at_ms,
+        &clicks,
+    );
+    let event = event.unwrap();
+    for _ in 0..2 {
+        log.publish("clicks", std::slice::from_ref(&event)).await.unwrap();
+    }
+    service.clicked("both", 8).await;
+    service.get("/both").await;
+    service.clicked("both", 9).await;
+
+    let changed = json!({"tags": ["counted"]});
+    let changed = service.send(Method::PATCH, "/v1/links/both", &changed).await;
+    assert_eq!(changed.json()["clicks"], 9);
+    let listed = service.send(Method::GET, "/v1/links", &Value::Null).await;
+    assert_eq!(listed.json()["items"][0]["clicks"], 9);
+    service.restart().await.clicked("both", 9).await;
 }
 
 /// The queue's length is told while nothing is flushed, for then it matters.
@@ -207,7 +261,7 @@ async fn a_sampled_click_is_one_trace_from_the_request_to_the_count() {
         (&send.parent_span_id, &process.parent_span_id),
         (&server.span_id, &send.span_id)
     );
-    assert_eq!(send.attributes["messaging.destination.name"], "clicks");
+    assert_eq!(send.attributes["messaging.destination.name"], "visits");
     assert!(
         !receiver.everything().contains("secret-path"),
         "no span carries a link's URL"

@@ -30,6 +30,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const ISSUER: &str = "http://127.0.0.1:8080";
 const ALL_SCOPES: &str = "links:read links:write";
 
+/// Operations of whoever makes statistics of clicks.
+const COUNTING: [&str; 3] = [
+    "\"put_statistics\"",
+    "\"find_statistics_head\"",
+    "\"find_statistics_pages\"",
+];
+
 /// A running shortener.
 pub(crate) struct Service {
     pub(crate) clock: SharedClock,
@@ -313,7 +320,8 @@ impl Service {
         let answer = self.request_at(Method::GET, &url).await;
         let tries = answer.text().lines().filter_map(|line| {
             let labels = line.strip_prefix("db_client_operation_duration_seconds_count{")?;
-            let failed = labels.contains("\"add_clicks\"") && !labels.contains("outcome=\"ok\"");
+            let counts = COUNTING.iter().any(|operation| labels.contains(operation));
+            let failed = counts && !labels.contains("outcome=\"ok\"");
             failed.then(|| line.rsplit(' ').next()?.parse::<u64>().ok())?
         });
         tries.sum()

@@ -298,3 +298,21 @@ pub(super) async fn statistics_say_so_while_the_engine_is_lost_and_go_on_when_it
     assert_eq!(said(&*store, &page).await.as_deref(), Some("kept"));
     assert_eq!(store.head(3).await.unwrap(), Some(head));
 }
+
+/// What sends each statement about statistics but that which forgets them.
+pub(super) async fn put_and_read_some(store: &dyn StatisticsStore, names: Names) {
+    let (page, head) = (names.page(20_000, 5, "body"), head(LANE, 5, "head"));
+    let key = page.key.clone();
+    store.put(std::slice::from_ref(&page), Some(&head)).await.unwrap();
+    assert_eq!(
+        store.pages(std::slice::from_ref(&key)).await.unwrap(),
+        [Some(page.clone())]
+    );
+    assert_eq!(
+        store.read(&key.tenant, key.subject, 1..=30_000).await.unwrap(),
+        [page]
+    );
+    assert_eq!(store.head(3).await.unwrap(), Some(head));
+    let day = names.day();
+    assert_eq!(store.visitor_key(day, [1; 32]).await.unwrap(), [1; 32]);
+}
