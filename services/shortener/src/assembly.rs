@@ -158,6 +158,7 @@ async fn serve(
         visits,
         metrics,
         verifier,
+        live: crate::pages::LiveParts::new(&settings.live, role.drain.clone()),
         public_url: settings.public_url.trim_end_matches('/').to_owned(),
     });
     let router = crate::http::router(app.clone()).merge(crate::pages::router(app));

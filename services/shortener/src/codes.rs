@@ -3,6 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use identity::Tenant;
+use sha2::Sha256;
 use tokio::sync::Mutex;
 
 use crate::link::{Code, GENERATED_CODES};
@@ -14,9 +19,14 @@ use crate::store::{LinkStore, StoreError};
 pub struct CodeAllocator {
     store: Arc<dyn LinkStore>,
     permutation: Permutation,
+    /// Proves whose a code was.
+    proofs: Hmac<Sha256>,
     range_size: u64,
     leased: Mutex<Range<u64>>,
 }
+
+/// Bytes of a proof.
+const PROOF_BYTES: usize = 16;
 
 impl CodeAllocator {
     /// An allocator that leases `range_size` counters at a time.
@@ -25,6 +35,8 @@ impl CodeAllocator {
         Self {
             store,
             permutation,
+            proofs: Hmac::new_from_slice(&key.derived("proofs of exported codes"))
+                .expect("HMAC takes a key of any length"),
             range_size: range_size.max(1),
             leased: Mutex::new(0..0),
         }
@@ -42,5 +54,44 @@ impl CodeAllocator {
         }
         let counter = leased.next().ok_or(StoreError::CodesExhausted)?;
         Ok(Code::generated(self.permutation.apply(counter)))
+    }
+
+    /// Goes with a generated code out of an export, so that the same tenant may bring it back: nobody else ever takes over a code
+    /// that was given once.
+    pub fn proof(&self, tenant: &Tenant, code: &Code) -> String {
+        let proof = self.proving(tenant, code).finalize().into_bytes();
+        URL_SAFE_NO_PAD.encode(&proof[..PROOF_BYTES])
+    }
+
+    /// Whether a proof is the one that this key gives, in this installation or in one with the same key.
+    pub fn proves(&self, tenant: &Tenant, code: &Code, proof: &str) -> bool {
+        let given = URL_SAFE_NO_PAD.decode(proof).ok();
+        let given = given.filter(|given| given.len() == PROOF_BYTES);
+        given.is_some_and(|given| self.proving(tenant, code).verify_truncated_left(&given).is_ok())
+    }
+
+    fn proving(&self, tenant: &Tenant, code: &Code) -> Hmac<Sha256> {
+        let mut proving = self.proofs.clone();
+        // A code has no null byte, so no two pairs are the same text.
+        proving.update(code.as_bytes());
+        proving.update(&[0]);
+        proving.update(tenant.as_str().as_bytes());
+        proving
+    }
+
+    /// Has none of these codes given out later: the counters up to theirs are skipped, in a store that was not there yet when they were
+    /// given out. Others than generated codes are passed over.
+    pub async fn pass_over(&self, codes: impl Iterator<Item = &Code>) -> Result<(), StoreError> {
+        let counters = codes
+            .filter_map(Code::generated_index)
+            .map(|index| self.permutation.invert(index));
+        let Some(last) = counters.max() else { return Ok(()) };
+        let next = self.store.lease_counters(0, GENERATED_CODES).await?.start;
+        if next <= last {
+            self.store
+                .lease_counters(last + 1 - next, GENERATED_CODES)
+                .await?;
+        }
+        Ok(())
     }
 }

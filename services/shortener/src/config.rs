@@ -3,12 +3,14 @@
 mod bulk;
 mod clicks;
 mod geo;
+mod live;
 mod statistics;
 mod targets;
 
 pub(crate) use bulk::BulkSettings;
 pub(crate) use clicks::{Analytics, ClickSettings};
 pub(crate) use geo::GeoSettings;
+pub(crate) use live::LiveSettings;
 pub(crate) use statistics::StatisticsSettings;
 pub(crate) use targets::TargetSettings;
 
@@ -105,6 +107,8 @@ pub struct Settings {
     pub lease: LeaseSettings,
     /// How slots of links with a click cap are shared.
     pub click_slots: SlotSettings,
+    /// Pages that are kept up to date.
+    pub live: LiveSettings,
     /// How often expired records are looked for, in milliseconds.
     pub garbage_interval_ms: u64,
     /// The SQLite files.
@@ -158,6 +162,7 @@ impl Default for Settings {
             statistics: StatisticsSettings::default(),
             lease: LeaseSettings::default(),
             click_slots: SlotSettings::default(),
+            live: LiveSettings::default(),
             garbage_interval_ms: 60_000,
             sqlite: SqliteSettings::default(),
             cql: WideSettings::default(),

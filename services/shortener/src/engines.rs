@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::assembly::{RunError, ended};
 use crate::config::Settings;
 use crate::store::LinkStore;
+use crate::store::domain_rules::DomainRules;
 use crate::store::slots::SlotStore;
 use crate::store::statistics::StatisticsStore;
 use crate::workers::{ClickSpool, WorkerWatch};
@@ -47,6 +48,7 @@ pub(crate) struct Stores {
     pub(crate) links: Arc<dyn LinkStore>,
     pub(crate) slots: Arc<dyn SlotStore>,
     pub(crate) statistics: Arc<dyn StatisticsStore>,
+    pub(crate) rules: Arc<dyn DomainRules>,
 }
 
 /// All that the service stands on, opened.
@@ -55,6 +57,7 @@ pub(crate) struct Engines {
     pub(crate) store: Arc<dyn LinkStore>,
     pub(crate) slots: Arc<dyn SlotStore>,
     pub(crate) statistics: Arc<dyn StatisticsStore>,
+    pub(crate) rules: Arc<dyn DomainRules>,
     pub(crate) log: Arc<dyn StreamLog>,
     /// Only where other processes may serve the same links.
     pub(crate) shared_cache: Option<Arc<dyn SharedCache>>,
@@ -123,6 +126,7 @@ impl Engines {
             store: Arc::clone(&stores.port.links),
             slots: Arc::clone(&stores.port.slots),
             statistics: Arc::clone(&stores.port.statistics),
+            rules: Arc::clone(&stores.port.rules),
             log: log.port,
             shared_cache,
             redis,

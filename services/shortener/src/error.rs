@@ -61,6 +61,12 @@ pub enum LinkError {
     /// A password could not be hashed or checked.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// What it leads to is on the list of known bad URLs.
+    #[error("this link leads to a page that is known to do harm, and is not followed")]
+    KnownBad,
+    /// The rules on domains are others than the request was made from.
+    #[error("the rules were changed by others since they were read")]
+    RulesChanged,
     /// Others kept changing the link meanwhile.
     #[error("the link was changed by others at the same time")]
     Contended,
@@ -131,6 +137,8 @@ impl From<LinkError> for Problem {
             LinkError::Archived => Self::new(StatusCode::GONE, "link_archived", said),
             LinkError::NotActiveYet => Self::new(StatusCode::NOT_FOUND, "link_not_active_yet", said),
             LinkError::CapReached => Self::new(StatusCode::GONE, "click_cap_reached", said),
+            LinkError::KnownBad => Self::new(StatusCode::GONE, "known_bad_url", said),
+            LinkError::RulesChanged => Self::conflict("rules_changed", said),
             LinkError::RobotRefused => Self::new(StatusCode::FORBIDDEN, "robot_refused", said),
             LinkError::PasswordWanted => locked("password_required", said),
             LinkError::PasswordWrong => locked("password_wrong", said),

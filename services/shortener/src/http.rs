@@ -2,16 +2,18 @@
 
 pub(crate) mod cursor;
 mod documented;
+mod domain_rules;
 mod gated;
 mod links;
 mod moment;
 mod preview;
 mod qr;
 mod redirect;
+mod statistics;
 mod wire;
 
 pub(crate) use preview::{PreviewBody, PreviewState};
-pub(crate) use wire::NewLinkBody;
+pub(crate) use wire::{DestinationBody, LinkPatchBody, NewLinkBody, PasswordText, UtmBody};
 
 use std::sync::Arc;
 
@@ -29,8 +31,11 @@ use crate::metrics::Metrics;
 use crate::operations::Links;
 use crate::visit::Visits;
 
-pub(crate) use links::{make, remove};
+pub(crate) use links::{change, make, remove};
 pub(crate) use moment::{parse_moment, show_moment};
+
+/// Paths whose requests are about many links.
+pub(crate) const LARGE_BODIES: &[&str] = &["/v1/link-batches", "/v1/link-imports"];
 
 /// What handlers stand on. Cheap to clone.
 #[derive(Clone)]
@@ -48,6 +53,8 @@ pub struct AppParts {
     pub metrics: Metrics,
     /// Checks tokens.
     pub verifier: Verifier,
+    /// Pages that are kept up to date.
+    pub(crate) live: crate::pages::LiveParts,
     /// What short URLs begin with, without a slash at its end.
     pub public_url: String,
 }
@@ -83,6 +90,10 @@ fn documented_routes() -> OpenApiRouter<App> {
         .routes(routes!(links::create, links::list))
         .routes(routes!(links::show, links::update, links::delete))
         .routes(routes!(qr::show))
+        .routes(routes!(domain_rules::show, domain_rules::replace))
+        .routes(routes!(statistics::of_link))
+        .routes(routes!(statistics::of_tenant))
+        .routes(routes!(statistics::top))
         .routes(routes!(redirect::follow, gated::unlock))
 }
 

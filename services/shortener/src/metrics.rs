@@ -2,9 +2,12 @@
 //!
 //! | metric | unit | labels |
 //! |---|---|---|
-//! | `shortener_redirects_total` | redirects | `outcome`: `found`, `fallback`, `missing`, `expired`, `closed` (archived, not yet open, its cap reached, or to a robot), `locked` (its password wanted or wrong), `failed` |
+//! | `shortener_redirects_total` | redirects | `outcome`: `found`, `fallback`, `missing`, `expired`, `closed` (archived, not yet open, its cap reached, to a robot, or to a known bad URL), `locked` (its password wanted or wrong), `failed` |
 //! | `shortener_links_total` | links | `change`: `created`, `replayed`, `updated`, `deleted` |
 //! | `shortener_clicks_total` | clicks | `step`: `recorded`, `dropped` (queue full), `spooled` (the stream was away), `published`, `lost` (stopped before it was published), `counted` |
+//! | `shortener_bad_urls` | hosts and beginnings of URLs that no link leads to | none |
+//! | `shortener_bad_url_files_total` | files of them | `outcome`: `read`, `refused` (the former one holds) |
+//! | `shortener_password_checks_total` | passwords checked against a link's, or for lack of one against nobody's | none |
 //! | `shortener_click_queue_length` | clicks | none |
 //! | `shortener_click_lag_seconds` | seconds from a click to its count | none |
 
@@ -57,6 +60,14 @@ pub struct Metrics {
     pub clicks_lost: Counter,
     /// Clicks added to the counts.
     pub clicks_counted: Counter,
+    /// Entries of the list of known bad URLs.
+    pub bad_urls: Gauge,
+    /// Lists of them that were read.
+    pub bad_url_files_read: Counter,
+    /// Lists of them that could not be used.
+    pub bad_url_files_refused: Counter,
+    /// Passwords that were checked.
+    pub password_checks: Counter,
     /// Clicks that wait in memory.
     pub click_queue_length: Gauge,
     /// From a click to its count.
@@ -74,6 +85,8 @@ impl Metrics {
                 "shortener_clicks",
                 "Clicks on their way into the counts",
             );
+            let bad = labelled(registry, "shortener_bad_url_files", "Files of known bad URLs");
+            let file = |value| bad.get_or_create_owned(&[("outcome", value)]);
             let outcome = |value| redirects.get_or_create_owned(&[("outcome", value)]);
             let change = |value| links.get_or_create_owned(&[("change", value)]);
             let step = |value| clicks.get_or_create_owned(&[("step", value)]);
@@ -95,9 +108,23 @@ impl Metrics {
                 clicks_published: step("published"),
                 clicks_lost: step("lost"),
                 clicks_counted: step("counted"),
+                bad_urls: Gauge::default(),
+                bad_url_files_read: file("read"),
+                bad_url_files_refused: file("refused"),
+                password_checks: Counter::default(),
                 click_queue_length: Gauge::default(),
                 click_lag: Histogram::new(LAG_BUCKETS_S),
             };
+            registry.register(
+                "shortener_bad_urls",
+                "Hosts and beginnings of URLs that no link leads to",
+                metrics.bad_urls.clone(),
+            );
+            registry.register(
+                "shortener_password_checks",
+                "Passwords checked against a link's, or for lack of one against nobody's",
+                metrics.password_checks.clone(),
+            );
             registry.register(
                 "shortener_click_queue_length",
                 "Clicks that wait in memory to be appended to the stream",

@@ -123,6 +123,31 @@ impl Permutation {
         walked
     }
 
+    /// What goes to `value`.
+    ///
+    /// # Panics
+    /// When `value` is not below the size.
+    pub fn invert(&self, value: u64) -> u64 {
+        assert!(
+            value < self.size,
+            "a code stays below the size of the code space"
+        );
+        let mut walked = self.unfeistel(value);
+        while walked >= self.size {
+            walked = self.unfeistel(walked);
+        }
+        walked
+    }
+
+    fn unfeistel(&self, value: u64) -> u64 {
+        let mask = (1 << self.half_bits) - 1;
+        let (mut left, mut right) = (value >> self.half_bits, value & mask);
+        for round in (0..ROUNDS).rev() {
+            (left, right) = (right ^ (self.round(round, left) & mask), left);
+        }
+        (left << self.half_bits) | right
+    }
+
     fn feistel(&self, value: u64) -> u64 {
         let mask = (1 << self.half_bits) - 1;
         let (mut left, mut right) = (value >> self.half_bits, value & mask);
@@ -150,6 +175,16 @@ mod tests {
 
     fn key(byte: u8) -> CodeKey {
         CodeKey::from_bytes([byte; 32])
+    }
+
+    #[test]
+    fn what_was_permuted_is_found_again() {
+        for size in [1, 2, 3, 10, 62, 1_000, 4_097, GENERATED_CODES] {
+            let permutation = Permutation::new(&key(7), size);
+            for value in (0..size).take(500).chain([size - 1, size / 2]) {
+                assert_eq!(permutation.invert(permutation.apply(value)), value, "{value} of {size}");
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod stored;
 use std::ops::Range;
 
 use async_trait::async_trait;
+use futures::StreamExt as _;
 use idempotency::{Fingerprint, IdempotencyKey};
 use identity::{Tenant, User};
 use ids::Id;
@@ -44,6 +45,19 @@ pub trait LinkStore: Send + Sync + 'static {
     /// [`Created::Now`]. The present time is the link's `created_at_ms`. Repeated without a record, a create is answered
     /// [`Created::Now`] again while its link stands.
     async fn create(&self, link: &Link, record: Option<&NewRecord>) -> Result<Created, StoreError>;
+
+    /// [`create`](Self::create) for many links, each with an outcome of its own, in their order. No two of them have the same code or
+    /// the same idempotency key.
+    async fn create_many(&self, links: &[NewLink]) -> Vec<Result<Created, StoreError>> {
+        let mut each = Vec::with_capacity(links.len());
+        for new in links {
+            each.push(self.create(&new.link, new.record.as_ref()));
+        }
+        futures::stream::iter(each)
+            .buffered(CREATES_AT_ONCE)
+            .collect()
+            .await
+    }
 
     /// The live idempotency record under `scope`, if there is one.
     async fn recall(&self, scope: &RecordScope, now_ms: u64) -> Result<Option<Record>, StoreError>;
@@ -93,6 +107,18 @@ pub trait LinkStore: Send + Sync + 'static {
         events_before_ms: u64,
         rows_max: u32,
     ) -> Result<u64, StoreError>;
+}
+
+/// Links of one call that are made at the same time, where each is made by itself.
+const CREATES_AT_ONCE: usize = 16;
+
+/// A link to be made, and the idempotency record whose answer it is.
+#[derive(Clone, Debug)]
+pub struct NewLink {
+    /// The link.
+    pub link: Link,
+    /// The record, if its maker sent a key.
+    pub record: Option<NewRecord>,
 }
 
 /// Whose idempotency key it is: the same text of another user is another key.

@@ -15,8 +15,8 @@ use wide::Wide;
 use super::{Opened, Opener, Stores};
 use crate::assembly::RunError;
 use crate::config::{SettingError, Settings};
-use crate::store::cql::{CqlLinkStore, CqlSlots, CqlStatistics};
-use crate::store::sqlite::{SqliteLinkStore, SqliteSlots, SqliteStatistics};
+use crate::store::cql::{CqlDomainRules, CqlLinkStore, CqlSlots, CqlStatistics};
+use crate::store::sqlite::{SqliteDomainRules, SqliteLinkStore, SqliteSlots, SqliteStatistics};
 
 /// What a URL's scheme stands for.
 fn scheme(url: &str) -> &str {
@@ -98,6 +98,7 @@ impl Opener<'_> {
                         links: Arc::new(store),
                         slots: Arc::new(SqliteSlots::new(file.clone())),
                         statistics: Arc::new(SqliteStatistics::new(file.clone())),
+                        rules: Arc::new(SqliteDomainRules::new(file.clone())),
                     }),
                     connection: Arc::new(file),
                 })
@@ -113,6 +114,7 @@ impl Opener<'_> {
                         links: Arc::new(store.keeping_event_ids(event_ids_keep_ms)),
                         slots: Arc::new(CqlSlots::new(wide.clone())),
                         statistics: Arc::new(CqlStatistics::new(wide.clone(), days_kept)),
+                        rules: Arc::new(CqlDomainRules::new(wide.clone())),
                     }),
                     connection: Arc::new(wide),
                 })

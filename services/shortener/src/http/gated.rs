@@ -1,6 +1,5 @@
 //! Redirects that take more than a look at the clock: passwords, caps, destinations for some; and refusals, which people read as pages.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Form, FromRequest as _, Request, State};
@@ -18,6 +17,7 @@ use crate::error::LinkError;
 use crate::link::Code;
 use crate::operations::{Closed, Destination, Question, Verdict, decide};
 use crate::pages::visitor;
+use crate::visit::client_of;
 
 const LINK_PASSWORD: HeaderName = HeaderName::from_static("link-password");
 
@@ -152,6 +152,11 @@ async fn judged(
         question.slot = Some(app.links.take_slot(&destination, cap).await?);
         verdict = decide(&destination, &question);
     }
+    if let Verdict::To(location) | Verdict::Instead(location) = verdict
+        && app.links.is_known_bad(location)
+    {
+        return Err(LinkError::KnownBad);
+    }
     let is_form = *asked.method == Method::POST;
     let status = |status| if is_form { StatusCode::SEE_OTHER } else { status };
     match verdict {
@@ -209,15 +214,6 @@ fn caching(app: &App, destination: &Destination, now_ms: u64) -> HeaderValue {
     HeaderValue::try_from(value).unwrap_or(UNCACHED)
 }
 
-/// The client as the gateway saw it, which overwrites what others claim; without a gateway, whoever is connected.
-fn client_of(headers: &HeaderMap) -> Option<IpAddr> {
-    let forwarded = headers
-        .get("x-forwarded-for")
-        .and_then(|value| value.to_str().ok());
-    let forwarded = forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
-    forwarded.or_else(|| server::peer().map(|peer| peer.ip()))
-}
-
 /// Whether a person looks: browsers say so, programs do not.
 pub(super) fn wants_page(headers: &HeaderMap) -> bool {
     let accepts_html = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("text/html"));
@@ -264,30 +260,14 @@ fn counted(app: &App, error: &LinkError) {
     match error {
         LinkError::NotFound => metrics.redirects_missing.inc(),
         LinkError::Expired => metrics.redirects_expired.inc(),
-        LinkError::Archived | LinkError::NotActiveYet | LinkError::CapReached | LinkError::RobotRefused => {
-            metrics.redirects_closed.inc()
-        }
+        LinkError::Archived
+        | LinkError::NotActiveYet
+        | LinkError::CapReached
+        | LinkError::RobotRefused
+        | LinkError::KnownBad => metrics.redirects_closed.inc(),
         LinkError::PasswordWanted | LinkError::PasswordWrong | LinkError::TooManyTries(_) => {
             metrics.redirects_locked.inc()
         }
         _ => metrics.redirects_failed.inc(),
     };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_client_is_whom_the_last_proxy_saw() {
-        let client = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("x-forwarded-for", HeaderValue::from_static(value));
-            client_of(&headers).map(|address| address.to_string())
-        };
-        assert_eq!(client("192.0.2.1").as_deref(), Some("192.0.2.1"));
-        assert_eq!(client("10.0.0.1, 192.0.2.1").as_deref(), Some("192.0.2.1"));
-        assert_eq!(client("2001:db8::1").as_deref(), Some("2001:db8::1"));
-        assert_eq!(client("somebody"), None);
-    }
 }

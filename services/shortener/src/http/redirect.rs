@@ -53,7 +53,7 @@ pub(super) const UNCACHED: HeaderValue = HeaderValue::from_static("private, no-s
             ("WWW-Authenticate" = String, description = "`Link-Password`"))),
         (status = 403, description = "`robot_refused`: the link has a cap", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such link, or `link_not_active_yet`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "The link has expired, is archived (`link_archived`), or was followed as often as it may be (`click_cap_reached`)", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "The link has expired, is archived (`link_archived`), leads to a known bad URL (`known_bad_url`), or was followed as often as it may be (`click_cap_reached`)", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_password_tries`", body = Problem, content_type = "application/problem+json", headers(
             ("Retry-After" = String, description = "When to try again, in seconds"))),
         Refusals
@@ -93,6 +93,9 @@ fn plain(app: &App, request: &Request, destination: Arc<Destination>, left: &mut
     let now_ms = app.links.clock.unix_ms();
     if destination.lifetime.is_over(now_ms) {
         return gated::refused(app, request.headers(), LinkError::Expired);
+    }
+    if app.links.is_known_bad(&destination.location) {
+        return gated::refused(app, request.headers(), LinkError::KnownBad);
     }
     app.metrics.redirects_found.inc();
     let status = status(&destination);

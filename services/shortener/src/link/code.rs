@@ -101,6 +101,15 @@ impl Code {
         Self::from_checked(&bytes)
     }
 
+    /// Which generated code this is, if it has the shape of one.
+    pub fn generated_index(&self) -> Option<u64> {
+        let digit = |byte: &u8| BASE62.iter().position(|other| other == byte);
+        let digits = self.is_generated_shape().then(|| self.as_bytes().iter().map(digit))?;
+        digits
+            .map(|digit| digit.and_then(|digit| u64::try_from(digit).ok()))
+            .try_fold(0, |index, digit| Some(index * 62 + digit?))
+    }
+
     /// Whether this has the shape of a generated code: seven base62 characters, the first a digit.
     pub fn is_generated_shape(&self) -> bool {
         let bytes = self.as_bytes();
@@ -210,6 +219,10 @@ mod tests {
 
     #[test]
     fn a_generated_code_reads_back_as_itself() {
+        for index in [0, 61, 62, 98_765_432_101, GENERATED_CODES - 1] {
+            assert_eq!(Code::generated(index).generated_index(), Some(index));
+        }
+        assert_eq!(Code::parse("an-alias").unwrap().generated_index(), None);
         let code = Code::generated(98_765_432_101);
         assert_eq!(Code::parse(code.as_str()), Some(code));
     }

@@ -10,7 +10,7 @@ use super::details::DetailsChange;
 use super::{Links, told};
 use crate::error::LinkError;
 use crate::link::{Alias, Details, Lifetime, Link, Tags, TargetUrl, Utm, conflicts};
-use crate::store::{Created, NewRecord, Record, RecordScope};
+use crate::store::{Created, NewLink, NewRecord, Record, RecordScope};
 
 /// A link as it was asked for.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +69,14 @@ pub struct Creator {
     pub idempotent: Option<Idempotent>,
 }
 
+/// A link that may be written.
+pub(super) struct Draft {
+    /// The link, and the record that goes with it.
+    pub(super) new: NewLink,
+    /// Whether somebody chose its code.
+    pub(super) is_alias: bool,
+}
+
 /// A request that passed the rules.
 struct Accepted {
     target: TargetUrl,
@@ -117,6 +125,22 @@ impl Links {
         record: Option<(&RecordScope, Fingerprint)>,
         asked: CreateLink,
     ) -> Result<Outcome<Link>, LinkError> {
+        let draft = self.draft(by, record, asked).await?;
+        let NewLink { link, record } = &draft.new;
+        let write = self.destinations.write_new(link.code).await;
+        let created = self.store.create(link, record.as_ref()).await;
+        // Somebody may have asked for this code while it led nowhere.
+        told(write, &created).await;
+        self.concluded(draft, created?).await
+    }
+
+    /// The link that is to be written: the rules are kept, its code and id are its own.
+    pub(super) async fn draft(
+        &self,
+        by: &Creator,
+        record: Option<(&RecordScope, Fingerprint)>,
+        asked: CreateLink,
+    ) -> Result<Draft, LinkError> {
         let now_ms = self.clock.unix_ms();
         let accepted = self.accept(by, asked, now_ms).await?;
         let code = match accepted.alias {
@@ -140,18 +164,22 @@ impl Links {
             fingerprint,
             expires_at_ms: now_ms.saturating_add(self.limits.record_ttl_ms),
         });
-        let write = self.destinations.write_new(link.code).await;
-        let created = self.store.create(&link, record.as_ref()).await;
-        // Somebody may have asked for this code while it led nowhere.
-        told(write, &created).await;
-        let created = created?;
+        Ok(Draft {
+            new: NewLink { link, record },
+            is_alias: accepted.alias.is_some(),
+        })
+    }
+
+    /// What is answered once the store has spoken.
+    pub(super) async fn concluded(&self, draft: Draft, created: Created) -> Result<Outcome<Link>, LinkError> {
+        let NewLink { link, record } = draft.new;
         if let Created::Before(first) = &created {
             self.look_for_new(&first.link.code).await;
         }
         match (created, &record) {
             (Created::Now, _) => Ok(Outcome::Fresh(link)),
             (Created::Before(first), Some(record)) => Ok(replayed(*first, &record.fingerprint)?),
-            (Created::Taken, _) if accepted.alias.is_some() => Err(LinkError::AliasTaken),
+            (Created::Taken, _) if draft.is_alias => Err(LinkError::AliasTaken),
             (Created::Taken | Created::Before(_), _) => Err(LinkError::CodeCollision),
         }
     }
@@ -218,7 +246,7 @@ impl Links {
     }
 }
 
-fn replayed(record: Record, asked: &Fingerprint) -> Result<Outcome<Link>, IdempotencyError> {
+pub(super) fn replayed(record: Record, asked: &Fingerprint) -> Result<Outcome<Link>, IdempotencyError> {
     if record.fingerprint == *asked {
         Ok(Outcome::Replayed(record.link))
     } else {

@@ -12,12 +12,13 @@ use ids::Id;
 use leases::{Grant, LeaseError, LeaseSettings, LeaseStore, WorkerLease};
 use telemetry::{Telemetry, TelemetrySettings};
 
-use super::{ClickSlots, CreateLink, Creator, LinkChange, Links, SlotSettings};
+use super::{BadUrls, ClickSlots, CreateLink, Creator, LinkChange, Links, SlotSettings, TenantRules};
 use crate::attempts::Attempts;
 use crate::codes::CodeAllocator;
 use crate::error::LinkError;
 use crate::link::{Clicks, Code, CountedLink, Link, OwnHosts};
 use crate::permutation::CodeKey;
+use crate::store::domain_rules::{DomainRules, KeptRules};
 use crate::store::slots::{CappedLink, HeldSlots, SlotLease, SlotStore};
 use crate::store::statistics::{Day, PageKey, StatisticsStore, StoredHead, StoredPage, Subject};
 use crate::store::{ClickBatch, Created, LinkStore, NewRecord, Record, RecordScope, StoreError};
@@ -172,6 +173,20 @@ impl SlotStore for NoSlots {
     }
 }
 
+/// Every domain is allowed.
+struct NoRules;
+
+#[async_trait]
+impl DomainRules for NoRules {
+    async fn domain_rules(&self, _: &Tenant) -> Result<KeptRules, StoreError> {
+        Ok(KeptRules::default())
+    }
+
+    async fn replace_domain_rules(&self, _: &Tenant, _: &KeptRules) -> Result<bool, StoreError> {
+        unimplemented!()
+    }
+}
+
 /// Nothing was ever followed.
 struct NoStatistics;
 
@@ -237,6 +252,14 @@ async fn links(store: &Arc<LateStore>) -> Links {
             .limits()
             .expect("the defaults are good"),
         own_hosts: OwnHosts::new(),
+        rules: TenantRules::new(
+            Arc::new(NoRules),
+            1_000,
+            10,
+            clock.clone(),
+            &CacheMetrics::default(),
+        ),
+        bad_urls: BadUrls::default(),
         in_flight: InFlight::new(IdempotencySettings::default()),
         passwords: crate::Settings::default()
             .passwords()

@@ -15,7 +15,7 @@ use identity::Tenant;
 use ids::Id;
 use sql::{Migration, SqlError, Sqlite, scoped};
 
-use super::{ClickBatch, Created, LinkStore, NewRecord, Record, RecordScope, StoreError};
+use super::{ClickBatch, Created, LinkStore, NewLink, NewRecord, Record, RecordScope, StoreError};
 use crate::link::{Code, CountedLink, Link};
 
 pub use domain_rules::SqliteDomainRules;
@@ -101,6 +101,18 @@ impl LinkStore for SqliteLinkStore {
         self.db
             .write("create_link", |tx| scoped(links::create(tx, link, record)))
             .await
+    }
+
+    /// One transaction: what a link costs by itself is mostly the wait for the disk.
+    async fn create_many(&self, links: &[NewLink]) -> Vec<Result<Created, StoreError>> {
+        let made = self
+            .db
+            .write("create_links", |tx| scoped(links::create_many(tx, links)))
+            .await;
+        match made {
+            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            Err::<_, StoreError>(error) => links.iter().map(|_| Err(error.clone())).collect(),
+        }
     }
 
     async fn recall(&self, scope: &RecordScope, now_ms: u64) -> Result<Option<Record>, StoreError> {

@@ -1,9 +1,13 @@
 //! The contract of the port: written once, run on every engine.
 
+#[path = "contract/batches.rs"]
+mod batches;
 #[path = "contract/counts.rs"]
 mod counts;
 #[path = "contract/cql.rs"]
 mod cql;
+#[path = "contract/domain_rules.rs"]
+mod domain_rules;
 #[path = "contract/engines.rs"]
 mod engines;
 #[path = "contract/levels.rs"]
@@ -27,7 +31,7 @@ use std::time::Duration;
 use idempotency::{Fingerprint, IdempotencyKey};
 use identity::User;
 use shortener::link::{Details, Lifetime, Link, Tags, TargetUrl, URL_BYTES_MAX};
-use shortener::store::{ClickBatch, Created, LinkClicks, LinkStore, NewRecord, RecordScope, StoreError};
+use shortener::store::{ClickBatch, Created, LinkClicks, LinkStore, NewRecord, Record, RecordScope, StoreError};
 
 use crate::harness::{PATIENCE, eventually};
 pub(crate) use engines::Fixture;
@@ -83,6 +87,19 @@ macro_rules! all_cases {
                 an_event_counts_once_however_often_it_comes,
                 an_event_that_two_consumers_count_at_once_counts_once,
                 garbage_is_collected_in_steps_and_nothing_else,
+            }
+            batches {
+                each_link_of_a_batch_has_an_outcome_of_its_own,
+                of_racing_batches_each_code_is_won_once,
+                a_batch_fails_with_its_engine_and_may_be_repeated,
+                leasing_no_counters_tells_where_they_stand,
+            }
+            domain_rules {
+                rules_are_kept_whole_and_by_tenant,
+                rules_are_changed_over_the_revision_before_and_the_same_change_twice_is_one,
+                of_racing_changes_of_rules_one_is_made_each_time,
+                the_longest_lists_fit,
+                rules_are_not_believed_empty_while_the_engine_is_away,
             }
             slots {
                 racing_leases_use_each_slot_once_and_all_of_them,

@@ -7,7 +7,7 @@ use sql::SqliteConnection;
 use sqlx::Row as _;
 
 use super::rows;
-use super::{Created, NewRecord, Record, RecordScope, StoreError};
+use super::{Created, NewLink, NewRecord, Record, RecordScope, StoreError};
 use crate::link::{Code, CountedLink, Link};
 use crate::store::stored;
 
@@ -74,6 +74,18 @@ pub(super) async fn create(
         .await?;
     }
     Ok(Created::Now)
+}
+
+/// What goes wrong with the file goes wrong with all of them.
+pub(super) async fn create_many(
+    tx: &mut SqliteConnection,
+    links: &[NewLink],
+) -> Result<Vec<Created>, StoreError> {
+    let mut outcomes = Vec::with_capacity(links.len());
+    for new in links {
+        outcomes.push(create(tx, &new.link, new.record.as_ref()).await?);
+    }
+    Ok(outcomes)
 }
 
 /// `false` when the code is another link's; nothing is written then.

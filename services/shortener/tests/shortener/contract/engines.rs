@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use clock::SystemClock;
-use shortener::store::cql::{self, CqlLinkStore, CqlSlots, CqlStatistics};
+use shortener::store::cql::{self, CqlDomainRules, CqlLinkStore, CqlSlots, CqlStatistics};
+use shortener::store::domain_rules::DomainRules;
 use shortener::store::slots::SlotStore;
-use shortener::store::sqlite::{SqliteLinkStore, SqliteSlots, SqliteStatistics};
+use shortener::store::sqlite::{SqliteDomainRules, SqliteLinkStore, SqliteSlots, SqliteStatistics};
 use shortener::store::statistics::StatisticsStore;
 use sql::{Sqlite, SqliteSettings};
 use telemetry::{Telemetry, TelemetrySettings};
@@ -29,6 +30,8 @@ pub(crate) trait Engine: Send + Sync {
     async fn slots(&self) -> Arc<dyn SlotStore>;
     /// Opens the statistics of the same data, as another process would.
     async fn statistics(&self) -> Arc<dyn StatisticsStore>;
+    /// Opens the rules on domains in the same data, as another process would.
+    async fn rules(&self) -> Arc<dyn DomainRules>;
     /// Takes the engine away until the cut is healed.
     async fn lost(&self) -> Cut;
     /// What collecting garbage answers, call by call, given the rows that are there to be forgotten.
@@ -83,6 +86,11 @@ impl Fixture {
         self.engine.statistics().await
     }
 
+    /// The rules on domains in the same data, as another process would see them.
+    pub(super) async fn rules(&self) -> Arc<dyn DomainRules> {
+        self.engine.rules().await
+    }
+
     /// Takes the engine away until the guard is released.
     pub(super) async fn lost(&self) -> Cut {
         self.engine.lost().await
@@ -118,6 +126,10 @@ impl Engine for File {
 
     async fn slots(&self) -> Arc<dyn SlotStore> {
         Arc::new(SqliteSlots::new(self.connect().await))
+    }
+
+    async fn rules(&self) -> Arc<dyn DomainRules> {
+        Arc::new(SqliteDomainRules::new(self.connect().await))
     }
 
     async fn statistics(&self) -> Arc<dyn StatisticsStore> {
@@ -193,6 +205,10 @@ impl Engine for Keyspace {
 
     async fn slots(&self) -> Arc<dyn SlotStore> {
         Arc::new(CqlSlots::new(self.connect().await))
+    }
+
+    async fn rules(&self) -> Arc<dyn DomainRules> {
+        Arc::new(CqlDomainRules::new(self.connect().await))
     }
 
     async fn statistics(&self) -> Arc<dyn StatisticsStore> {

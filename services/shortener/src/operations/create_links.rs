@@ -1,0 +1,145 @@
+//! Making many links, each with an outcome of its own.
+
+use std::collections::HashSet;
+
+use futures::future::join_all;
+use futures::{StreamExt as _, stream};
+use idempotency::{Idempotent, Outcome};
+use identity::Principal;
+
+use super::create_link::{CreateLink, Creator, Draft};
+use super::{Links, told};
+use crate::error::LinkError;
+use crate::link::{Code, Link};
+use crate::store::{Created, NewLink, RecordScope};
+
+/// One of many links as it was asked for.
+#[derive(Clone, Debug)]
+pub struct BatchItem {
+    /// The link.
+    pub asked: CreateLink,
+    /// The key of this very item, if the request had one.
+    pub idempotent: Option<Idempotent>,
+}
+
+/// A link on its way: accepted, or already answered.
+pub(super) enum Drafted {
+    Ready(Box<Draft>),
+    Answered(Result<Outcome<Link>, LinkError>),
+}
+
+impl Links {
+    /// Makes links as [`create_link`](Self::create_link) does, in their order; what is wrong with one does not concern the others.
+    /// Run it in an owned task.
+    pub async fn create_links(
+        &self,
+        principal: &Principal,
+        items: Vec<Result<BatchItem, LinkError>>,
+    ) -> Vec<Result<Outcome<Link>, LinkError>> {
+        let mut drafts = Vec::with_capacity(items.len());
+        let mut passwords = 0;
+        for item in items {
+            let item = item.and_then(|item| {
+                passwords += usize::from(item.asked.details.sets_password());
+                let most = self.limits.bulk.passwords_max;
+                if item.asked.details.sets_password() && passwords > most {
+                    let why = format!("at most {most} links of one request may be given a password");
+                    return Err(LinkError::field("/password", &why));
+                }
+                Ok(item)
+            });
+            drafts.push(self.draft_item(principal, item));
+        }
+        let drafts = stream::iter(drafts).buffered(self.limits.bulk.at_once.max(1));
+        let drafts = drafts.collect().await;
+        self.make_all(drafts).await
+    }
+
+    async fn draft_item(&self, principal: &Principal, item: Result<BatchItem, LinkError>) -> Drafted {
+        let drafted = async {
+            let BatchItem { asked, idempotent } = item?;
+            let by = Creator {
+                principal: principal.clone(),
+                idempotent,
+            };
+            let Some(idempotent) = &by.idempotent else {
+                return Ok(Drafted::Ready(Box::new(self.draft(&by, None, asked).await?)));
+            };
+            let scope = RecordScope {
+                tenant: by.principal.tenant.clone(),
+                user: by.principal.user.clone(),
+                key: idempotent.key.clone(),
+            };
+            if let Some(record) = self.store.recall(&scope, self.clock.unix_ms()).await? {
+                self.look_for_new(&record.link.code).await;
+                let outcome = super::create_link::replayed(record, &idempotent.fingerprint)?;
+                self.same_password(&outcome, &asked.details).await?;
+                return Ok(Drafted::Answered(Ok(outcome)));
+            }
+            let record = Some((&scope, idempotent.fingerprint));
+            Ok(Drafted::Ready(Box::new(self.draft(&by, record, asked).await?)))
+        };
+        drafted
+            .await
+            .unwrap_or_else(|error: LinkError| Drafted::Answered(Err(error)))
+    }
+
+    /// Writes what is ready, some at a time: other writes of the store come in between.
+    pub(super) async fn make_all(&self, drafts: Vec<Drafted>) -> Vec<Result<Outcome<Link>, LinkError>> {
+        let mut outcomes = Vec::with_capacity(drafts.len());
+        let mut waiting: Vec<(usize, Draft)> = Vec::new();
+        // The first of several that want one alias has it.
+        let mut claimed: HashSet<Code> = HashSet::new();
+        for draft in drafts {
+            let place = outcomes.len();
+            match draft {
+                Drafted::Answered(outcome) => outcomes.push(Some(outcome)),
+                Drafted::Ready(draft) if !claimed.insert(draft.new.link.code) => {
+                    outcomes.push(Some(Err(LinkError::AliasTaken)));
+                }
+                Drafted::Ready(draft) => {
+                    outcomes.push(None);
+                    waiting.push((place, *draft));
+                }
+            }
+        }
+        let together = self.limits.bulk.write_rows.max(1);
+        while !waiting.is_empty() {
+            let rest = waiting.split_off(waiting.len().min(together));
+            let (places, drafts): (Vec<usize>, Vec<Draft>) =
+                std::mem::replace(&mut waiting, rest).into_iter().unzip();
+            for (place, outcome) in places.into_iter().zip(self.write(drafts).await) {
+                outcomes[place] = Some(outcome);
+            }
+        }
+        outcomes.into_iter().flatten().collect()
+    }
+
+    async fn write(&self, drafts: Vec<Draft>) -> Vec<Result<Outcome<Link>, LinkError>> {
+        let writes = drafts
+            .iter()
+            .map(|draft| self.destinations.write_new(draft.new.link.code));
+        let writes = join_all(writes).await;
+        let (new, chosen): (Vec<NewLink>, Vec<bool>) = drafts
+            .into_iter()
+            .map(|draft| (draft.new, draft.is_alias))
+            .unzip();
+        let created = self.store.create_many(&new).await;
+        // Somebody may have asked for a code while it led nowhere.
+        let told = writes.into_iter().zip(&created);
+        join_all(told.map(|(write, created)| told_of(write, created))).await;
+        let mut outcomes = Vec::with_capacity(created.len());
+        for ((new, is_alias), created) in new.into_iter().zip(chosen).zip(created) {
+            let outcome = match created {
+                Ok(created) => self.concluded(Draft { new, is_alias }, created).await,
+                Err(error) => Err(error.into()),
+            };
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+}
+
+async fn told_of(write: super::LinkWrite, created: &Result<Created, crate::store::StoreError>) {
+    told(write, created).await;
+}
