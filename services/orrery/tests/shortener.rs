@@ -4,4 +4,5 @@ pub(crate) mod crash;
 mod durability;
 pub(crate) mod fuzzed;
 pub(crate) mod hostile;
+mod memory;
 pub(crate) mod trace;
