@@ -1,7 +1,12 @@
-//! `/ui/shortener`: make, list and delete links with plain forms. Authenticates as the API does: the gateway turns the
+//! `/ui/shortener`: links made, found, watched and changed with plain forms. Authenticates as the API does: the gateway turns the
 //! session cookie into a bearer token, and lets no foreign page send forms.
 
+mod charts;
+mod fields;
 mod form;
+mod link;
+mod live;
+mod state;
 mod view;
 pub(crate) mod visitor;
 
@@ -16,13 +21,14 @@ use identity::{LINKS_READ, LINKS_WRITE, Principal};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use problem::Problem;
 use serde::Deserialize;
-use server::{Authenticated, Path, Query};
+use server::{Authenticated, Query};
 
-use crate::error::LinkError;
 use crate::http::{App, cursor};
 use crate::link::Code;
-use form::NewLinkForm;
+use form::LinkForm;
 use view::{ListPage, Notice};
+
+pub(crate) use live::LiveParts;
 
 /// Where people sign in; leads back here.
 const SIGN_IN: &str = "/ui/login?return_to=/ui/shortener";
@@ -32,7 +38,11 @@ const HOME: &str = "/ui/shortener";
 pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route(HOME, get(show).post(create))
-        .route("/ui/shortener/{code}/delete", post(delete))
+        .route("/ui/shortener/{code}", get(link::show).post(link::save))
+        .route("/ui/shortener/{code}/archive", post(link::archive))
+        .route("/ui/shortener/{code}/restore", post(link::restore))
+        .route("/ui/shortener/{code}/delete", post(link::delete))
+        .route("/ui/shortener/{code}/live", get(live::parts))
         .merge(::pages::assets_router("shortener"))
         .with_state(app)
 }
@@ -56,8 +66,17 @@ impl SignedIn {
     fn require(&self, scope: &str) -> Result<(), Problem> {
         Authenticated(self.0.clone()).require(scope)
     }
+
+    /// Who it is, as pages show it.
+    fn shown(&self) -> ::pages::SignedIn<'_> {
+        ::pages::SignedIn {
+            tenant: self.0.tenant.as_str(),
+            user: self.0.user.as_str(),
+        }
+    }
 }
 
+/// What the list's address says.
 #[derive(Debug, Default, Deserialize)]
 struct ShowQuery {
     cursor: Option<String>,
@@ -72,17 +91,17 @@ async fn show(
 ) -> Result<Response, Problem> {
     who.require(LINKS_READ)?;
     let notice = match (&query.made, &query.deleted) {
-        (Some(code), _) => Code::parse(code).map(|code| Notice::Made(app.short_url(&code))),
+        (Some(code), _) => Code::parse(code).map(Notice::Made),
         (None, Some(code)) => Code::parse(code).map(Notice::Deleted),
         (None, None) => None,
     };
-    list_page(&app, &who, query.cursor.as_deref(), NewLinkForm::empty(), notice).await
+    list_page(&app, &who, &query, LinkForm::empty(), notice).await
 }
 
 async fn create(
     State(app): State<App>,
     who: SignedIn,
-    Form(form): Form<NewLinkForm>,
+    Form(form): Form<LinkForm>,
 ) -> Result<Response, Problem> {
     who.require(LINKS_WRITE)?;
     let made = match form.request() {
@@ -100,18 +119,19 @@ async fn create(
         Err(error) => error,
     };
     let problem = Problem::from(error.clone());
-    // Shown in place, with what was typed; the status says that nothing is known to be made.
-    let (form, notice) = form.refused(&error, &problem);
-    let shown = list_page(&app, &who, None, form, Some(notice)).await;
+    let (form, said) = form.refused(&error, &problem);
+    let shown = list_page(&app, &who, &ShowQuery::default(), form, Some(Notice::Refused(said))).await;
+    refused(problem, shown)
+}
+
+/// The form in place, with what was typed; the status says that nothing is known to be done.
+fn refused(problem: Problem, shown: Result<Response, Problem>) -> Result<Response, Problem> {
     if !problem.status().is_server_error() {
         return Ok((problem.status(), shown?).into_response());
     }
-    // The list may be away with what failed; then there is no page to show the form on.
+    // What the page is made of may be away with what failed; then there is no page to show the form on.
     let Ok(mut page) = shown else { return Err(problem) };
-    tracing::warn!(
-        cause = problem.operator_cause(),
-        "a link could not be made by form"
-    );
+    tracing::warn!(cause = problem.operator_cause(), "a form could not be worked on");
     *page.status_mut() = problem.status();
     if let Some(after) = problem.retry_after_hint() {
         let seconds = after.as_secs().max(1);
@@ -120,28 +140,14 @@ async fn create(
     Ok(page)
 }
 
-async fn delete(
-    State(app): State<App>,
-    who: SignedIn,
-    Path(code): Path<String>,
-) -> Result<Response, Problem> {
-    who.require(LINKS_WRITE)?;
-    let code = Code::parse(&code).ok_or(LinkError::NotFound)?;
-    match crate::http::remove(&app, &who.0.tenant, &code).await {
-        // Gone already is what was asked for: a second click is no error.
-        Ok(()) | Err(LinkError::NotFound) => Ok(see_other(&format!("{HOME}?deleted={code}"))),
-        Err(error) => Err(error.into()),
-    }
-}
-
 async fn list_page(
     app: &App,
     who: &SignedIn,
-    cursor: Option<&str>,
-    form: NewLinkForm,
+    query: &ShowQuery,
+    form: LinkForm,
     notice: Option<Notice>,
 ) -> Result<Response, Problem> {
-    let before = cursor.map(cursor::parse).transpose()?;
+    let before = query.cursor.as_deref().map(cursor::parse).transpose()?;
     let listed = app.links.list_links(&who.0.tenant, before, None).await?;
     let next = listed.next_before.map(|id| {
         let cursor = cursor::show(id);
@@ -149,7 +155,7 @@ async fn list_page(
     });
     let page = ListPage {
         app,
-        who: &who.0,
+        who,
         links: &listed.links,
         now_ms: app.links.clock.unix_ms(),
         first: before.is_none(),

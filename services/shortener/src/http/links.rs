@@ -14,7 +14,7 @@ use super::documented::{BodyRefusals, ManagedRefusals};
 use super::wire::{LinkBody, LinkListBody, LinkPatchBody, NewLinkBody};
 use super::{App, cursor};
 use crate::error::LinkError;
-use crate::link::{Clicks, Code, Link};
+use crate::link::{Clicks, Code, CountedLink, Link};
 use crate::operations::Creator;
 
 /// Says that an answer is the one the first request with its key got.
@@ -183,15 +183,25 @@ pub(super) async fn update(
     Json(body): Json<LinkPatchBody>,
 ) -> Result<Response, Problem> {
     caller.require(LINKS_WRITE)?;
-    let (code, change) = (known(&code)?, body.into_change()?);
-    let (owned, tenant) = (app.clone(), caller.0.tenant);
-    let update = async move {
+    let counted = change(&app, &caller.0.tenant, &known(&code)?, body).await?;
+    Ok(([PRIVATE], Json(LinkBody::counted(&app, &counted))).into_response())
+}
+
+/// In a task of its own, as [`make`].
+pub(crate) async fn change(
+    app: &App,
+    tenant: &identity::Tenant,
+    code: &Code,
+    body: LinkPatchBody,
+) -> Result<CountedLink, LinkError> {
+    let change = body.into_change()?;
+    let (owned, tenant, code) = (app.clone(), tenant.clone(), *code);
+    server::owned(async move {
         let counted = owned.links.update_link(&tenant, &code, &change).await?;
         owned.metrics.links_updated.inc();
-        Ok::<_, LinkError>(counted)
-    };
-    let counted = server::owned(update).await?;
-    Ok(([PRIVATE], Json(LinkBody::counted(&app, &counted))).into_response())
+        Ok(counted)
+    })
+    .await
 }
 
 /// Delete a link

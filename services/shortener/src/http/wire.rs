@@ -3,8 +3,8 @@
 mod asked;
 mod parts;
 
-pub(crate) use asked::{LinkPatchBody, NewLinkBody};
-pub(crate) use parts::DestinationBody;
+pub(crate) use asked::{LinkPatchBody, NewLinkBody, PasswordText};
+pub(crate) use parts::{DestinationBody, UtmBody};
 
 use serde::Serialize;
 use utoipa::ToSchema;

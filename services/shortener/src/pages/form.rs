@@ -1,35 +1,48 @@
-//! The form of a new link, as it is sent and as it is shown again when something is wrong with it.
+//! The form of a link, new or to be changed: as it is sent, and as it is shown again when something is wrong with it.
+
+mod destinations;
 
 use idempotency::{Fingerprint, IdempotencyError, IdempotencyKey, Idempotent};
 use problem::{FieldError, Problem};
 use serde::Deserialize;
 
-use super::view::Notice;
 use crate::error::LinkError;
-use crate::http::NewLinkBody;
+use crate::http::{LinkPatchBody, NewLinkBody, PasswordText, UtmBody, show_moment};
+use crate::link::Link;
 
-/// What stands in the form.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct NewLinkForm {
+/// What stands in the form. Without a script a browser sends every field as text, and a box only when it is ticked.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct LinkForm {
     /// Tells this form from every other that was shown: sent twice, it makes one link.
-    #[serde(default)]
     pub(super) key: String,
-    #[serde(default)]
     pub(super) url: String,
-    #[serde(default)]
     pub(super) alias: String,
-    #[serde(default)]
-    pub(super) expires_at: String,
-    #[serde(default)]
-    pub(super) permanent: Option<String>,
-    #[serde(default)]
     pub(super) tags: String,
+    pub(super) title: String,
+    pub(super) notes: String,
+    pub(super) expires_at: String,
+    pub(super) active_from: String,
+    pub(super) fallback_url: String,
+    pub(super) max_clicks: String,
+    pub(super) password: String,
+    /// Whether the password is to be taken away.
+    pub(super) open: Option<String>,
+    pub(super) permanent: Option<String>,
+    pub(super) destinations: String,
+    pub(super) edge_cache_s: String,
+    pub(super) utm_source: String,
+    pub(super) utm_medium: String,
+    pub(super) utm_campaign: String,
+    pub(super) utm_term: String,
+    pub(super) utm_content: String,
     /// What is wrong with it; never sent.
     #[serde(skip)]
     pub(super) errors: Vec<FieldError>,
 }
 
-impl NewLinkForm {
+impl LinkForm {
+    /// For a new link.
     pub(super) fn empty() -> Self {
         Self {
             key: fresh_key(),
@@ -37,21 +50,64 @@ impl NewLinkForm {
         }
     }
 
+    /// For a link as it is.
+    pub(super) fn of(link: &Link) -> Self {
+        let details = &link.details;
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        Self {
+            url: link.target.as_str().to_owned(),
+            tags: link.tags.as_slice().join(", "),
+            title: text(&details.title),
+            notes: text(&details.notes),
+            expires_at: link.lifetime.expires_at_ms().map(local).unwrap_or_default(),
+            active_from: details.active_from_ms.map(local).unwrap_or_default(),
+            fallback_url: details.fallback.as_ref().map_or("", |url| url.as_str()).to_owned(),
+            max_clicks: details.click_cap.map(|cap| cap.to_string()).unwrap_or_default(),
+            permanent: link.lifetime.is_permanent().then(|| "yes".to_owned()),
+            destinations: destinations::show(&details.routing),
+            edge_cache_s: details.edge_cache_s.map(|s| s.to_string()).unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether anything is filled in that most links do not have; then it is shown at once.
+    pub(super) fn uses_options(&self) -> bool {
+        let plain = Self {
+            key: self.key.clone(),
+            url: self.url.clone(),
+            alias: self.alias.clone(),
+            tags: self.tags.clone(),
+            errors: self.errors.clone(),
+            ..Self::default()
+        };
+        *self != plain
+    }
+
     /// The request the form stands for, and its idempotency key.
     pub(super) fn request(&self) -> Result<(NewLinkBody, Option<Idempotent>), LinkError> {
+        let utm = UtmBody {
+            source: unless_blank(&self.utm_source),
+            medium: unless_blank(&self.utm_medium),
+            campaign: unless_blank(&self.utm_campaign),
+            term: unless_blank(&self.utm_term),
+            content: unless_blank(&self.utm_content),
+        };
         let body = NewLinkBody {
             url: self.url.trim().to_owned(),
             alias: unless_blank(&self.alias),
             expires_at: unless_blank(&self.expires_at).map(|local| utc(&local)),
             permanent: self.permanent.is_some(),
-            tags: self
-                .tags
-                .split(',')
-                .map(str::trim)
-                .filter(|tag| !tag.is_empty())
-                .map(str::to_owned)
-                .collect(),
-            ..NewLinkBody::default()
+            tags: self.tag_list(),
+            title: unless_blank(&self.title),
+            notes: unless_blank(&self.notes),
+            active_from: unless_blank(&self.active_from).map(|local| utc(&local)),
+            fallback_url: unless_blank(&self.fallback_url),
+            max_clicks: number("/max_clicks", &self.max_clicks)?,
+            password: password(&self.password),
+            destinations: destinations::read(&self.destinations)?,
+            edge_cache_s: number("/edge_cache_s", &self.edge_cache_s)?,
+            utm: (utm != UtmBody::default()).then_some(utm),
+            archived: false,
         };
         let idempotent = match unless_blank(&self.key) {
             Some(key) => {
@@ -63,9 +119,57 @@ impl NewLinkForm {
         Ok((body, idempotent))
     }
 
+    /// What is to be changed about a link that was shown as `shown`: what is not touched is left alone, whatever became of it
+    /// meanwhile.
+    pub(super) fn patch(&self, shown: &Self) -> Result<LinkPatchBody, LinkError> {
+        let changed = |mine: &String, theirs: &String| (mine.trim() != theirs.trim()).then(|| unless_blank(mine));
+        let moment = |mine: &String, theirs: &String| {
+            changed(mine, theirs).map(|text| text.map(|local| utc(&local)))
+        };
+        let url = (self.url.trim() != shown.url).then(|| self.url.trim().to_owned());
+        let tags = (self.tags.trim() != shown.tags.trim()).then(|| self.tag_list());
+        let password = match (&self.open, password(&self.password)) {
+            (_, Some(new)) => Some(Some(new)),
+            (Some(_), None) => Some(None),
+            (None, None) => None,
+        };
+        let max_clicks = (self.max_clicks.trim() != shown.max_clicks)
+            .then(|| number("/max_clicks", &self.max_clicks))
+            .transpose()?;
+        let edge_cache_s = (self.edge_cache_s.trim() != shown.edge_cache_s)
+            .then(|| number("/edge_cache_s", &self.edge_cache_s))
+            .transpose()?;
+        let lines = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let destinations = (lines(&self.destinations) != lines(&shown.destinations))
+            .then(|| destinations::read(&self.destinations))
+            .transpose()?;
+        // A browser breaks lines in its own way.
+        let notes = changed(&self.notes.replace("\r\n", "\n"), &shown.notes.replace("\r\n", "\n"));
+        Ok(LinkPatchBody {
+            url,
+            expires_at: moment(&self.expires_at, &shown.expires_at),
+            permanent: (self.permanent.is_some() != shown.permanent.is_some()).then_some(self.permanent.is_some()),
+            tags,
+            title: changed(&self.title, &shown.title),
+            notes,
+            active_from: moment(&self.active_from, &shown.active_from),
+            fallback_url: changed(&self.fallback_url, &shown.fallback_url),
+            max_clicks,
+            password,
+            destinations,
+            edge_cache_s,
+            ..LinkPatchBody::default()
+        })
+    }
+
+    fn tag_list(&self) -> Vec<String> {
+        let tags = self.tags.split(',').map(str::trim).filter(|tag| !tag.is_empty());
+        tags.map(str::to_owned).collect()
+    }
+
     /// The form to be shown again, and what is said above it. It keeps its key where the same request may have had, or may
-    /// still have, its effect: sent again it finds that.
-    pub(super) fn refused(self, error: &LinkError, problem: &Problem) -> (Self, Notice) {
+    /// still have, its effect: sent again it finds that. A password is typed again: it is never sent back.
+    pub(super) fn refused(self, error: &LinkError, problem: &Problem) -> (Self, String) {
         let errors = match error {
             LinkError::Invalid(errors) => errors.clone(),
             LinkError::AliasTaken => {
@@ -82,7 +186,13 @@ impl NewLinkForm {
                 "this form was sent before with other values; send it again to make another link".to_owned()
             }
             _ if errors.is_empty() => problem.detail().to_owned(),
-            _ => "nothing was made; please look at the marked fields".to_owned(),
+            _ => {
+                let mut marked = errors.iter().filter(|error| !is_shown(&error.pointer));
+                match marked.next() {
+                    Some(error) => error.detail.clone(),
+                    None => "nothing was changed; please look at the marked fields".to_owned(),
+                }
+            }
         };
         let in_flight = matches!(error, LinkError::Idempotency(IdempotencyError::InFlight { .. }));
         let key = if in_flight || problem.status().is_server_error() {
@@ -90,18 +200,18 @@ impl NewLinkForm {
         } else {
             fresh_key()
         };
-        (Self { key, errors, ..self }, Notice::Refused(notice))
+        let form = Self {
+            key,
+            errors,
+            password: String::new(),
+            ..self
+        };
+        (form, notice)
     }
 
     /// What is wrong with a field, or nothing.
     pub(super) fn error(&self, field: &str) -> &str {
-        let of_field = |error: &&FieldError| {
-            let pointer = error.pointer.trim_start_matches('/');
-            pointer == field
-                || pointer
-                    .strip_prefix(field)
-                    .is_some_and(|rest| rest.starts_with('/'))
-        };
+        let of_field = |error: &&FieldError| part(&error.pointer) == field;
         self.errors
             .iter()
             .find(of_field)
@@ -109,18 +219,62 @@ impl NewLinkForm {
     }
 }
 
+/// The field that a pointer leads into.
+fn part(pointer: &str) -> &str {
+    pointer.trim_start_matches('/').split('/').next().unwrap_or_default()
+}
+
+/// Whether there is a field to mark.
+fn is_shown(pointer: &str) -> bool {
+    const FIELDS: [&str; 13] = [
+        "url",
+        "alias",
+        "tags",
+        "title",
+        "notes",
+        "expires_at",
+        "active_from",
+        "fallback_url",
+        "max_clicks",
+        "password",
+        "permanent",
+        "destinations",
+        "edge_cache_s",
+    ];
+    FIELDS.contains(&part(pointer))
+}
+
 fn unless_blank(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Spaces may be part of it.
+fn password(text: &str) -> Option<PasswordText> {
+    (!text.is_empty()).then(|| PasswordText(text.to_owned()))
+}
+
+fn number<T: std::str::FromStr>(pointer: &str, text: &str) -> Result<Option<T>, LinkError> {
+    let number = unless_blank(text).map(|text| text.parse());
+    number
+        .transpose()
+        .map_err(|_| LinkError::field(pointer, "this is not a whole number, or too large"))
 }
 
 /// A browser sends `2027-01-01T10:30`; the form says that UTC is meant.
 fn utc(local: &str) -> String {
     match local.len() {
         16 => format!("{local}:00Z"),
-        19 => format!("{local}Z"),
+        19 | 23 => format!("{local}Z"),
         _ => local.to_owned(),
     }
+}
+
+/// The other way: to the minute where that is all there is.
+fn local(at_ms: u64) -> String {
+    let text = show_moment(at_ms);
+    let text = text.trim_end_matches('Z').trim_end_matches(".000");
+    text.strip_suffix(":00").unwrap_or(text).to_owned()
 }
 
 fn fresh_key() -> String {
@@ -128,56 +282,4 @@ fn fresh_key() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::StoreError;
-
-    #[test]
-    fn a_form_is_read_as_people_fill_it() {
-        let form = NewLinkForm {
-            url: "  https://example.com/ ".into(),
-            alias: " ".into(),
-            expires_at: "2027-01-01T10:30".into(),
-            tags: "a, b ,,c".into(),
-            ..NewLinkForm::empty()
-        };
-        let (body, idempotent) = form.request().unwrap();
-        assert_eq!(body.url, "https://example.com/");
-        assert_eq!((body.alias, body.permanent), (None, false));
-        assert_eq!(body.expires_at.as_deref(), Some("2027-01-01T10:30:00Z"));
-        assert_eq!(body.tags, ["a", "b", "c"]);
-        assert!(idempotent.is_some());
-    }
-
-    fn refused(form: NewLinkForm, error: &LinkError) -> (NewLinkForm, Notice) {
-        form.refused(error, &Problem::from(error.clone()))
-    }
-
-    #[test]
-    fn a_form_keeps_its_key_where_the_link_may_be_made_already_or_soon() {
-        let retry_after = std::time::Duration::from_secs(1);
-        for error in [
-            LinkError::Idempotency(IdempotencyError::InFlight { retry_after }),
-            LinkError::Store(StoreError::Unknown("disk".into())),
-        ] {
-            let form = NewLinkForm::empty();
-            let key = form.key.clone();
-            assert_eq!(refused(form, &error).0.key, key, "{error}");
-        }
-    }
-
-    #[test]
-    fn a_refused_form_keeps_what_was_typed_and_marks_the_field() {
-        let form = NewLinkForm {
-            tags: "x".into(),
-            ..NewLinkForm::empty()
-        };
-        let key = form.key.clone();
-        let (form, _) = refused(form, &LinkError::field("/tags/0", "too long"));
-        assert_eq!(
-            (form.tags.as_str(), form.error("tags"), form.error("url")),
-            ("x", "too long", "")
-        );
-        assert_ne!(form.key, key);
-    }
-}
+mod tests;

@@ -44,6 +44,10 @@ pub(crate) fn closed(problem: &Problem) -> Html {
             "Not for robots",
             "This link is for a limited number of visitors, and your program says that it is a robot.",
         ),
+        "known_bad_url" => (
+            "This link is blocked",
+            "Where it leads is known to be harmful, so nobody is led there.",
+        ),
         _ => ("This link cannot be followed", problem.detail()),
     };
     small(title, &html! { h1 { (title) } p.lead { (words) } })
@@ -94,6 +98,7 @@ pub(crate) fn preview(preview: &PreviewBody) -> Html {
         PreviewState::Archived => "This link is archived and leads nowhere.",
         PreviewState::NotYet => "This link is not open yet.",
         PreviewState::Expired => "This link has expired and leads nowhere.",
+        PreviewState::Blocked => "Where this link leads is known to be harmful, so nobody is led there.",
     };
     let follows = matches!(
         preview.state,

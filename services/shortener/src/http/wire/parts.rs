@@ -53,7 +53,7 @@ pub(super) struct DeviceSchema(#[expect(dead_code, reason = "only its schema is 
 
 impl DestinationBody {
     /// All of a link.
-    pub(super) fn all_of(routing: &Routing) -> Vec<Self> {
+    pub(crate) fn all_of(routing: &Routing) -> Vec<Self> {
         let rule = |rule: &Rule| Self {
             countries: rule.countries.iter().map(Country::to_string).collect(),
             devices: rule
