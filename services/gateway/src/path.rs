@@ -49,16 +49,17 @@ fn escapes_are_whole(segment: &str) -> bool {
     })
 }
 
-/// The code in a path of one segment: only characters that need no encoding (RFC 3986 unreserved), decoded once.
-/// `None` is a 404: no link can have that name.
+/// The code in a path of one segment: only characters that need no encoding (RFC 3986 unreserved), decoded once; a `+` behind it
+/// asks for the link's preview. `None` is a 404: no link can have that name.
 pub(crate) fn code(path: &str) -> Option<String> {
     let decoded = percent_decode_str(path.strip_prefix('/')?).decode_utf8().ok()?;
-    let plain = decoded
+    let name = decoded.strip_suffix('+').unwrap_or(&decoded);
+    let plain = name
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
-    let fits = !decoded.is_empty() && decoded.len() <= CODE_BYTES_MAX;
-    let only_dots = decoded.bytes().all(|b| b == b'.');
-    (plain && fits && !only_dots && !NEVER_CODES.contains(&&*decoded.to_ascii_lowercase()))
+    let fits = !name.is_empty() && name.len() <= CODE_BYTES_MAX;
+    let only_dots = name.bytes().all(|b| b == b'.');
+    (plain && fits && !only_dots && !NEVER_CODES.contains(&&*name.to_ascii_lowercase()))
         .then(|| decoded.into_owned())
 }
 
@@ -110,6 +111,7 @@ mod tests {
             Some("rust"),
             "an encoding that was not needed means the same"
         );
+        assert_eq!(code("/rust+").as_deref(), Some("rust+"), "its preview");
         for not in [
             "/metrics",
             "/%6detrics",
@@ -119,6 +121,10 @@ mod tests {
             "/a%2fb",
             "/a b",
             "/a$",
+            "/a++",
+            "/a+b",
+            "/+",
+            "/metrics+",
             "/",
             "/.",
             "/%ff",

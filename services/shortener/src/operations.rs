@@ -27,7 +27,7 @@ pub(crate) use create_links::BatchItem;
 pub(crate) use create_link::{AskedUtm, CreateLink, Creator};
 pub(crate) use decide::{Closed, Question, Verdict, decide};
 pub(crate) use destination::{Destination, codec};
-pub use details::DetailLimits;
+pub(crate) use details::DetailLimits;
 pub(crate) use details::{DetailsChange, NewDestination, NewPassword};
 pub(crate) use domain_rules::{AskedRules, TenantRules};
 pub(crate) use known_bad::BadUrls;

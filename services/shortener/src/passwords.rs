@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use prometheus_client::metrics::counter::Counter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -95,6 +96,7 @@ pub struct Passwords {
     places: Arc<Semaphore>,
     /// Who works.
     turns: Arc<Semaphore>,
+    checks: Counter,
 }
 
 impl fmt::Debug for Passwords {
@@ -117,7 +119,15 @@ impl Passwords {
             decoy: decoy(&params)?,
             places: Arc::new(Semaphore::new(at_once + settings.waiting_max as usize)),
             turns: Arc::new(Semaphore::new(at_once)),
+            checks: Counter::default(),
         })
+    }
+
+    /// Checks are counted there.
+    #[must_use]
+    pub fn counting(mut self, checks: Counter) -> Self {
+        self.checks = checks;
+        self
     }
 
     /// Hashes a new password under a salt of its own.
@@ -135,6 +145,7 @@ impl Passwords {
     pub async fn matches(&self, password: &str, hash: Option<&PasswordHash>) -> Result<bool, PasswordError> {
         let (known, argon) = (hash.is_some(), self.argon.clone());
         let (hash, password) = (hash.unwrap_or(&self.decoy).clone(), password.to_owned());
+        self.checks.inc();
         let check = move || {
             argon
                 .verify_password(password.as_bytes(), hash.0.as_str())
@@ -175,7 +186,7 @@ fn decoy(params: &Params) -> Option<PasswordHash> {
 }
 
 /// A hash that was made elsewhere, such as an imported one: Argon2id in PHC form, of a cost that checking it may have.
-pub fn parse_hash(text: &str) -> Option<PasswordHash> {
+pub(crate) fn parse_hash(text: &str) -> Option<PasswordHash> {
     const BYTES_MAX: usize = 256;
     if text.len() > BYTES_MAX {
         return None;

@@ -11,12 +11,18 @@ mod clicks;
 mod codes;
 #[path = "shortener/contract.rs"]
 mod contract;
+#[path = "shortener/details.rs"]
+mod details;
+#[path = "shortener/durable.rs"]
+mod durable;
 #[path = "shortener/engines.rs"]
 mod engines;
 #[path = "shortener/expiry.rs"]
 mod expiry;
 #[path = "shortener/failures.rs"]
 mod failures;
+#[path = "shortener/gates.rs"]
+mod gates;
 #[path = "shortener/harness.rs"]
 mod harness;
 #[path = "shortener/idempotency.rs"]
@@ -29,9 +35,15 @@ mod links;
 mod openapi;
 #[path = "shortener/pages.rs"]
 mod pages;
+#[path = "shortener/passwords.rs"]
+mod passwords;
+#[path = "shortener/previews.rs"]
+mod previews;
 #[path = "shortener/qr.rs"]
 mod qr;
 #[path = "shortener/redirects.rs"]
 mod redirects;
+#[path = "shortener/statistics.rs"]
+mod statistics;
 #[path = "shortener/tenants.rs"]
 mod tenants;

@@ -63,6 +63,8 @@ pub(crate) enum PreviewState {
     NotYet,
     /// It has expired.
     Expired,
+    /// Where it leads is known to be bad.
+    Blocked,
 }
 
 /// Look before following
@@ -113,7 +115,11 @@ fn preview(app: &App, headers: &HeaderMap, destination: &Destination) -> Preview
         unlocked: false,
         slot: None,
     };
+    let known_bad = |location| app.links.is_known_bad(location);
     let (state, location) = match decide(destination, &question) {
+        Verdict::To(location) | Verdict::Instead(location) if known_bad(location) => {
+            (PreviewState::Blocked, None)
+        }
         Verdict::To(location) => (PreviewState::Open, Some(location)),
         Verdict::Instead(location) => (PreviewState::Fallback, Some(location)),
         Verdict::SlotWanted { .. } | Verdict::No(Closed::Robot | Closed::CapReached) => {

@@ -92,7 +92,7 @@ impl Visits {
 }
 
 /// Whom the gateway serves; without a gateway, who is connected.
-fn client_of(headers: &HeaderMap) -> Option<IpAddr> {
+pub(crate) fn client_of(headers: &HeaderMap) -> Option<IpAddr> {
     let forwarded = headers.get(FORWARDED_FOR).and_then(|value| value.to_str().ok());
     // Of several the last is the one that our own gateway saw.
     let forwarded = forwarded.and_then(|text| text.rsplit(',').next()?.trim().parse().ok());

@@ -27,9 +27,11 @@ fn it_is_openapi_3_1_and_lists_every_operation() {
         "get /v1/links/{code} show_link",
         "get /v1/links/{code}/qr show_link_qr",
         "get /{code} follow_link",
+        "get /{code}+ preview_link",
         "head /{code} probe_link",
         "patch /v1/links/{code} update_link",
         "post /v1/links create_link",
+        "post /{code} unlock_link",
     ];
     assert_eq!(operations, expected.map(str::to_owned).into());
 }
@@ -78,7 +80,7 @@ fn only_redirects_are_open() {
         for (method, operation) in item.as_object().unwrap() {
             let security = operation["security"].to_string();
             let expected = match method.as_str() {
-                "get" | "head" if path == "/{code}" => "[{}]",
+                "get" | "head" | "post" if path.starts_with("/{code}") => "[{}]",
                 "get" => r#"[{"token":["links:read"]}]"#,
                 _ => r#"[{"token":["links:write"]}]"#,
             };
