@@ -176,6 +176,7 @@ pub(super) async fn writers_that_race_leave_the_latest_version_of_each_page(fixt
         });
     }
     tasks.join_all().await;
+    let store = fixture.statistics().await;
     for day in 20_000..20_010 {
         let found = said(&*store, &names.page(day, 1, "")).await;
         assert_eq!(found, Some(VERSIONS.to_string()));
@@ -206,9 +207,7 @@ pub(super) async fn a_deleted_links_pages_are_gone_and_do_not_come_back(fixture:
     let subjects = [link.id, kept.id, again.id].map(Subject::Link);
     let totals = store.totals(&link.tenant, &subjects).await.unwrap();
     assert_eq!(totals, put[2..]);
-    let days = fixture
-        .statistics
-        .read(&link.tenant, Subject::Link(link.id), 1..=30_000);
+    let days = store.read(&link.tenant, Subject::Link(link.id), 1..=30_000);
     assert_eq!(days.await.unwrap(), []);
 }
 
@@ -222,6 +221,7 @@ pub(super) async fn everybody_gets_the_same_key_of_a_day(fixture: Fixture) {
     }
     let keys = tasks.join_all().await;
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    let store = fixture.statistics().await;
     let next = store.visitor_key(day + 1, [9; 32]).await.unwrap();
     assert_eq!(next, [9; 32]);
     store.forget_visitor_keys(day).await.unwrap();
@@ -284,8 +284,7 @@ pub(super) async fn statistics_say_so_while_the_engine_is_lost_and_go_on_when_it
     fixture.store.create(&names.link(1, "one"), None).await.unwrap();
     let (page, head) = (names.page(20_000, 5, "kept"), head(LANE, 5, "kept"));
     let cut = fixture.lost().await;
-    let lost = fixture
-        .statistics
+    let lost = store
         .put(std::slice::from_ref(&page), Some(&head))
         .await
         .unwrap_err();
