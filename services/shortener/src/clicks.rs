@@ -1,10 +1,14 @@
 //! Clicks between a redirect and the stream: a bounded queue, and the event many clicks are folded into.
 
+mod bounds;
 mod event;
 mod queue;
+#[cfg(test)]
+mod samples;
 mod visit_event;
 
-pub(crate) use event::{ClickEvent, EventBounds, STREAM};
+pub(crate) use bounds::EventBounds;
+pub(crate) use event::{ClickEvent, STREAM};
 pub(crate) use queue::{Click, ClickQueue, Left};
 pub(crate) use visit_event::VisitProducer;
 pub use visit_event::{LinkVisits, VISIT_LANES, VISITS, VISITS_KIND, VisitEvent};

@@ -94,7 +94,10 @@ fn told(said: Said) -> BTreeMap<String, RefOr<Response>> {
     servers((url = "http://127.0.0.1:8080", description = "The gateway of a local `orrery up`")),
     tags(
         (name = "links", description = "Making and managing links"),
-        (name = "redirects", description = "Following links")
+        (name = "many links", description = "Many links at once: made, exported, imported, handed over"),
+        (name = "domain rules", description = "Where a tenant's links may lead"),
+        (name = "redirects", description = "Following links"),
+        (name = "statistics", description = "Who followed links, and when")
     ),
     components(schemas(Problem)),
     modifiers(&Token)

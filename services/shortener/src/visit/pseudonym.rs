@@ -26,11 +26,6 @@ impl DayKey {
         }
     }
 
-    /// Of which day it is.
-    pub(crate) fn day(&self) -> Day {
-        self.day
-    }
-
     fn visitor(&self, address: Option<IpAddr>, user_agent: &[u8]) -> Visitor {
         let mut hash = self.keyed.clone();
         // Fixed length and first, so that no two pairs are the same bytes.
