@@ -31,10 +31,10 @@ impl Hottest {
         }
         self.codes.insert(code.to_owned(), clicks);
         if self.codes.len() > 2 * KEPT {
-            let mut counts: Vec<u64> = self.codes.values().copied().collect();
-            counts.sort_unstable_by(|one, other| other.cmp(one));
-            let least = counts[KEPT];
-            self.codes.retain(|_, count| *count > least);
+            let mut ranked: Vec<(String, u64)> = std::mem::take(&mut self.codes).into_iter().collect();
+            ranked.sort_by(|one, other| other.1.cmp(&one.1));
+            ranked.truncate(KEPT);
+            self.codes = ranked.into_iter().collect();
         }
     }
 
@@ -84,6 +84,15 @@ mod tests {
         }
         assert_eq!(ranked(&hottest, 2), ["hot", "warm"]);
         assert!(hottest.codes.len() <= 2 * KEPT);
+    }
+
+    #[test]
+    fn where_none_is_hotter_than_the_others_half_of_them_stay() {
+        let mut hottest = Hottest::default();
+        for code in 0..=2 * KEPT {
+            hottest.add(&format!("code-{code}"), 1, 0);
+        }
+        assert_eq!(hottest.codes.len(), KEPT);
     }
 
     #[test]
