@@ -35,6 +35,8 @@ mod links;
 mod openapi;
 #[path = "shortener/pages.rs"]
 mod pages;
+#[path = "shortener/parsing.rs"]
+mod parsing;
 #[path = "shortener/passwords.rs"]
 mod passwords;
 #[path = "shortener/previews.rs"]

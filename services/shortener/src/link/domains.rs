@@ -32,12 +32,13 @@ impl Domain {
         let url = Url::parse(&format!("http://{text}/")).map_err(|_| NotADomain)?;
         let name = match url.host().ok_or(NotADomain)? {
             // Seen in the text as well: the parser hides the port that is the default.
-            Host::Ipv6(address) if text.ends_with(']') => format!("[{address}]"),
+            // As URLs spell it, which is not everywhere how addresses do.
+            Host::Ipv6(_) if text.ends_with(']') => url.host_str().unwrap_or_default().to_owned(),
             Host::Ipv4(address) if !text.contains(':') => address.to_string(),
-            Host::Domain(name) if !text.contains(':') => name.trim_end_matches('.').to_owned(),
+            Host::Domain(name) if !text.contains(':') => name.strip_suffix('.').unwrap_or(name).to_owned(),
             _ => return Err(NotADomain),
         };
-        if name.is_empty() || name.starts_with('.') {
+        if name.split('.').any(str::is_empty) {
             return Err(NotADomain);
         }
         Ok(Self(name))

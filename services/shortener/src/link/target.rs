@@ -139,6 +139,15 @@ fn in_this_network(address: Ipv4Addr) -> bool {
     address.octets()[0] == 0
 }
 
+/// `a..` and `.a` name no host, and what programs make of them differs: lists of hosts would miss them. One root dot is none.
+fn has_empty_label(url: &Url) -> bool {
+    let Some(Host::Domain(name)) = url.host() else {
+        return false;
+    };
+    let mut labels = name.strip_suffix('.').unwrap_or(name).split('.');
+    labels.any(str::is_empty)
+}
+
 impl TargetUrl {
     /// Checks and normalises what a client sent.
     pub fn parse(text: &str, own: &OwnHosts, bytes_max: usize) -> Result<Self, TargetError> {
@@ -174,6 +183,9 @@ impl TargetUrl {
         }
         if own.contains(&url) {
             return Err(TargetError::OwnHost);
+        }
+        if has_empty_label(&url) {
+            return Err(TargetError::Unreadable);
         }
         let normal = String::from(url);
         if normal.len() > bytes_max {
