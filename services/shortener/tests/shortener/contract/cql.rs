@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use shortener::store::cql::{CONTRACT, CqlLinkStore, STATEMENTS};
+use shortener::store::cql::{CONTRACT, CqlLinkStore, CqlSlots, STATEMENTS};
+use shortener::store::slots::{HeldSlots, SlotLease, SlotStore as _};
 use wide::{Level, Serial, Statement};
 
 use super::engines::Keyspace;
+use super::slots::{capped, rest};
 use super::*;
 
 /// Two processes on the same data, each behind a proxy of its own.
@@ -284,6 +286,53 @@ async fn a_lease_whose_answer_is_lost_is_skipped() {
     assert_eq!(leased.unwrap(), count..2 * count);
     let next = pair.other.lease_counters(1, ceiling).await;
     assert_eq!(next.unwrap(), 2 * count..2 * count + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_whose_answer_is_lost_are_held_once() {
+    let Some(pair) = Pair::of("slots_whose_answer_is_lost").await else {
+        return;
+    };
+    let (link, lease) = (capped(pair.names, 1, 100), SlotLease(0x7123_4567_89ab_cdef));
+    let (slots, asked) = (CqlSlots::new(pair.cut.connect().await), link.clone());
+    // The lease's name stands in the write and not in the read before it.
+    let held = pair
+        .answer_lost(lease.0.to_string().as_bytes(), async move {
+            slots.hold_slots(&asked, lease, 0, 10).await
+        })
+        .await;
+    assert_eq!(held.unwrap(), HeldSlots::Until(10));
+    let other = CqlSlots::new(pair.cut.connect().await);
+    assert_eq!(rest(&other, &link).await, 90);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_of_a_lease_that_arrives_late_finds_another_version_than_it_asks_for() {
+    let Some(keyspace) = Keyspace::of("an_end_of_a_lease_that_arrives_late").await else {
+        return;
+    };
+    let wide = keyspace.connect().await;
+    // As a store does that is open.
+    drop(opened(&keyspace, keyspace.names).await);
+    let slots = CqlSlots::new(wide.clone());
+    let (link, lease) = (capped(keyspace.names, 1, 100), SlotLease::random());
+    assert_eq!(
+        slots.hold_slots(&link, lease, 0, 10).await.unwrap(),
+        HeldSlots::Until(10)
+    );
+    // The same slots are granted again, so nothing but the version tells of it.
+    assert_eq!(
+        slots.hold_slots(&link, lease, 0, 10).await.unwrap(),
+        HeldSlots::Until(10)
+    );
+    let number = i64::try_from(link.link_id.as_u64()).unwrap();
+    let ended = (r#"{"past":0,"leases":[]}"#, 2_i64, link.tenant.as_str(), number, 1_i64);
+    let late = wide
+        .conditional(statement("lease_click_slots"), ended)
+        .await
+        .unwrap();
+    assert!(!late.applied);
+    assert_eq!(rest(&slots, &link).await, 90);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use shortener::store::slots::{CappedLink, HeldSlots, SlotLease, SlotStore};
 
 use super::*;
 
-fn capped(names: Names, number: u64, cap: u64) -> CappedLink {
+pub(super) fn capped(names: Names, number: u64, cap: u64) -> CappedLink {
     CappedLink {
         tenant: names.tenant("acme"),
         link_id: id(number),
@@ -24,7 +24,7 @@ async fn end(store: &dyn SlotStore, link: &CappedLink, lease: SlotLease, used: u
 }
 
 /// How many slots can still be had one after another.
-async fn rest(store: &dyn SlotStore, link: &CappedLink) -> u64 {
+pub(super) async fn rest(store: &dyn SlotStore, link: &CappedLink) -> u64 {
     let (lease, mut used) = (SlotLease::random(), 0);
     while let HeldSlots::Until(limit) = hold(store, link, lease, used).await {
         assert!(limit > used);
