@@ -326,7 +326,13 @@ async fn an_end_of_a_lease_that_arrives_late_finds_another_version_than_it_asks_
         HeldSlots::Until(10)
     );
     let number = i64::try_from(link.link_id.as_u64()).unwrap();
-    let ended = (r#"{"past":0,"leases":[]}"#, 2_i64, link.tenant.as_str(), number, 1_i64);
+    let ended = (
+        r#"{"past":0,"leases":[]}"#,
+        2_i64,
+        link.tenant.as_str(),
+        number,
+        1_i64,
+    );
     let late = wide
         .conditional(statement("lease_click_slots"), ended)
         .await
