@@ -1,6 +1,7 @@
 //! The roles as separate processes on real engines, seen from outside.
 
 mod api;
+mod click_caps;
 pub(crate) mod client;
 mod cold;
 mod dead_letters;
