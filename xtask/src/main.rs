@@ -1,16 +1,18 @@
-//! The project's own chores: `cargo xtask test|engines|tidy|generate|bench`.
+//! The project's own chores: `cargo xtask test|engines|tidy|generate|playbook|bench`.
 //!
 //! It links no service; what it must know of the platform it asks the `orrery` binary.
 
 mod bench;
 mod engines;
 mod generate;
+mod playbook;
 mod previous;
 mod programs;
 mod run;
 mod test;
 mod tidy;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -41,6 +43,14 @@ enum Chore {
     Generate,
     /// Build the older version that the tests run beside this one; `test` does it by itself
     Previous,
+    /// Run labs and write what they measured into their pages, with date and commit
+    Playbook {
+        /// The labs, by name [default: all]
+        labs: Vec<String>,
+        /// Run this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
+    },
     /// Measure against a peer in the same run
     Bench {
         #[command(subcommand)]
@@ -55,6 +65,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::tidy(),
         Chore::Generate => generate::write(),
         Chore::Previous => previous::previous(),
+        Chore::Playbook { labs, binary } => playbook::playbook(&labs, binary),
         Chore::Bench { what } => bench::bench(what),
     };
     match outcome {

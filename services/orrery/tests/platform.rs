@@ -3,6 +3,7 @@
 mod announcement;
 mod command_line;
 mod keys;
+mod labs;
 mod lifecycle;
 pub(crate) mod readme;
 

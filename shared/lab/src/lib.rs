@@ -10,7 +10,7 @@ mod service;
 pub use bench::Bench;
 pub use error::LabError;
 pub use figure::{Figure, FigureKind};
-pub use meter::{Meter, Metered};
+pub use meter::{Meter, Metered, Waits};
 pub use report::{Arm, Column, Report, count, milliseconds};
 pub use service::Service;
 

@@ -1,5 +1,7 @@
 //! Counting at the place that pays.
 
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -106,6 +108,41 @@ impl Drop for Metered {
     }
 }
 
+/// Counts what had to wait, where the waiting is done: a busy machine's sockets are not mistaken for a slow origin. A clone is the
+/// same count.
+#[derive(Debug, Clone)]
+pub struct Waits {
+    clock: SharedClock,
+    at_least: Duration,
+    count: Arc<AtomicU64>,
+}
+
+impl Waits {
+    /// Counts what takes at least this long.
+    pub fn new(clock: &SharedClock, at_least: Duration) -> Self {
+        Self {
+            clock: clock.clone(),
+            at_least,
+            count: Arc::default(),
+        }
+    }
+
+    /// Watches one.
+    pub async fn watch<T>(&self, waiting: impl Future<Output = T>) -> T {
+        let began = self.clock.monotonic();
+        let answer = waiting.await;
+        if self.clock.monotonic().saturating_sub(began) >= self.at_least {
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// How many waited so far.
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
 fn locked(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -132,5 +169,20 @@ mod tests {
         meter.reset();
         assert_eq!((meter.calls(), meter.most_at_once()), (0, 0));
         assert_eq!(meter.steps(1), [0]);
+    }
+
+    #[tokio::test]
+    async fn only_what_takes_long_enough_counts_as_having_waited() {
+        let clock = ManualClock::at(0);
+        let shared: SharedClock = clock.clone();
+        let waits = Waits::new(&shared, Duration::from_millis(10));
+        for ms in [0, 9, 10, 500] {
+            let asked = waits.watch(async {
+                clock.advance(Duration::from_millis(ms));
+                ms
+            });
+            assert_eq!(asked.await, ms);
+        }
+        assert_eq!(waits.clone().count(), 2);
     }
 }

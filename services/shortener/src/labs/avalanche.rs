@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cache::CacheSettings;
-use lab::{Bench, Figure, Lab, LabError, Meter, Report, Service, count, milliseconds};
+use lab::{Bench, Figure, Lab, LabError, Meter, Report, Service, Waits, count, milliseconds};
 use load::{Arrivals, Plan, Summary, Zipf};
 
-use super::layers::{Layer, OneLoad, PLAIN, links, router};
+use super::layers::{Layer, OneLoad, PLAIN, Watched, links, router};
 use super::origin::{Origin, Shape};
 
 /// Coarse enough that a hiccup of the machine is not mistaken for a wave.
@@ -36,7 +36,7 @@ const FULL: Size = Size {
 
 const BRIEF: Size = Size {
     per_second: 600,
-    keys: 200,
+    keys: 100,
     ttl: Duration::from_millis(1_400),
     runs_for: Duration::from_millis(2_200),
 };
@@ -62,6 +62,7 @@ impl Lab for Avalanche {
             ("origin reads", ""),
             ("most in 250 ms", ""),
             ("at once", ""),
+            ("readers that waited 60 ms", ""),
             ("p99", "ms"),
             ("slowest", "ms"),
         ];
@@ -77,9 +78,9 @@ impl Lab for Avalanche {
         let steps = usize::try_from(size.runs_for.as_millis() / STEP.as_millis()).unwrap_or(usize::MAX);
         let mut lines = Vec::new();
         for (arm, jitter) in ARMS {
-            let (summary, reads) = run_arm(bench, &size, arm, jitter).await?;
+            let (summary, reads, waits) = run_arm(bench, &size, arm, jitter).await?;
             Report::offered(arm, &summary)?;
-            report.arm(arm, values(&summary, &reads));
+            report.arm(arm, values(&summary, &reads, &waits));
             lines.push((arm.to_owned(), reads.steps(steps)));
         }
         report.figure = Figure::over_time(
@@ -98,7 +99,7 @@ async fn run_arm(
     size: &Size,
     arm: &'static str,
     jitter: f64,
-) -> Result<(Summary, Meter), LabError> {
+) -> Result<(Summary, Meter, Waits), LabError> {
     let shape = Shape {
         seats: 8,
         takes: Duration::from_millis(20),
@@ -113,6 +114,9 @@ async fn run_arm(
         ..PLAIN
     };
     let (clock, warm) = (bench.clock.clone(), codes.clone());
+    // Three times what a read takes that need not stand in line.
+    let waits = Waits::new(&clock, Duration::from_millis(60));
+    let counted = waits.clone();
     let service = Service::start(bench, async move {
         let links = links(&settings, clock);
         // A deploy that warms its cache: everything is put in at the same moment.
@@ -124,7 +128,10 @@ async fn run_arm(
             links.put(ticket, code, url);
         }
         let layer: Arc<dyn Layer> = Arc::new(OneLoad { links, origin });
-        Ok(router(layer))
+        Ok(router(Arc::new(Watched {
+            layer,
+            waits: counted,
+        })))
     })
     .await?;
     reads.reset();
@@ -140,15 +147,16 @@ async fn run_arm(
     let (alike, seed) = (Zipf::new(size.keys, 0.0), bench.seed);
     let path = move |arrival: load::Arrival| format!("/{}", codes[alike.at(seed, arrival.index)]);
     let summary = service.offer(bench, plan, Duration::from_secs(10), path).await?;
-    Ok((summary, reads))
+    Ok((summary, reads, waits))
 }
 
-fn values(summary: &Summary, reads: &Meter) -> Vec<f64> {
+fn values(summary: &Summary, reads: &Meter, waits: &Waits) -> Vec<f64> {
     vec![
         count(summary.succeeded),
         count(reads.calls()),
         count(reads.most_in_a_step()),
         count(reads.most_at_once()),
+        count(waits.count()),
         milliseconds(summary.latencies.quantile(0.99)),
         milliseconds(summary.latencies.longest()),
     ]

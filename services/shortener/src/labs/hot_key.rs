@@ -35,7 +35,7 @@ struct Size {
 }
 
 const FULL: Size = Size {
-    per_second: 800,
+    per_second: 600,
     keys: 2_000,
     runs_for: Duration::from_secs(6),
 };

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use cache::{Cache, CacheMetrics, CacheSettings};
 use clock::SharedClock;
+use lab::Waits;
 
 use super::origin::Origin;
 
@@ -25,6 +26,19 @@ pub(super) trait Layer: Send + Sync + 'static {
 /// `GET /{code}`: 302, 404, or 503 with the reason.
 pub(super) fn router(layer: Arc<dyn Layer>) -> Router {
     Router::new().route("/{code}", get(follow)).with_state(layer)
+}
+
+/// Counts the requests that had to wait for what is behind.
+pub(super) struct Watched {
+    pub(super) layer: Arc<dyn Layer>,
+    pub(super) waits: Waits,
+}
+
+#[async_trait]
+impl Layer for Watched {
+    async fn find(&self, code: &str) -> Result<Option<Arc<str>>, String> {
+        self.waits.watch(self.layer.find(code)).await
+    }
 }
 
 async fn follow(State(layer): State<Arc<dyn Layer>>, Path(code): Path<String>) -> Response {

@@ -33,8 +33,8 @@ struct Size {
 
 const FULL: Size = Size {
     links: 20_000,
-    per_second: 800,
-    guesses: 4_000,
+    per_second: 500,
+    guesses: 3_000,
 };
 
 const BRIEF: Size = Size {

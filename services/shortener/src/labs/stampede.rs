@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cache::CacheSettings;
-use lab::{Bench, Figure, Lab, LabError, Meter, Report, Service, count, milliseconds};
+use lab::{Bench, Figure, Lab, LabError, Meter, Report, Service, Waits, count, milliseconds};
 use load::{Arrivals, Plan, Summary};
 
-use super::layers::{EachForItself, Layer, OneLoad, PLAIN, links, router};
+use super::layers::{EachForItself, Layer, OneLoad, PLAIN, Watched, links, router};
 use super::origin::{Origin, Shape};
 
 /// The one key that everybody wants.
@@ -78,9 +78,9 @@ impl Lab for Stampede {
         ));
         let mut lines = Vec::new();
         for arm in ["none", "single-flight", "XFetch"] {
-            let (summary, reads) = run_arm(bench, &size, arm).await?;
+            let (summary, reads, waits) = run_arm(bench, &size, arm).await?;
             Report::offered(arm, &summary)?;
-            report.arm(arm, values(&size, &summary, &reads));
+            report.arm(arm, values(&summary, &reads, &waits));
             let steps = size.runs_for.as_millis() / STEP.as_millis();
             lines.push((
                 arm.to_owned(),
@@ -94,7 +94,7 @@ impl Lab for Stampede {
     }
 }
 
-async fn run_arm(bench: &Bench, size: &Size, arm: &'static str) -> Result<(Summary, Meter), LabError> {
+async fn run_arm(bench: &Bench, size: &Size, arm: &'static str) -> Result<(Summary, Meter, Waits), LabError> {
     let shape = Shape {
         seats: 16,
         takes: size.takes,
@@ -108,6 +108,8 @@ async fn run_arm(bench: &Bench, size: &Size, arm: &'static str) -> Result<(Summa
         ..PLAIN
     };
     let clock = bench.clock.clone();
+    let waits = Waits::new(&clock, size.takes / 4);
+    let counted = waits.clone();
     let service = Service::start(bench, async move {
         let links = links(&settings, clock);
         let layer: Arc<dyn Layer> = match arm {
@@ -116,7 +118,10 @@ async fn run_arm(bench: &Bench, size: &Size, arm: &'static str) -> Result<(Summa
         };
         // Remembered by one read before the load begins: this is about a key that expires, not about a cold start.
         layer.find(HOT).await.map_err(LabError::while_("warming up"))?;
-        Ok(router(layer))
+        Ok(router(Arc::new(Watched {
+            layer,
+            waits: counted,
+        })))
     })
     .await?;
     reads.reset();
@@ -133,16 +138,16 @@ async fn run_arm(bench: &Bench, size: &Size, arm: &'static str) -> Result<(Summa
     let summary = service
         .offer(bench, plan, deadline, |_| format!("/{HOT}"))
         .await?;
-    Ok((summary, reads))
+    Ok((summary, reads, waits))
 }
 
-fn values(size: &Size, summary: &Summary, reads: &Meter) -> Vec<f64> {
+fn values(summary: &Summary, reads: &Meter, waits: &Waits) -> Vec<f64> {
     let latencies = &summary.latencies;
     vec![
         count(summary.succeeded),
         count(reads.calls()),
         count(reads.most_at_once()),
-        count(latencies.above(size.takes / 2)),
+        count(waits.count()),
         milliseconds(latencies.quantile(0.5)),
         milliseconds(latencies.quantile(0.99)),
         milliseconds(latencies.longest()),

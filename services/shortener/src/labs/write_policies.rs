@@ -14,10 +14,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
-use lab::{Bench, Figure, Lab, LabError, Meter, Report, Service, count, milliseconds};
+use lab::{Bench, Figure, Lab, LabError, Meter, Report, Service, Waits, count, milliseconds};
 use load::Summary;
 
-use self::clients::{Ledger, Traffic, until_it_dies};
+use self::clients::{DIES_AT, Ledger, Traffic, until_it_dies};
 use self::policies::{Behind, FLUSH_EVERY, Policy, Synchronous, TTL, Then};
 use self::store::Store;
 
@@ -36,14 +36,14 @@ const FULL: Traffic = Traffic {
     keys: 40,
     reads_per_second: 400,
     writes_per_second: 60,
-    dies_after: Duration::from_millis(3_600),
+    dies_after: Duration::from_millis(3_500),
 };
 
 const BRIEF: Traffic = Traffic {
     keys: 20,
     reads_per_second: 200,
     writes_per_second: 40,
-    dies_after: Duration::from_millis(1_190),
+    dies_after: Duration::from_millis(1_000),
 };
 
 /// What came of one arm.
@@ -52,6 +52,7 @@ struct Seen {
     writes: Summary,
     origin_reads: Meter,
     origin_writes: Meter,
+    waits: Waits,
     stale: u64,
     lost: u64,
 }
@@ -84,12 +85,14 @@ impl Lab for WritePolicies {
         ];
         let mut report = Report::new(self, bench, &columns);
         report.setting.push(format!(
-            "{} reads and {} writes a second of {} keys (Zipf 1.0) for {} s, then the service is killed under them and its file opened anew; \
+            "{} reads and {} writes a second of {} keys (Zipf 1.0) for {} s, then the service is killed under them, {} ms after the origin's last write \
+             began, and its file opened anew; \
              the origin takes {} ms for a read or a transaction; values live {} s; write-behind writes every {} ms",
             traffic.reads_per_second,
             traffic.writes_per_second,
             traffic.keys,
             traffic.dies_after.as_secs_f64(),
+            DIES_AT.as_millis(),
             TAKES.as_millis(),
             TTL.as_secs_f64(),
             FLUSH_EVERY.as_millis()
@@ -99,7 +102,7 @@ impl Lab for WritePolicies {
             let seen = run_arm(bench, traffic, arm).await?;
             Report::offered(arm, &seen.reads)?;
             Report::offered(arm, &seen.writes)?;
-            let waited = seen.reads.latencies.above(TAKES / 2);
+            let waited = seen.waits.count();
             report.arm(
                 arm,
                 vec![
@@ -117,7 +120,7 @@ impl Lab for WritePolicies {
             bars.push((arm.to_owned(), values.to_vec()));
         }
         let labels = ["writes lost", "stale reads", "origin writes", "reads that waited"];
-        report.figure = Figure::bars("What each way of writing costs", "", &labels, bars);
+        report.figure = Figure::bars("What each way of writing costs", "how many", &labels, bars);
         report.sentence = sentence(&report);
         Ok(report)
     }
@@ -128,9 +131,18 @@ async fn run_arm(bench: &Bench, traffic: Traffic, arm: &'static str) -> Result<S
     let (telemetry, clock) = (bench.telemetry.clone(), bench.clock.clone());
     let store = Store::open(&path, TAKES, telemetry.clone(), &clock).await?;
     let (origin_reads, origin_writes) = (store.reads.clone(), store.writes.clone());
-    let service = Service::start(bench, async move { Ok(router(policy(arm, store, clock))) }).await?;
+    let waits = Waits::new(&clock, TAKES / 2);
+    let counted = waits.clone();
+    let building = async move {
+        let policy = policy(arm, store, clock);
+        Ok(router(Watched {
+            policy,
+            waits: counted,
+        }))
+    };
+    let service = Service::start(bench, building).await?;
     let ledger = Ledger::new(traffic.keys);
-    let (reads, writes) = until_it_dies(bench, service, traffic, &ledger).await?;
+    let (reads, writes) = until_it_dies(bench, service, traffic, (&ledger, &origin_writes)).await?;
 
     // What the next process finds.
     let after = Store::open(&path, Duration::ZERO, telemetry, &bench.clock).await?;
@@ -149,6 +161,7 @@ async fn run_arm(bench: &Bench, traffic: Traffic, arm: &'static str) -> Result<S
         writes,
         origin_reads,
         origin_writes,
+        waits,
         stale: ledger.stale(),
         lost: lost as u64,
     })
@@ -166,22 +179,29 @@ fn policy(arm: &str, store: Store, clock: clock::SharedClock) -> Arc<dyn Policy>
     }
 }
 
-fn router(policy: Arc<dyn Policy>) -> Router {
+/// The policy, and how many of its reads waited for the origin.
+#[derive(Clone)]
+struct Watched {
+    policy: Arc<dyn Policy>,
+    waits: Waits,
+}
+
+fn router(watched: Watched) -> Router {
     Router::new()
         .route("/{key}", get(read))
         .route("/{key}/{version}", put(write))
-        .with_state(policy)
+        .with_state(watched)
 }
 
-async fn read(State(policy): State<Arc<dyn Policy>>, Path(key): Path<String>) -> Response {
-    match policy.read(&key).await {
+async fn read(State(watched): State<Watched>, Path(key): Path<String>) -> Response {
+    match watched.waits.watch(watched.policy.read(&key)).await {
         Ok(version) => version.to_string().into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
     }
 }
 
 async fn write(State(policy): State<Arc<dyn Policy>>, Path((key, version)): Path<(String, u64)>) -> Response {
-    match policy.write(&key, version).await {
+    match watched.policy.write(&key, version).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
     }

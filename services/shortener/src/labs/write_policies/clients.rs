@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Method, Request, StatusCode};
-use lab::{Bench, LabError, Service};
+use lab::{Bench, LabError, Meter, Service};
 use load::{Arrivals, HttpClient, Plan, Summary, Zipf};
 
 /// What all clients of one arm know together.
@@ -84,12 +84,18 @@ pub(super) struct Traffic {
     pub(super) dies_after: Duration,
 }
 
+/// How long after the last write of the origin began the service is killed: while a buffer that was brought there has filled again.
+pub(super) const DIES_AT: Duration = Duration::from_millis(200);
+
+/// How long the next write of the origin is waited for.
+const WRITE_WITHIN: Duration = Duration::from_secs(2);
+
 /// Reads and writes until the service dies in the middle of them; answers how both went.
 pub(super) async fn until_it_dies(
     bench: &Bench,
     service: Service,
     traffic: Traffic,
-    ledger: &Arc<Ledger>,
+    (ledger, origin_writes): (&Arc<Ledger>, &Meter),
 ) -> Result<(Summary, Summary), LabError> {
     let client = service.client(Duration::from_secs(5))?;
     let plan = |per_second: u32, stream: u64| Plan {
@@ -97,8 +103,8 @@ pub(super) async fn until_it_dies(
             per_second: f64::from(per_second),
         },
         seed: bench.seed ^ stream,
-        // A little longer than it lives, so that it dies with requests under way.
-        duration: traffic.dies_after + Duration::from_millis(20),
+        // Longer than it lives, so that it dies with requests under way.
+        duration: traffic.dies_after + Duration::from_millis(500),
         in_flight_max: 400,
         ..Plan::default()
     };
@@ -118,6 +124,15 @@ pub(super) async fn until_it_dies(
     };
     let dying = async {
         tokio::time::sleep(traffic.dies_after).await;
+        let before = origin_writes.calls();
+        let writes = async {
+            while origin_writes.calls() == before {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        // Without one it is killed all the same: its arm then shows what was never written.
+        let _ = tokio::time::timeout(WRITE_WITHIN, writes).await;
+        tokio::time::sleep(DIES_AT).await;
         service.kill();
     };
     let (reads, writes, ()) = tokio::join!(
