@@ -200,7 +200,7 @@ async fn read(State(watched): State<Watched>, Path(key): Path<String>) -> Respon
     }
 }
 
-async fn write(State(policy): State<Arc<dyn Policy>>, Path((key, version)): Path<(String, u64)>) -> Response {
+async fn write(State(watched): State<Watched>, Path((key, version)): Path<(String, u64)>) -> Response {
     match watched.policy.write(&key, version).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
