@@ -76,7 +76,7 @@ async fn a_request_is_one_trace_through_the_processes_and_into_each_engine() {
     assert_eq!(producer.parent_span_id, shortener.span_id);
     assert_eq!(consumer.parent_span_id, producer.span_id);
     assert!(in_engines(&redirect, producer).contains("nats"), "{redirect:#?}");
-    assert_below(&redirect, "shortener", "finish_event", consumer);
+    assert_below(&redirect, "shortener", "put_statistics_head", consumer);
 
     assert_nothing_private_was_told(&mut fleet, &receiver, &token).await;
 }
