@@ -79,9 +79,12 @@ impl Projection {
     }
 
     /// Whether the event can only be of another stream than the one that was folded so far: at its position there was another one.
-    /// Not to be asked of an event that cannot be folded.
-    pub fn is_of_replaced_stream(&self, position: u64, event: &VisitEvent) -> bool {
-        position <= self.head.position && !self.head.seen.has(&line_of(event), event.seq)
+    /// Not to be asked of an event that cannot be folded. One that is so old that its producer may be forgotten proves nothing.
+    pub fn is_of_replaced_stream(&self, position: u64, published_ms: u64, event: &VisitEvent) -> bool {
+        let seen = &self.head.seen;
+        position <= self.head.position
+            && !seen.has(&line_of(event), event.seq)
+            && !seen.may_have_forgotten(published_ms)
     }
 
     /// The head as it is to be stored, after the pages.
@@ -144,7 +147,9 @@ impl Projection {
             let latest_ms = times(visits, published_ms).max().unwrap_or(0);
             self.head.watermark_ms = self.head.watermark_ms.max(latest_ms);
             let clicks = days.iter().map(|(_, sums)| sums.clicks).sum();
-            self.head.hottest.add(&visits.code, clicks, self.head.watermark_ms);
+            self.head
+                .hottest
+                .add(&visits.code, clicks, self.head.watermark_ms);
         }
         self.head.position = position;
         self.head.seen.note(&line_of(event), event.seq, published_ms);

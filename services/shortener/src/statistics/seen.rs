@@ -61,6 +61,12 @@ impl Seen {
         true
     }
 
+    /// Whether an event that was published at that time may have been noted, and forgotten since.
+    pub fn may_have_forgotten(&self, published_ms: u64) -> bool {
+        let latest_ms = self.producers.values().map(|producer| producer.last_ms).max();
+        latest_ms.is_some_and(|latest_ms| published_ms.saturating_add(PRODUCER_KEPT_MS) < latest_ms)
+    }
+
     /// How many producers are remembered.
     pub fn producers(&self) -> usize {
         self.producers.len()
@@ -98,6 +104,7 @@ mod tests {
         seen.note("newer", 1, PRODUCER_KEPT_MS + 1);
         assert!(!seen.has("old", 1) && seen.has("new", 1));
         assert_eq!(seen.producers(), 2);
+        assert!(seen.may_have_forgotten(0) && !seen.may_have_forgotten(1));
     }
 
     proptest! {

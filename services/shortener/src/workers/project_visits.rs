@@ -207,7 +207,7 @@ impl Work<'_> {
             return Err(Stop::Poison("its visits name kinds that it does not have"));
         }
         let (position, published_ms) = (delivery.position.0, delivery.published_ms);
-        if self.projection.is_of_replaced_stream(position, &event) {
+        if self.projection.is_of_replaced_stream(position, published_ms, &event) {
             self.save(done).await?;
             self.begin_next_generation();
         }

@@ -124,6 +124,18 @@ fn an_event_that_comes_again_is_told_apart_from_one_that_was_passed() {
 }
 
 #[test]
+fn another_event_at_a_position_that_was_folded_is_of_a_stream_that_began_again() {
+    let first = entry(1, NOON_MS, &[made(NOON_MS, 1, 0)]);
+    let projection = Store::of(std::slice::from_ref(&first)).resume();
+    assert!(!projection.is_of_replaced_stream(1, NOON_MS, &first.event));
+    let other = event(1, 1, &[made(NOON_MS, 1, 0)]);
+    assert!(projection.is_of_replaced_stream(1, NOON_MS, &other));
+    assert!(!projection.is_of_replaced_stream(2, NOON_MS, &other));
+    // Of an event of long ago nobody knows any more.
+    assert!(!projection.is_of_replaced_stream(1, NOON_MS - 31 * DAY_MS, &other));
+}
+
+#[test]
 fn what_cannot_be_folded_changes_nothing() {
     let good = entry(1, NOON_MS, &[made(NOON_MS, 1, 0)]);
     let mut projection = Projection::resume(LANE, Head::default());
