@@ -180,8 +180,8 @@ pub fn shares(caption: &str, rows: &[(String, u64)]) -> Markup {
     let most = rows.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
     let percent = |count: u64| u128::from(count) * 100 / u128::from(most);
     html! {
-        table.plain.shares {
-            caption { (caption) }
+        // A caption that is not shown would be a first row to the layout of the columns.
+        table.plain.shares aria-label=(caption) {
             tbody {
                 @for (name, count) in rows {
                     tr {

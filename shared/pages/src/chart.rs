@@ -77,7 +77,8 @@ pub fn chart(chart: &Chart) -> Markup {
                 (draw::svg(chart, &draw::NARROW))
                 details.values {
                     summary { "As a table" }
-                    (values(chart))
+                    // It may be long, and whoever has no wheel must be able to move it.
+                    div.scroll tabindex="0" role="region" aria-label=(chart.title) { (values(chart)) }
                 }
             }
         }

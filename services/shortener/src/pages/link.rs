@@ -16,7 +16,7 @@ use crate::error::LinkError;
 use crate::http::{App, LinkPatchBody};
 use crate::link::Code;
 use crate::statistics::{DAY_MS, Range};
-use view::{LinkPage, Said};
+use view::{LinkPage, Said, missing};
 
 pub(super) use view::{HOUR_ID, TOTALS_ID, totals};
 
@@ -117,7 +117,10 @@ async fn draw(
     form: Option<LinkForm>,
     said: Option<Said>,
 ) -> Result<Response, Problem> {
-    let counted = app.links.find_link(&who.0.tenant, code).await?;
+    let counted = match app.links.find_link(&who.0.tenant, code).await {
+        Err(LinkError::NotFound) => return Ok(missing(who, code).into_response()),
+        found => found?,
+    };
     let now_ms = app.links.clock.unix_ms();
     let (_, report) = app
         .links

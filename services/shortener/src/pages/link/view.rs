@@ -11,7 +11,7 @@ use super::super::form::LinkForm;
 use super::super::state::{moment, state, traits};
 use super::super::{HOME, SignedIn};
 use crate::http::App;
-use crate::link::CountedLink;
+use crate::link::{Code, CountedLink};
 use crate::statistics::Report;
 
 /// The parts that are kept up to date.
@@ -131,7 +131,7 @@ impl LinkPage<'_> {
                 @if report.late > 0 { div { dt { "Too late to place" } dd { (report.late) } } }
             }
             p.hint { "Visitors are told apart for one day at a time, about; robots are not among the clicks." }
-            div.grid {
+            div.grid.pairs {
                 (breakdown("Referrers", "none given", &report.referrers))
                 (breakdown("Countries", "not known", &report.countries))
                 (breakdown("Devices", "not known", &report.devices))
@@ -167,6 +167,23 @@ impl LinkPage<'_> {
             }
         }
     }
+}
+
+/// What is shown where there is no such link, or another tenant's.
+pub(super) fn missing(who: &SignedIn, code: &Code) -> Html {
+    let body = html! {
+        h1 { "No such link" }
+        p.lead { "There is no link " code { (code) } " among yours. It may have been deleted." }
+        p { a href=(HOME) { "All links" } }
+    };
+    page(&Page {
+        title: "No such link",
+        role: "shortener",
+        place: Place::Links,
+        signed_in: Some(who.shown()),
+        body,
+    })
+    .with_status(http::StatusCode::NOT_FOUND)
 }
 
 /// How often it was followed, ever.
