@@ -78,8 +78,10 @@ impl ClickFlusher {
         match self.fold(batch, producer) {
             Ok(append) => {
                 if self.append(append, stop).await {
-                    // Whoever waited in vain is gone.
-                    safe.into_iter().for_each(|safe| drop(safe.send(())));
+                    for safe in safe {
+                        // Whoever gave up waiting is gone.
+                        let _ = safe.send(());
+                    }
                 }
             }
             Err(error) => self.lose(batch.len() as u64, error.code(), &error.to_string()),
