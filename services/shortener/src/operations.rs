@@ -21,7 +21,7 @@ mod unlock_link;
 mod update_link;
 mod warm_up;
 
-pub use click_slots::SlotSettings;
+pub(crate) use click_slots::SlotSettings;
 pub(crate) use click_slots::ClickSlots;
 pub(crate) use create_links::BatchItem;
 pub(crate) use create_link::{AskedUtm, CreateLink, Creator};

@@ -36,7 +36,7 @@ pub enum Left {
 }
 
 /// Told when the clicks of one append are safe; dropped when they are not.
-pub type Safe = Vec<oneshot::Sender<()>>;
+pub(crate) type Safe = Vec<oneshot::Sender<()>>;
 
 /// A bounded queue of clicks, emptied as a whole.
 #[derive(Debug)]
