@@ -64,6 +64,9 @@ pub enum LinkError {
     /// What it leads to is on the list of known bad URLs.
     #[error("this link leads to a page that is known to do harm, and is not followed")]
     KnownBad,
+    /// The link is not of whom it is to be taken from.
+    #[error("this link has another owner")]
+    OwnerDiffers,
     /// The rules on domains are others than the request was made from.
     #[error("the rules were changed by others since they were read")]
     RulesChanged,
@@ -138,6 +141,7 @@ impl From<LinkError> for Problem {
             LinkError::NotActiveYet => Self::new(StatusCode::NOT_FOUND, "link_not_active_yet", said),
             LinkError::CapReached => Self::new(StatusCode::GONE, "click_cap_reached", said),
             LinkError::KnownBad => Self::new(StatusCode::GONE, "known_bad_url", said),
+            LinkError::OwnerDiffers => Self::conflict("owner_differs", said),
             LinkError::RulesChanged => Self::conflict("rules_changed", said),
             LinkError::RobotRefused => Self::new(StatusCode::FORBIDDEN, "robot_refused", said),
             LinkError::PasswordWanted => locked("password_required", said),

@@ -1,15 +1,20 @@
 //! The API: routes and wire types. A handler parses, calls one operation, answers.
 
+mod batches;
 pub(crate) mod cursor;
 mod documented;
 mod domain_rules;
+mod exports;
 mod gated;
+mod imports;
 mod links;
 mod moment;
+mod portable;
 mod preview;
 mod qr;
 mod redirect;
 mod statistics;
+mod transfers;
 mod wire;
 
 pub(crate) use preview::{PreviewBody, PreviewState};
@@ -91,6 +96,10 @@ fn documented_routes() -> OpenApiRouter<App> {
         .routes(routes!(links::show, links::update, links::delete))
         .routes(routes!(qr::show))
         .routes(routes!(domain_rules::show, domain_rules::replace))
+        .routes(routes!(batches::create))
+        .routes(routes!(exports::export))
+        .routes(routes!(imports::import))
+        .routes(routes!(transfers::transfer))
         .routes(routes!(statistics::of_link))
         .routes(routes!(statistics::of_tenant))
         .routes(routes!(statistics::top))

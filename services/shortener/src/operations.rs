@@ -13,10 +13,13 @@ mod find_link;
 mod follow_link;
 #[cfg(test)]
 mod late_commits;
+mod import_links;
 mod known_bad;
+mod link_filter;
 mod link_statistics;
 mod list_links;
 mod targets;
+mod transfer_links;
 mod unlock_link;
 mod update_link;
 mod warm_up;
@@ -30,8 +33,11 @@ pub(crate) use destination::{Destination, codec};
 pub(crate) use details::DetailLimits;
 pub(crate) use details::{DetailsChange, NewDestination, NewPassword};
 pub(crate) use domain_rules::{AskedRules, TenantRules};
+pub(crate) use import_links::{ImportItem, ImportLink, ImportedLink};
 pub(crate) use known_bad::BadUrls;
+pub(crate) use link_filter::LinkFilter;
 pub(crate) use list_links::ListedLinks;
+pub(crate) use transfer_links::{Transfer, Transferred};
 pub(crate) use update_link::LinkChange;
 pub use warm_up::WarmUpSettings;
 

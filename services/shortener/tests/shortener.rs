@@ -5,6 +5,8 @@
     reason = "a test that cannot go on fails where it stands"
 )]
 
+#[path = "shortener/batches.rs"]
+mod batches;
 #[path = "shortener/clicks.rs"]
 mod clicks;
 #[path = "shortener/codes.rs"]
@@ -13,20 +15,28 @@ mod codes;
 mod contract;
 #[path = "shortener/details.rs"]
 mod details;
+#[path = "shortener/domain_rules.rs"]
+mod domain_rules;
 #[path = "shortener/durable.rs"]
 mod durable;
 #[path = "shortener/engines.rs"]
 mod engines;
 #[path = "shortener/expiry.rs"]
 mod expiry;
+#[path = "shortener/exports.rs"]
+mod exports;
 #[path = "shortener/failures.rs"]
 mod failures;
+#[path = "shortener/filters.rs"]
+mod filters;
 #[path = "shortener/gates.rs"]
 mod gates;
 #[path = "shortener/harness.rs"]
 mod harness;
 #[path = "shortener/idempotency.rs"]
 mod idempotency;
+#[path = "shortener/labs.rs"]
+mod labs;
 #[path = "shortener/life.rs"]
 mod life;
 #[path = "shortener/links.rs"]

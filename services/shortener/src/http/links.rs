@@ -15,7 +15,7 @@ use super::wire::{LinkBody, LinkListBody, LinkPatchBody, NewLinkBody};
 use super::{App, cursor};
 use crate::error::LinkError;
 use crate::link::{Clicks, Code, CountedLink, Link};
-use crate::operations::Creator;
+use crate::operations::{Creator, LinkFilter};
 
 /// Says that an answer is the one the first request with its key got.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -95,11 +95,16 @@ fn made_response(app: &App, made: &Outcome<Link>) -> Response {
 pub(super) struct ListQuery {
     cursor: Option<String>,
     limit: Option<u32>,
+    tag: Option<String>,
+    q: Option<String>,
+    owner: Option<String>,
+    archived: Option<bool>,
 }
 
 /// List links
 ///
 /// The tenant's links, newest first. Paging on shows each link that exists throughout exactly once, whatever is made or deleted meanwhile.
+/// With a filter a page may have fewer links than asked for, or none, though others follow: `next_cursor` tells.
 #[utoipa::path(
     get,
     path = "/v1/links",
@@ -108,7 +113,11 @@ pub(super) struct ListQuery {
     security(("token" = ["links:read"])),
     params(
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before", pattern = "^[A-Za-z0-9_-]{11}$", nullable = false),
-        ("limit" = Option<u32>, Query, description = "Most links on the page", minimum = 1, maximum = 100, nullable = false)
+        ("limit" = Option<u32>, Query, description = "Most links on the page", minimum = 1, maximum = 100, nullable = false),
+        ("tag" = Option<String>, Query, description = "Only links with this tag", nullable = false),
+        ("q" = Option<String>, Query, description = "Only links with this text in code, URLs, title, notes or tags, in capitals or not", max_length = 200, nullable = false),
+        ("owner" = Option<String>, Query, description = "Only this user's links", max_length = 64, nullable = false),
+        ("archived" = Option<bool>, Query, description = "Only links that are, or are not, archived", nullable = false)
     ),
     responses(
         (status = 200, description = "A page", body = LinkListBody, headers(
@@ -124,9 +133,10 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     caller.require(LINKS_READ)?;
     let before = query.cursor.as_deref().map(cursor::parse).transpose()?;
+    let filter = LinkFilter::parse(query.tag, query.q, query.owner.as_deref(), query.archived)?;
     let listed = app
         .links
-        .list_links(&caller.0.tenant, before, query.limit)
+        .search_links(&caller.0.tenant, before, query.limit, &filter)
         .await?;
     Ok(([PRIVATE], Json(LinkListBody::of(&app, &listed))).into_response())
 }

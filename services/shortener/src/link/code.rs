@@ -104,7 +104,9 @@ impl Code {
     /// Which generated code this is, if it has the shape of one.
     pub fn generated_index(&self) -> Option<u64> {
         let digit = |byte: &u8| BASE62.iter().position(|other| other == byte);
-        let digits = self.is_generated_shape().then(|| self.as_bytes().iter().map(digit))?;
+        let digits = self
+            .is_generated_shape()
+            .then(|| self.as_bytes().iter().map(digit))?;
         digits
             .map(|digit| digit.and_then(|digit| u64::try_from(digit).ok()))
             .try_fold(0, |index, digit| Some(index * 62 + digit?))

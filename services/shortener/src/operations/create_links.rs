@@ -7,11 +7,11 @@ use futures::{StreamExt as _, stream};
 use idempotency::{Idempotent, Outcome};
 use identity::Principal;
 
-use super::create_link::{CreateLink, Creator, Draft};
+use super::create_link::{CreateLink, Creator, Draft, replayed};
 use super::{Links, told};
 use crate::error::LinkError;
 use crate::link::{Code, Link};
-use crate::store::{Created, NewLink, RecordScope};
+use crate::store::{NewLink, NewRecord, RecordScope};
 
 /// One of many links as it was asked for.
 #[derive(Clone, Debug)]
@@ -26,6 +26,12 @@ pub struct BatchItem {
 pub(super) enum Drafted {
     Ready(Box<Draft>),
     Answered(Result<Outcome<Link>, LinkError>),
+}
+
+/// What is known under a row's key.
+pub(super) enum Recalled {
+    Before(Outcome<Link>),
+    New(NewRecord),
 }
 
 impl Links {
@@ -65,23 +71,42 @@ impl Links {
             let Some(idempotent) = &by.idempotent else {
                 return Ok(Drafted::Ready(Box::new(self.draft(&by, None, asked).await?)));
             };
-            let scope = RecordScope {
-                tenant: by.principal.tenant.clone(),
-                user: by.principal.user.clone(),
-                key: idempotent.key.clone(),
+            let record = match self.recalled(principal, idempotent).await? {
+                Recalled::Before(outcome) => {
+                    self.same_password(&outcome, &asked.details).await?;
+                    return Ok(Drafted::Answered(Ok(outcome)));
+                }
+                Recalled::New(record) => record,
             };
-            if let Some(record) = self.store.recall(&scope, self.clock.unix_ms()).await? {
-                self.look_for_new(&record.link.code).await;
-                let outcome = super::create_link::replayed(record, &idempotent.fingerprint)?;
-                self.same_password(&outcome, &asked.details).await?;
-                return Ok(Drafted::Answered(Ok(outcome)));
-            }
-            let record = Some((&scope, idempotent.fingerprint));
+            let record = Some((&record.scope, record.fingerprint));
             Ok(Drafted::Ready(Box::new(self.draft(&by, record, asked).await?)))
         };
         drafted
             .await
             .unwrap_or_else(|error: LinkError| Drafted::Answered(Err(error)))
+    }
+
+    /// What the first request with a row's key was answered, or the record to be written with its link.
+    pub(super) async fn recalled(
+        &self,
+        principal: &Principal,
+        idempotent: &Idempotent,
+    ) -> Result<Recalled, LinkError> {
+        let scope = RecordScope {
+            tenant: principal.tenant.clone(),
+            user: principal.user.clone(),
+            key: idempotent.key.clone(),
+        };
+        let now_ms = self.clock.unix_ms();
+        if let Some(record) = self.store.recall(&scope, now_ms).await? {
+            self.look_for_new(&record.link.code).await;
+            return Ok(Recalled::Before(replayed(record, &idempotent.fingerprint)?));
+        }
+        Ok(Recalled::New(NewRecord {
+            scope,
+            fingerprint: idempotent.fingerprint,
+            expires_at_ms: now_ms.saturating_add(self.limits.record_ttl_ms),
+        }))
     }
 
     /// Writes what is ready, some at a time: other writes of the store come in between.
@@ -126,8 +151,8 @@ impl Links {
             .unzip();
         let created = self.store.create_many(&new).await;
         // Somebody may have asked for a code while it led nowhere.
-        let told = writes.into_iter().zip(&created);
-        join_all(told.map(|(write, created)| told_of(write, created))).await;
+        let each = writes.into_iter().zip(&created);
+        join_all(each.map(|(write, created)| told(write, created))).await;
         let mut outcomes = Vec::with_capacity(created.len());
         for ((new, is_alias), created) in new.into_iter().zip(chosen).zip(created) {
             let outcome = match created {
@@ -138,8 +163,4 @@ impl Links {
         }
         outcomes
     }
-}
-
-async fn told_of(write: super::LinkWrite, created: &Result<Created, crate::store::StoreError>) {
-    told(write, created).await;
 }

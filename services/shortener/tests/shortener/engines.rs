@@ -25,13 +25,14 @@ const LEASE_PATIENCE: Duration = Duration::from_mins(2);
 const LEASE_POLL: Duration = Duration::from_millis(20);
 
 /// Every table of the store.
-const TABLES: [Statement; 9] = [
+const TABLES: [Statement; 10] = [
     truncate("TRUNCATE {keyspace}.links"),
     truncate("TRUNCATE {keyspace}.links_by_tenant"),
     truncate("TRUNCATE {keyspace}.link_clicks"),
     truncate("TRUNCATE {keyspace}.applied_events"),
     truncate("TRUNCATE {keyspace}.idempotency"),
     truncate("TRUNCATE {keyspace}.code_space"),
+    truncate("TRUNCATE {keyspace}.domain_rules"),
     truncate("TRUNCATE {keyspace}.statistics_pages"),
     truncate("TRUNCATE {keyspace}.statistics_heads"),
     truncate("TRUNCATE {keyspace}.visitor_keys"),

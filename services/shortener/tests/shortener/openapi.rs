@@ -23,6 +23,8 @@ fn it_is_openapi_3_1_and_lists_every_operation() {
     }
     let expected = [
         "delete /v1/links/{code} delete_link",
+        "get /v1/domain-rules show_domain_rules",
+        "get /v1/link-exports export_links",
         "get /v1/links list_links",
         "get /v1/links/{code} show_link",
         "get /v1/links/{code}/qr show_link_qr",
@@ -33,8 +35,12 @@ fn it_is_openapi_3_1_and_lists_every_operation() {
         "get /{code}+ preview_link",
         "head /{code} probe_link",
         "patch /v1/links/{code} update_link",
+        "post /v1/link-batches create_links",
+        "post /v1/link-imports import_links",
+        "post /v1/link-transfers transfer_links",
         "post /v1/links create_link",
         "post /{code} unlock_link",
+        "put /v1/domain-rules replace_domain_rules",
     ];
     assert_eq!(operations, expected.map(str::to_owned).into());
 }

@@ -74,7 +74,7 @@ impl DestinationBody {
     }
 
     /// As it was asked for.
-    pub(super) fn into_new(self) -> NewDestination {
+    pub(in crate::http) fn into_new(self) -> NewDestination {
         NewDestination {
             countries: self.countries,
             devices: self.devices,

@@ -2,7 +2,7 @@
 
 use identity::Tenant;
 use shortener::link::{Domain, DomainLists};
-use shortener::store::domain_rules::KeptRules;
+use shortener::store::domain_rules::{DomainRules, KeptRules};
 
 use super::*;
 
@@ -14,6 +14,16 @@ fn rules(revision: u64, allow: &[&str], deny: &[&str]) -> KeptRules {
             deny: list(deny),
         },
         revision,
+    }
+}
+
+/// Sends each statement there is.
+pub(super) async fn keep_and_change(store: &impl DomainRules, names: Names) {
+    let tenant = names.tenant("acme");
+    for revision in 1..=2 {
+        let rules = rules(revision, &[], &["evil.example"]);
+        assert!(store.replace_domain_rules(&tenant, &rules).await.unwrap());
+        assert_eq!(store.domain_rules(&tenant).await.unwrap(), rules);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use shortener::store::cql::{CqlLinkStore, CqlSlots, CqlStatistics, STATEMENTS};
+use shortener::store::cql::{CqlDomainRules, CqlLinkStore, CqlSlots, CqlStatistics, STATEMENTS};
 use testkit::cql_wire;
 use testkit::engines::{self, Kind};
 use wide::{Level, Serial, Statement};
@@ -28,6 +28,7 @@ async fn every_statement_is_sent_with_the_levels_it_declares() {
     let mut sent = HashSet::new();
     one_after_another(&store, keyspace.names).await;
     slots::take_some_and_forget(&CqlSlots::new(wide.clone()), keyspace.names).await;
+    domain_rules::keep_and_change(&CqlDomainRules::new(wide.clone()), keyspace.names).await;
     let pages = CqlStatistics::new(wide, 0).in_space(&keyspace.names.space());
     statistics::put_and_read_some(&pages, keyspace.names).await;
     // Who meets whom is up to the scheduler: the rounds go on until everything was met.

@@ -1,0 +1,20 @@
+//! One JSON object a line.
+
+use super::PortableLink;
+use crate::error::LinkError;
+
+/// A line, with its end.
+pub(in crate::http) fn line(link: &PortableLink) -> Vec<u8> {
+    let mut line = serde_json::to_vec(link).expect("text and numbers are always JSON");
+    line.push(b'\n');
+    line
+}
+
+/// Every line that is not blank, read or refused.
+pub(in crate::http) fn read(text: &str) -> Vec<Result<PortableLink, LinkError>> {
+    let lines = text.trim_start_matches('\u{feff}').lines();
+    let lines = lines.filter(|line| !line.trim().is_empty());
+    lines
+        .map(|line| serde_json::from_str(line).map_err(|error| LinkError::field("", &error.to_string())))
+        .collect()
+}
