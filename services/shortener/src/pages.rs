@@ -18,13 +18,14 @@ use http::header::{LOCATION, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use identity::{LINKS_READ, LINKS_WRITE, Principal};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use problem::Problem;
 use serde::Deserialize;
 use server::{Authenticated, Query};
+use url::form_urlencoded;
 
 use crate::http::{App, cursor};
 use crate::link::Code;
+use crate::operations::LinkFilter;
 use form::LinkForm;
 use view::{ListPage, Notice};
 
@@ -78,10 +79,51 @@ impl SignedIn {
 
 /// What the list's address says.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct ShowQuery {
     cursor: Option<String>,
     made: Option<String>,
     deleted: Option<String>,
+    #[serde(flatten)]
+    wanted: Wanted,
+}
+
+/// Which links are looked for; those that are put away only when they are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    q: String,
+    tag: String,
+    archived: Option<String>,
+}
+
+impl Wanted {
+    fn filter(&self) -> Result<LinkFilter, Problem> {
+        let (tag, q) = (Some(self.tag.trim().to_owned()), Some(self.q.clone()));
+        Ok(LinkFilter::parse(tag, q, None, Some(self.archived.is_some()))?)
+    }
+
+    /// The list of these, from a cursor on.
+    fn address(&self, cursor: Option<&str>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [("q", &self.q), ("tag", &self.tag)] {
+            if !value.trim().is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        if self.archived.is_some() {
+            query.append_pair("archived", "yes");
+        }
+        if let Some(cursor) = cursor {
+            query.append_pair("cursor", cursor);
+        }
+        let query = query.finish();
+        if query.is_empty() {
+            HOME.to_owned()
+        } else {
+            format!("{HOME}?{query}")
+        }
+    }
 }
 
 async fn show(
@@ -148,17 +190,21 @@ async fn list_page(
     notice: Option<Notice>,
 ) -> Result<Response, Problem> {
     let before = query.cursor.as_deref().map(cursor::parse).transpose()?;
-    let listed = app.links.list_links(&who.0.tenant, before, None).await?;
-    let next = listed.next_before.map(|id| {
-        let cursor = cursor::show(id);
-        format!("{HOME}?cursor={}", utf8_percent_encode(&cursor, NON_ALPHANUMERIC))
-    });
+    let filter = query.wanted.filter()?;
+    let listed = app
+        .links
+        .search_links(&who.0.tenant, before, None, &filter)
+        .await?;
+    let next = listed
+        .next_before
+        .map(|id| query.wanted.address(Some(&cursor::show(id))));
     let page = ListPage {
         app,
         who,
         links: &listed.links,
         now_ms: app.links.clock.unix_ms(),
         first: before.is_none(),
+        wanted: &query.wanted,
         next,
         form,
         notice,

@@ -69,9 +69,15 @@ async fn a_newcomer_signs_in_makes_a_link_sees_it_follows_it_and_signs_out() {
 
     browser.fill("#url", &there).await;
     browser.fill("#alias", "first-light").await;
-    browser.click("#new button").await;
+    browser.click("#new button[type=submit]").await;
     assert!(browser.text(".notice.good").await.contains("/first-light"));
     assert_eq!(browser.text("#links tbody tr td:nth-child(2)").await, there);
+    let copies = "return [...document.querySelectorAll('button[data-copy]')].every(b => !b.hidden && b.dataset.copy.endsWith('/first-light'))";
+    assert_eq!(
+        browser.script(copies).await,
+        true,
+        "what can be copied is the short link"
+    );
 
     browser.click("#links tbody a").await;
     browser.wait_for_url(|url| url == there).await;
@@ -79,7 +85,9 @@ async fn a_newcomer_signs_in_makes_a_link_sees_it_follows_it_and_signs_out() {
     let list = format!("{home}/ui/shortener");
     reload_until(&browser, &list, "#links tbody td.number", "1").await;
 
-    browser.click("#links tbody button").await;
+    browser.click("#links tbody a.button").await;
+    browser.click("#delete summary").await;
+    browser.click("#delete button").await;
     browser.wait_for(".notice.good").await;
     assert_eq!(browser.count("#links tbody tr").await, 0);
     let gone = get(format!("{home}/first-light")).send().await;
@@ -106,7 +114,7 @@ async fn what_a_tenant_makes_no_other_tenant_sees() {
     sign_in(&browser, "acme", "ada").await;
     browser.fill("#url", &there).await;
     browser.fill("#alias", "only-acme").await;
-    browser.click("#new button").await;
+    browser.click("#new button[type=submit]").await;
     assert!(browser.text("#links tbody").await.contains("only-acme"));
     browser.click(".who button").await;
     browser.wait_for(".who a").await;

@@ -1,14 +1,14 @@
 //! What the list of links looks like, and the form above it.
 
 use pages::{
-    Column, Html, Markup, Page, Place, Script, Tone, button, card, copy_button, empty, html, link_button,
-    notice, page, script, table,
+    Column, Field, Html, Input, Markup, Page, Place, Script, Tone, button, card, copy_button, empty, html,
+    link_button, notice, page, script, table,
 };
 
 use super::fields::{Purpose, fields};
 use super::form::LinkForm;
 use super::state::{minute, state, traits};
-use super::{HOME, SignedIn};
+use super::{HOME, SignedIn, Wanted};
 use crate::http::App;
 use crate::link::{Code, CountedLink};
 
@@ -31,6 +31,8 @@ pub(super) struct ListPage<'a> {
     pub(super) now_ms: u64,
     /// Whether this is the first page of the list.
     pub(super) first: bool,
+    /// Which links were looked for.
+    pub(super) wanted: &'a Wanted,
     /// Where the next page of the list is.
     pub(super) next: Option<String>,
     pub(super) form: LinkForm,
@@ -98,15 +100,56 @@ impl ListPage<'_> {
             text("Action"),
         ];
         let rows: Vec<Vec<Markup>> = self.links.iter().map(|counted| self.row(counted)).collect();
+        let nothing = match (self.first, *self.wanted == Wanted::default(), &self.next) {
+            (_, _, Some(_)) => "None among those that were looked at. There are older ones.",
+            (true, true, None) => "No links yet. The first one is a form away.",
+            (true, false, None) => "No link is like that.",
+            (false, _, None) => "No more links.",
+        };
         html! {
+            (self.search())
             @if rows.is_empty() {
-                (empty(if self.first { "No links yet. The first one is a form away." } else { "No more links." }))
+                (empty(nothing))
             } @else {
                 (table("Your links, newest first", &columns, &rows))
             }
             div.pager {
-                @if !self.first { (link_button(HOME, "Newest")) }
+                @if !self.first { (link_button(&self.wanted.address(None), "Newest")) }
                 @if let Some(next) = &self.next { (link_button(next, "Older")) }
+            }
+        }
+    }
+
+    fn search(&self) -> Markup {
+        let wanted = self.wanted;
+        let field = |label, name, input, value| {
+            let field = Field {
+                label,
+                name,
+                input,
+                value,
+                length_max: 200,
+                ..Field::default()
+            };
+            pages::field(&field)
+        };
+        html! {
+            form.search method="get" action=(HOME) role="search" {
+                (field("Search", "q", Input::Search, &wanted.q))
+                (field("Tag", "tag", Input::Text, &wanted.tag))
+                (pages::checkbox("Archived", "archived", "yes", wanted.archived.is_some()))
+                button.quiet type="submit" { "Find" }
+                @if *wanted != Wanted::default() { a href=(HOME) { "All links" } }
+            }
+        }
+    }
+
+    fn tags(counted: &CountedLink) -> Markup {
+        html! {
+            @for (i, tag) in counted.link.tags.as_slice().iter().enumerate() {
+                @let wanted = Wanted { tag: tag.clone(), ..Wanted::default() };
+                @if i > 0 { " " }
+                a.tag href=(wanted.address(None)) { (tag) }
             }
         }
     }
@@ -126,7 +169,7 @@ impl ListPage<'_> {
                 a href=(link.target.as_str()) rel="noreferrer" { (link.target.as_str()) }
             },
             html! { (state(counted, self.now_ms)) @if !traits.is_empty() { p.hint { (traits.join(", ")) } } },
-            html! { (link.tags.as_slice().join(", ")) },
+            Self::tags(counted),
             html! { span title=[last] { (counted.clicks.count) } },
             html! { a.button.quiet href=(format!("{HOME}/{code}")) aria-label=(format!("Details of {code}")) { "Details" } },
         ]

@@ -212,3 +212,185 @@ async fn the_page_of_one_tenant_shows_and_deletes_nothing_of_another() {
     );
     assert_eq!(service.get("/ui/shortener/assets/style.css").await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_option_of_a_link_is_on_its_form_and_only_what_was_touched_is_changed() {
+    let service = Service::start().await;
+    let made = submit(
+        &service,
+        "/ui/shortener",
+        "url=https%3A%2F%2Fexample.com%2F&alias=all-of-it&title=Spring&notes=one%0D%0Atwo&tags=a&expires_at=2099-01-01T00%3A00\
+         &fallback_url=https%3A%2F%2Fexample.com%2Fover&max_clicks=5&password=sesame&utm_source=mail\
+         &destinations=DE+mobile+https%3A%2F%2Fexample.com%2Fde",
+    )
+    .await;
+    assert_eq!(made.status, 303, "{}", made.text());
+    let link = visit(&service, "/v1/links/all-of-it").await.json();
+    assert_eq!(link["url"], "https://example.com/?utm_source=mail");
+    assert_eq!(
+        (&link["title"], &link["max_clicks"], &link["has_password"]),
+        (&json!("Spring"), &json!(5), &json!(true))
+    );
+    assert_eq!(link["destinations"][0]["countries"], json!(["DE"]));
+    let page = visit(&service, "/ui/shortener/all-of-it").await;
+    assert_eq!(page.status, 200);
+    for part in [
+        "<h1>Spring</h1>",
+        "DE mobile https://example.com/de",
+        "value=\"2099-01-01T00:00\"",
+        "/v1/links/all-of-it/qr",
+        "at most 5 clicks",
+    ] {
+        assert!(page.text().contains(part), "{part} is missing: {}", page.text());
+    }
+    assert!(!page.text().contains("sesame") && !page.text().contains("argon2"));
+
+    let saved = submit(
+        &service,
+        "/ui/shortener/all-of-it",
+        "url=https%3A%2F%2Fexample.com%2F%3Futm_source%3Dmail&title=Summer&notes=one%0D%0Atwo&tags=a&expires_at=2099-01-01T00%3A00\
+         &fallback_url=https%3A%2F%2Fexample.com%2Fover&max_clicks=&open=yes\
+         &destinations=DE+mobile+https%3A%2F%2Fexample.com%2Fde",
+    )
+    .await;
+    assert_eq!(
+        (saved.status, saved.header("location")),
+        (303, Some("/ui/shortener/all-of-it?said=saved")),
+        "{}",
+        saved.text()
+    );
+    let changed = visit(&service, "/v1/links/all-of-it").await.json();
+    assert_eq!(
+        (
+            &changed["title"],
+            &changed["max_clicks"],
+            &changed["has_password"]
+        ),
+        (&json!("Summer"), &Value::Null, &json!(false))
+    );
+    for same in [
+        "url",
+        "notes",
+        "tags",
+        "expires_at",
+        "fallback_url",
+        "destinations",
+    ] {
+        assert_eq!(changed[same], link[same], "{same}");
+    }
+    let wrong = submit(&service, "/ui/shortener/all-of-it", "url=nonsense&title=Kept").await;
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.text().contains("value=\"Kept\"") && wrong.text().contains("id=\"url-error\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_archived_is_found_only_when_it_is_asked_for_and_comes_back() {
+    let service = Service::start().await;
+    service
+        .make(json!({"url": "https://example.com/one", "alias": "one", "tags": ["red & blue"]}))
+        .await;
+    service
+        .make(json!({"url": "https://example.com/two", "alias": "two"}))
+        .await;
+    let archived = submit(&service, "/ui/shortener/one/archive", "").await;
+    assert_eq!(
+        archived.header("location"),
+        Some("/ui/shortener/one?said=archived")
+    );
+    let shown = async |query: &str| {
+        let page = visit(&service, &format!("/ui/shortener{query}")).await;
+        let has = |code: &str| page.text().contains(&format!("href=\"/ui/shortener/{code}\""));
+        (has("one"), has("two"))
+    };
+    assert_eq!(shown("").await, (false, true));
+    assert_eq!(shown("?archived=yes").await, (true, false));
+    assert_eq!(service.get("/one").await.status, 410);
+    submit(&service, "/ui/shortener/one/restore", "").await;
+    assert_eq!(shown("").await, (true, true));
+    assert_eq!(shown("?q=TWO").await, (false, true));
+    assert_eq!(shown("?tag=red+%26+blue").await, (true, false));
+    let none = visit(&service, "/ui/shortener?q=nowhere").await;
+    assert!(none.text().contains("No link is like that."));
+    let all = visit(&service, "/ui/shortener").await;
+    assert!(all.text().contains("href=\"/ui/shortener?tag=red+%26+blue\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_tenants_link_has_no_page_and_no_stream() {
+    let service = Service::start().await;
+    let other = service.token("other");
+    let body = json!({"url": "https://secret.example/", "alias": "theirs"});
+    let made = service.send_as(&other, Method::POST, "/v1/links", &body).await;
+    assert_eq!(made.status, 201);
+    for (method, path) in [
+        (Method::GET, "/ui/shortener/theirs"),
+        (Method::GET, "/ui/shortener/theirs/live"),
+        (Method::POST, "/ui/shortener/theirs"),
+        (Method::POST, "/ui/shortener/theirs/archive"),
+        (Method::GET, "/ui/shortener/nobodys"),
+    ] {
+        let answer = match method {
+            Method::GET => visit(&service, path).await,
+            _ => submit(&service, path, "url=https%3A%2F%2Fmine.example%2F").await,
+        };
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(!answer.text().contains("secret.example"), "{path}");
+    }
+    assert_eq!(service.get("/theirs").await.status, 302);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_page_is_told_of_a_click_and_its_stream_ends_before_its_deadline() {
+    let service = Service::start().await;
+    service
+        .make(json!({"url": "https://example.com/", "alias": "watched"}))
+        .await;
+    service.get("/watched").await;
+    service.clicked("watched", 1).await;
+    let bearer = format!("Bearer {}", service.token("acme"));
+    let headers = [("authorization", bearer.as_str()), ("orrery-deadline-ms", "1500")];
+    let stream = service
+        .request(Method::GET, "/ui/shortener/watched/live", &headers, "")
+        .await;
+    assert_eq!(
+        (stream.status, stream.header("content-type")),
+        (200, Some("text/event-stream"))
+    );
+    let parts: Vec<Value> = stream
+        .text()
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
+    let of = |id: &str| parts.iter().filter(|part| part["id"] == id).count();
+    assert_eq!(
+        of("totals"),
+        1,
+        "what has not changed is not sent again: {parts:?}"
+    );
+    assert!(of("last-hour") >= 1);
+    let hour = parts.iter().find(|part| part["id"] == "last-hour").unwrap();
+    assert!(
+        hour["markup"]
+            .as_str()
+            .unwrap()
+            .contains("The last 60 minutes: 1 click"),
+        "{hour}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_so_many_pages_are_kept_up_to_date() {
+    let service = Setup::new()
+        .await
+        .change(|settings| settings.live.streams_max = 0)
+        .start()
+        .await;
+    service
+        .make(json!({"url": "https://example.com/", "alias": "watched"}))
+        .await;
+    let refused = visit(&service, "/ui/shortener/watched/live").await;
+    assert_eq!(refused.status, 503);
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(visit(&service, "/ui/shortener/watched").await.status, 200);
+}
