@@ -66,20 +66,9 @@ impl LinkFilter {
             archived,
         } = self;
         archived.is_none_or(|archived| archived == link.details.archived)
-            && owner.is_none_or_eq(link.details.owner.as_ref())
+            && (owner.is_none() || *owner == link.details.owner)
             && tag.as_ref().is_none_or(|tag| link.tags.as_slice().contains(tag))
             && q.as_ref().is_none_or(|q| has_text(link, q))
-    }
-}
-
-/// `None` asks for nothing.
-trait NoneOrEq<T> {
-    fn is_none_or_eq(&self, other: Option<&T>) -> bool;
-}
-
-impl<T: PartialEq> NoneOrEq<T> for Option<T> {
-    fn is_none_or_eq(&self, other: Option<&T>) -> bool {
-        self.is_none() || self.as_ref() == other
     }
 }
 
