@@ -62,7 +62,10 @@ impl Client {
             }
             Ok(answer) => {
                 self.saw_no_value(started, &answer);
-                if ["upstream_broken", "deadline_exceeded"].contains(&code_of(&answer).as_str()) {
+                // The click of a durable redirect that was given up waiting for may be counted all the same.
+                if ["upstream_broken", "deadline_exceeded", "unavailable"]
+                    .contains(&code_of(&answer).as_str())
+                {
                     Followed::Refused
                 } else {
                     Followed::Nowhere

@@ -1,6 +1,7 @@
 //! The table of what strangers send.
 
 mod bodies;
+mod features;
 mod fields;
 mod heads;
 mod transport;
@@ -33,6 +34,7 @@ pub(super) fn cases(token: &str, reader: &str, port: u16) -> Vec<Case> {
     [
         table.bodies(),
         table.fields(),
+        table.features(),
         table.urls(port),
         table.framing(),
         table.media_types(),
