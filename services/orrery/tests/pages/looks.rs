@@ -36,7 +36,7 @@ const FAULTS: &str = r"
         const box = (e.closest('label') || e).getBoundingClientRect();
         const inText = getComputedStyle(e).display === 'inline';
         if (!inText && box.width && (box.width < 24 || box.height < 24)) faults.push('small target: ' + e.outerHTML.slice(0, 80));
-        if (!(e.innerText || e.getAttribute('aria-label') || (e.labels && e.labels.length))) faults.push('no name: ' + e.outerHTML.slice(0, 80));
+        if (!(e.textContent.trim() || e.getAttribute('aria-label') || (e.labels && e.labels.length))) faults.push('no name: ' + e.outerHTML.slice(0, 80));
     }
     const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
     for (const id of ids) if (ids.filter(i => i === id).length > 1) faults.push('doubled id: ' + id);

@@ -145,12 +145,16 @@ impl ListPage<'_> {
     }
 
     fn tags(counted: &CountedLink) -> Markup {
+        let tags = counted.link.tags.as_slice();
+        let found = |tag: &String| {
+            let wanted = Wanted {
+                tag: tag.clone(),
+                ..Wanted::default()
+            };
+            wanted.address(None)
+        };
         html! {
-            @for (i, tag) in counted.link.tags.as_slice().iter().enumerate() {
-                @let wanted = Wanted { tag: tag.clone(), ..Wanted::default() };
-                @if i > 0 { " " }
-                a.tag href=(wanted.address(None)) { (tag) }
-            }
+            @if !tags.is_empty() { div.tags { @for tag in tags { a.tag href=(found(tag)) { (tag) } } } }
         }
     }
 
