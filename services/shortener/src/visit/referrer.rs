@@ -71,6 +71,8 @@ impl Referrers {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -107,6 +109,18 @@ mod tests {
             }
         }
         assert_eq!(referrers.of(b"https://\xff/"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_what_is_kept_of_it_is_short_and_harmless(
+            referrer in "(https?|HTTP|x)?(:|://)?[\\[A-Za-z0-9.:@\\]/?#\"',;<=+ é-]{0,140}",
+        ) {
+            if let Some(host) = Referrers::default().of(referrer.as_bytes()) {
+                prop_assert!((1..=REFERRER_BYTES_MAX).contains(&host.len()));
+                prop_assert!(host.bytes().all(|byte| b"abcdefghijklmnopqrstuvwxyz0123456789.-_[]:".contains(&byte)));
+            }
+        }
     }
 
     #[test]
