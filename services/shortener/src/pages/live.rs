@@ -28,6 +28,8 @@ use crate::link::Code;
 
 /// What is left of the deadline when a stream ends: its last bytes have a way to go.
 const MARGIN: Duration = Duration::from_millis(500);
+/// How long a stream is without a deadline; there always is one.
+const LASTS: Duration = Duration::from_secs(10);
 /// How soon a browser comes back after an end.
 const BACK_AFTER: Duration = Duration::from_millis(250);
 /// When to come back when all places are taken.
@@ -79,7 +81,7 @@ pub(super) async fn parts(
     // Another tenant's link is none.
     app.links.find_link(&who.0.tenant, &code).await?;
     let now = Instant::now();
-    let left = Deadline::current().map_or(FULL_RETRY_AFTER, |deadline| deadline.remaining(&*app.links.clock));
+    let left = Deadline::current().map_or(LASTS, |deadline| deadline.remaining(&*app.links.clock));
     let watching = Watching {
         ends_at: now + left.saturating_sub(MARGIN),
         next_at: now,
@@ -129,19 +131,19 @@ impl Watching {
         if self.sent[1] != seen {
             let range = range(Period::named(None), now_ms)?;
             let (_, report) = links.link_report(tenant, &self.code, range).await?;
-            self.waiting.push(part(HOUR_ID, last_hour(&report).0)?);
+            self.waiting.push(part(HOUR_ID, &last_hour(&report).0)?);
             self.sent[1] = seen;
         }
         let totals = totals(&counted).0;
         if self.sent[0] != totals {
-            self.waiting.push(part(TOTALS_ID, totals.clone())?);
+            self.waiting.push(part(TOTALS_ID, &totals)?);
             self.sent[0] = totals;
         }
         Ok(())
     }
 }
 
-fn part(id: &str, markup: String) -> Result<Event, Problem> {
+fn part(id: &str, markup: &str) -> Result<Event, Problem> {
     let event = Event::default()
         .event("part")
         .json_data(json!({"id": id, "markup": markup}));
