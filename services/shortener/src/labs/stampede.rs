@@ -158,7 +158,7 @@ fn sentence(report: &Report) -> String {
     let of = |arm, column| report.value(arm, column).unwrap_or_default();
     format!(
         "Each for itself, up to {} readers at once asked the origin for the same key, {} reads in all; sharing one load that was {} at \
-         once and {} in all, and XFetch, which reads {} times ahead of the end, let {} readers wait instead of {}.",
+         once and {} in all; XFetch read it {} times, each before its end, and let {} readers wait instead of {}.",
         of("none", "at once"),
         of("none", "origin reads"),
         of("single-flight", "at once"),
