@@ -105,8 +105,11 @@ impl Report {
     }
 
     /// As JSON, with everything in it.
+    ///
+    /// # Panics
+    /// Never: it has string keys alone.
     pub fn json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("it has string keys and finite numbers");
+        let mut text = serde_json::to_string_pretty(self).expect("it has string keys alone");
         text.push('\n');
         text
     }
