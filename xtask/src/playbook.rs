@@ -13,14 +13,13 @@ const END: &str = "<!-- /numbers -->";
 
 /// Runs these labs (all, when none is named) and writes their tables and charts into `docs/playbook/`.
 pub(crate) fn playbook(names: &[String], binary: Option<PathBuf>) -> Outcome {
-    let binary = match binary {
-        Some(binary) => binary
+    let binary = if let Some(binary) = binary {
+        binary
             .canonicalize()
-            .map_err(|e| format!("{}: {e}", binary.display()))?,
-        None => {
-            passes(cargo().args(["build", "--release", "--quiet", "--package", "orrery"]))?;
-            target().join("release/orrery")
-        }
+            .map_err(|e| format!("{}: {e}", binary.display()))?
+    } else {
+        passes(cargo().args(["build", "--release", "--quiet", "--package", "orrery"]))?;
+        target().join("release/orrery")
     };
     let labs = if names.is_empty() {
         listed(&binary)?
@@ -72,27 +71,23 @@ fn numbers(report: &Value, when: &str) -> String {
     };
     let list = |name: &str| report[name].as_array().cloned().unwrap_or_default();
     let titles = list("columns").iter().map(title).collect::<Vec<_>>();
-    let mut text = format!("{}.\n\n", texts(&report["setting"]).join("; "));
-    text.push_str(&format!(
-        "| arm | {} |\n|---|{}\n",
-        titles.join(" | "),
-        "---:|".repeat(titles.len())
-    ));
+    let mut lines = vec![
+        format!("{}.\n", texts(&report["setting"]).join("; ")),
+        format!("| arm | {} |", titles.join(" | ")),
+        format!("|---|{}", "---:|".repeat(titles.len())),
+    ];
     for arm in list("arms") {
         let values = arm["values"].as_array().into_iter().flatten().map(shown);
         let values: Vec<String> = values.collect();
-        text.push_str(&format!(
-            "| {} | {} |\n",
-            arm["name"].as_str().unwrap_or_default(),
-            values.join(" | ")
-        ));
+        let name = arm["name"].as_str().unwrap_or_default();
+        lines.push(format!("| {name} | {} |", values.join(" | ")));
     }
     let lab = report["lab"].as_str().unwrap_or_default();
     let title = report["figure"]["title"].as_str().unwrap_or_default();
     let sentence = report["sentence"].as_str().unwrap_or_default();
-    text.push_str(&format!("\n![{title}]({lab}.svg)\n\n{sentence}\n\n"));
-    text.push_str(&format!("Measured {when}, seed {}.\n", report["seed"]));
-    text
+    lines.push(format!("\n![{title}]({lab}.svg)\n\n{sentence}\n"));
+    lines.push(format!("Measured {when}, seed {}.\n", report["seed"]));
+    lines.join("\n")
 }
 
 fn title(column: &Value) -> String {

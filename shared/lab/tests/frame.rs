@@ -50,7 +50,7 @@ impl Lab for Nothing {
             ("with".to_owned(), vec![1, 0]),
         ];
         report.figure = Figure::over_time("Reads", "reads", 100, arms);
-        report.sentence = "One is less than many.".to_owned();
+        report.sentence = String::from("One is less than many.");
         Ok(report)
     }
 }
@@ -111,7 +111,14 @@ async fn a_service_is_offered_its_load_and_a_failure_is_counted_as_such() {
         count_max: 40,
         ..Plan::default()
     };
-    let path = |arrival: load::Arrival| if arrival.index % 4 == 0 { "/fails" } else { "/ok" }.to_owned();
+    let path = |arrival: load::Arrival| {
+        if arrival.index.is_multiple_of(4) {
+            "/fails"
+        } else {
+            "/ok"
+        }
+        .to_owned()
+    };
     let summary = service
         .offer(&bench, plan, Duration::from_secs(5), path)
         .await

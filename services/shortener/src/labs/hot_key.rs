@@ -226,7 +226,7 @@ impl Layer for SharedAlone {
         let url = self.origin.read(code).await?;
         if let Some(lease) = lease {
             let value = url.as_ref().map(CODEC.encode);
-            let filled = self.level.fill(code, lease, value, Duration::from_secs(60));
+            let filled = self.level.fill(code, lease, value, Duration::from_mins(1));
             filled.await.map_err(|error| error.to_string())?;
         }
         Ok(url)

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use cache::{Cache, CacheMetrics, CacheSettings};
 use clock::SharedClock;
 use lab::Waits;
+use server::Path;
 
 use super::origin::Origin;
 

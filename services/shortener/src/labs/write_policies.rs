@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use lab::{Bench, Figure, Lab, LabError, Meter, Report, Service, Waits, count, milliseconds};
 use load::Summary;
+use server::Path;
 
 use self::clients::{DIES_AT, Ledger, Traffic, until_it_dies};
 use self::policies::{Behind, FLUSH_EVERY, Policy, Synchronous, TTL, Then};
@@ -43,7 +44,7 @@ const BRIEF: Traffic = Traffic {
     keys: 20,
     reads_per_second: 200,
     writes_per_second: 40,
-    dies_after: Duration::from_millis(1_000),
+    dies_after: Duration::from_secs(1),
 };
 
 /// What came of one arm.

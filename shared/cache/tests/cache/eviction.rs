@@ -1,4 +1,4 @@
-//! What is worth keeping: our clock beside LRU, LFU and TinyLFU, by the same traces. The others are small models; ours is the
+//! What is worth keeping: our clock beside FIFO, LRU, LFU, TinyLFU and S3-FIFO, by the same traces. The others are small models; ours is the
 //! cache itself.
 
 mod policies;
@@ -6,7 +6,7 @@ mod policies;
 use crate::{CALM, World, url};
 use cache::CacheSettings;
 use load::{Zipf, draw};
-use policies::{Lfu, Lru, Policy, TinyLfu};
+use policies::{Fifo, Lfu, Lru, Policy, S3Fifo, TinyLfu};
 
 const KEYS: usize = 10_000;
 const CAPACITY: usize = 500;
@@ -82,29 +82,35 @@ fn hits(mut policy: impl Policy, trace: Trace, zipf: &Zipf) -> f64 {
 /// Hits in a hundred, by policy.
 struct Hits {
     clock: f64,
+    fifo: f64,
     lru: f64,
     lfu: f64,
     tiny: f64,
+    s3: f64,
 }
 
 fn compare(name: &str, trace: Trace, exponent: f64) -> Hits {
     let zipf = Zipf::new(KEYS, exponent);
     let found = Hits {
         clock: hits(Clock::new(), trace, &zipf),
+        fifo: hits(Fifo::new(CAPACITY), trace, &zipf),
         lru: hits(Lru::new(CAPACITY), trace, &zipf),
         lfu: hits(Lfu::new(CAPACITY), trace, &zipf),
         tiny: hits(TinyLfu::new(CAPACITY), trace, &zipf),
+        s3: hits(S3Fifo::new(CAPACITY), trace, &zipf),
     };
     // `cargo test -p cache eviction -- --nocapture` prints what stands in docs/playbook/eviction.md.
     println!(
-        "| {name}, exponent {exponent} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} |",
+        "| {name}, exponent {exponent} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} |",
         found.clock,
+        found.fifo,
         found.lru,
         found.lfu,
         found.tiny,
+        found.s3,
         100.0 * zipf.share_of_hottest(CAPACITY)
     );
-    let models = [found.lru, found.lfu, found.tiny];
+    let models = [found.lru, found.lfu, found.tiny, found.s3];
     assert!(
         models.iter().all(|hits| *hits > 25.0),
         "{name}: a model that is wrong proves nothing: {models:?}"
@@ -124,6 +130,12 @@ async fn the_clock_keeps_what_lru_would_keep_on_every_trace() {
     ];
     for (name, trace, exponent) in traces {
         let found = compare(name, trace, exponent);
+        assert!(
+            found.clock > found.fifo + 1.0,
+            "{name} {exponent}: clock {:.1} %, and {:.1} % without its bit",
+            found.clock,
+            found.fifo
+        );
         assert!(
             found.clock > found.lru - 0.3,
             "{name} {exponent}: clock {:.1} %, LRU {:.1} %",

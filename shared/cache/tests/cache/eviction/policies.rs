@@ -1,6 +1,6 @@
 //! Eviction policies as small models: which keys are held, and nothing else.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 /// A cache as far as hits go.
 pub(super) trait Policy {
@@ -201,6 +201,122 @@ impl Policy for TinyLfu {
             && let Some(newcomer) = self.window.take_oldest()
         {
             self.admit(newcomer);
+        }
+        false
+    }
+}
+
+/// Evicts what was taken in first, read or not: what a clock would be whose bit nobody sets.
+pub(super) struct Fifo {
+    queue: VecDeque<u64>,
+    held: HashSet<u64>,
+    capacity: usize,
+}
+
+impl Fifo {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            held: HashSet::new(),
+            capacity,
+        }
+    }
+}
+
+impl Policy for Fifo {
+    fn reads(&mut self, key: u64) -> bool {
+        if !self.held.insert(key) {
+            return true;
+        }
+        self.queue.push_back(key);
+        if self.queue.len() > self.capacity
+            && let Some(first) = self.queue.pop_front()
+        {
+            self.held.remove(&first);
+        }
+        false
+    }
+}
+
+/// S3-FIFO (Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023): newcomers pass a small queue
+/// first; who was not read there leaves, and its key is remembered for a while; who was, or comes again within that while, goes
+/// to the main queue, whose hand takes reads off a count of at most three. A hit only raises that count.
+pub(super) struct S3Fifo {
+    small: VecDeque<u64>,
+    main: VecDeque<u64>,
+    ghosts: VecDeque<u64>,
+    remembered: HashSet<u64>,
+    reads: HashMap<u64, u8>,
+    small_max: usize,
+    capacity: usize,
+}
+
+impl S3Fifo {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            small: VecDeque::new(),
+            main: VecDeque::new(),
+            ghosts: VecDeque::new(),
+            remembered: HashSet::new(),
+            reads: HashMap::new(),
+            small_max: (capacity / 10).max(1),
+            capacity,
+        }
+    }
+
+    fn evict(&mut self) {
+        if self.small.len() < self.small_max && !self.main.is_empty() {
+            return self.evict_from_main();
+        }
+        let Some(key) = self.small.pop_front() else { return };
+        if self.reads.get(&key).is_some_and(|reads| *reads > 0) {
+            self.reads.insert(key, 0);
+            if self.main.len() >= self.capacity - self.small_max {
+                self.evict_from_main();
+            }
+            self.main.push_back(key);
+            return;
+        }
+        self.reads.remove(&key);
+        self.ghosts.push_back(key);
+        self.remembered.insert(key);
+        if self.ghosts.len() > self.capacity - self.small_max
+            && let Some(forgotten) = self.ghosts.pop_front()
+        {
+            self.remembered.remove(&forgotten);
+        }
+    }
+
+    fn evict_from_main(&mut self) {
+        while let Some(key) = self.main.pop_front() {
+            match self.reads.get_mut(&key) {
+                Some(reads) if *reads > 0 => {
+                    *reads -= 1;
+                    self.main.push_back(key);
+                }
+                _ => {
+                    self.reads.remove(&key);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Policy for S3Fifo {
+    fn reads(&mut self, key: u64) -> bool {
+        if let Some(reads) = self.reads.get_mut(&key) {
+            *reads = (*reads + 1).min(3);
+            return true;
+        }
+        while self.reads.len() >= self.capacity {
+            self.evict();
+        }
+        self.reads.insert(key, 0);
+        if self.remembered.contains(&key) {
+            self.main.push_back(key);
+        } else {
+            self.small.push_back(key);
         }
         false
     }
