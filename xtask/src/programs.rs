@@ -18,6 +18,8 @@ const DEBIAN: &[(&str, &str)] = &[
 
 /// The API fuzzer, pinned: a newer one may find more, but not in the middle of somebody's change.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+/// Reads the Parquet files that we write.
+const DUCKDB: &str = "duckdb==2.0.0";
 
 /// Installs what is missing and can be had; returns a line for each that is still missing.
 pub(crate) fn ensure() -> Vec<String> {
@@ -37,8 +39,11 @@ pub(crate) fn ensure() -> Vec<String> {
             ));
         }
     }
-    if let Err(why) = ensure_schemathesis() {
+    if let Err(why) = ensure_wheel(SCHEMATHESIS, schemathesis().is_file()) {
         missing.push(format!("schemathesis: {why}"));
+    }
+    if let Err(why) = ensure_wheel(DUCKDB, has_duckdb()) {
+        missing.push(format!("duckdb: {why}"));
     }
     missing
 }
@@ -46,6 +51,12 @@ pub(crate) fn ensure() -> Vec<String> {
 /// Where the API fuzzer stands once it is installed.
 pub(crate) fn schemathesis() -> PathBuf {
     target().join("tools/schemathesis/bin/schemathesis")
+}
+
+/// A wheel without a program: its own Python knows whether it is whole.
+fn has_duckdb() -> bool {
+    let python = target().join("tools/duckdb/bin/python");
+    python.is_file() && prints(command(python).args(["-c", "import duckdb"])).is_ok()
 }
 
 /// Debian packages, as root and without a question; anybody else is told the command.
@@ -74,14 +85,15 @@ pub(crate) fn is_root() -> bool {
     prints(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
-fn ensure_schemathesis() -> Result<(), String> {
-    let program = schemathesis();
-    if program.is_file() {
+/// A wheel in a Python environment of its own, unless it is there.
+fn ensure_wheel(wheel: &str, is_there: bool) -> Result<(), String> {
+    if is_there {
         return Ok(());
     }
-    let folder = target().join("tools/schemathesis");
-    println!("installing {SCHEMATHESIS} under {}", folder.display());
+    let name = wheel.split('=').next().unwrap_or(wheel);
+    let folder = target().join("tools").join(name);
+    println!("installing {wheel} under {}", folder.display());
     passes(command("python3").args(["-m", "venv"]).arg(&folder))?;
     let pip: &Path = &folder.join("bin/pip");
-    passes(command(pip).args(["install", "--quiet", "--disable-pip-version-check", SCHEMATHESIS]))
+    passes(command(pip).args(["install", "--quiet", "--disable-pip-version-check", wheel]))
 }

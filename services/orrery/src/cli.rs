@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::export::ExportFlags;
 use crate::commands::lab::LabFlags;
 use crate::roles::RoleName;
 
@@ -77,6 +78,12 @@ pub(crate) enum Command {
         /// What to do with them
         #[command(subcommand)]
         action: DlqAction,
+    },
+    /// Write what was recorded as files for other programs
+    Export {
+        /// What of it
+        #[command(subcommand)]
+        what: ExportWhat,
     },
     /// Run an experiment that shows what a pattern does by leaving it out
     Lab(LabFlags),
@@ -156,6 +163,13 @@ pub(crate) enum KeyAction {
         #[arg(long, value_name = "NAME")]
         client: String,
     },
+}
+
+/// What can be exported.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportWhat {
+    /// Clicks that the stream still holds, pseudonymous, as a Parquet file
+    Clicks(ExportFlags),
 }
 
 /// What can be done with dead letters.

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, ExportWhat};
 use crate::roles::ROLES;
 
 /// Returns freed memory to the system sooner than the C library's allocator, and is quicker with small requests.
@@ -56,6 +56,9 @@ fn run(cli: Cli) -> Outcome {
             commands::token::token(&loaded.settings, &tenant, &user, &scopes)
         }
         Command::Key { action } => commands::key::key(&loaded.settings, &action),
+        Command::Export {
+            what: ExportWhat::Clicks(flags),
+        } => commands::export::clicks(&loaded.settings, &flags),
         Command::Dlq { action } => commands::dlq::dlq(&loaded.settings, &action),
         Command::Config { .. } => {
             commands::config::effective(&loaded);

@@ -2,6 +2,7 @@
 
 pub(crate) mod crash;
 mod durability;
+mod export;
 pub(crate) mod fuzzed;
 pub(crate) mod hostile;
 mod memory;

@@ -37,7 +37,7 @@ pub(crate) fn dlq(settings: &Settings, action: &DlqAction) -> Outcome {
 }
 
 /// A look must not make a file, least of all where somebody mistyped a folder.
-fn log_is_there(url: &str) -> Outcome {
+pub(super) fn log_is_there(url: &str) -> Outcome {
     // Whether the URL itself is sound is said by whoever opens it.
     match sql::sqlite_path(url) {
         Ok(path) if !path.is_file() => Err(format!(
