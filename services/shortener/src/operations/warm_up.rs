@@ -43,10 +43,15 @@ impl Links {
         let deadline = Duration::from_millis(settings.deadline_ms);
         let warm = async {
             let codes = self.hottest(settings.codes_max).await?;
-            let loads = stream::iter(&codes).map(|code| self.follow_link(code));
-            let loads = loads.buffer_unordered(settings.loads_max.max(1));
-            let found = loads.filter(|found| std::future::ready(found.is_ok()));
-            Ok::<_, StoreError>((codes.len(), found.count().await))
+            // Not by `map`: a closure over borrowed codes is not known to be `Send` where the service is spawned.
+            let mut loads = Vec::with_capacity(codes.len());
+            for code in &codes {
+                loads.push(self.follow_link(code));
+            }
+            let loads = stream::iter(loads).buffer_unordered(settings.loads_max.max(1));
+            let loaded: Vec<_> = loads.collect().await;
+            let found = loaded.iter().filter(|found| found.is_ok()).count();
+            Ok::<_, StoreError>((codes.len(), found))
         };
         match tokio::time::timeout(deadline, warm).await {
             Ok(Ok((0, _))) => {}

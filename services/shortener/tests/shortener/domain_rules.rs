@@ -52,7 +52,7 @@ async fn every_url_of_a_link_keeps_to_the_rules_and_other_tenants_do_not_have_to
     put(&service, json!({"allow": [], "deny": ["evil.example"]})).await;
     let evil = "https://www.evil.example./x";
     let good = "https://good.example/";
-    let later = "2999-01-01T00:00:00Z";
+    let later = "2099-01-01T00:00:00Z";
     for (body, pointer) in [
         (json!({"url": evil}), "/url"),
         (
@@ -68,10 +68,6 @@ async fn every_url_of_a_link_keeps_to_the_rules_and_other_tenants_do_not_have_to
             "/destinations/1/url",
         ),
     ] {
-        let mut body = body;
-        if body["expires_at"] == later {
-            body["expires_at"] = json!("2099-01-01T00:00:00Z");
-        }
         let refused = shorten(&service, &body).await;
         assert_eq!(
             (refused.status, refused.pointers()),

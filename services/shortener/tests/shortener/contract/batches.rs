@@ -24,7 +24,7 @@ pub(super) async fn each_link_of_a_batch_has_an_outcome_of_its_own(fixture: Fixt
         new(names.link(5, "keyed"), Some(names.record("k-2", "body"))),
         new(names.link(6, "again"), Some(recorded)),
         new(names.link(7, "taken-too"), Some(names.record("k-3", "body"))),
-        new(taken.clone(), None),
+        new(first.clone(), None),
     ];
     let outcomes: Vec<Created> = store
         .create_many(&batch)
