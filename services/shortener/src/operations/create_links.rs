@@ -6,6 +6,7 @@ use futures::future::join_all;
 use futures::{StreamExt as _, stream};
 use idempotency::{Idempotent, Outcome};
 use identity::Principal;
+use ids::Id;
 
 use super::create_link::{CreateLink, Creator, Draft, replayed};
 use super::{Links, told};
@@ -34,6 +35,24 @@ pub(super) enum Recalled {
     New(NewRecord),
 }
 
+/// Gives links that were drafted at the same time ids in the order of their rows, so that a list has them in it.
+pub(super) fn number(drafts: &mut [Drafted], newest_first: bool) {
+    let mut ready: Vec<&mut Draft> = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        if let Drafted::Ready(draft) = draft {
+            ready.push(draft);
+        }
+    }
+    let mut ids: Vec<Id> = ready.iter().map(|draft| draft.new.link.id).collect();
+    ids.sort_unstable_by_key(|id| id.as_u64());
+    if newest_first {
+        ids.reverse();
+    }
+    for (draft, id) in ready.into_iter().zip(ids) {
+        draft.new.link.id = id;
+    }
+}
+
 impl Links {
     /// Makes links as [`create_link`](Self::create_link) does, in their order; what is wrong with one does not concern the others.
     /// Run it in an owned task.
@@ -57,7 +76,8 @@ impl Links {
             drafts.push(self.draft_item(principal, item));
         }
         let drafts = stream::iter(drafts).buffered(self.limits.bulk.at_once.max(1));
-        let drafts = drafts.collect().await;
+        let mut drafts: Vec<Drafted> = drafts.collect().await;
+        number(&mut drafts, false);
         self.make_all(drafts).await
     }
 

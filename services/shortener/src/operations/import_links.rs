@@ -7,7 +7,7 @@ use problem::FieldError;
 
 use super::Links;
 use super::create_link::{Draft, field_error};
-use super::create_links::{Drafted, Recalled};
+use super::create_links::{Drafted, Recalled, number};
 use super::details::DetailsChange;
 use crate::error::LinkError;
 use crate::link::{Alias, Code, Details, Lifetime, Link, conflicts};
@@ -66,6 +66,8 @@ impl Links {
         }
         let drafts = stream::iter(drafts).buffered(self.limits.bulk.at_once.max(1));
         let mut drafts: Vec<Drafted> = drafts.collect().await;
+        // An export begins with the newest.
+        number(&mut drafts, true);
         let wanted: Vec<Option<Link>> = drafts.iter().map(link_of).collect();
         let codes = wanted.iter().flatten().map(|link| &link.code);
         if let Err(error) = self.codes.pass_over(codes).await {

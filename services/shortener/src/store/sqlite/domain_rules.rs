@@ -55,7 +55,7 @@ async fn replace(tx: &mut SqliteConnection, tenant: &Tenant, rules: &KeptRules) 
     let now = find(tx, tenant).await?;
     if now.revision + 1 != rules.revision {
         // The same change again: its answer may not have been seen.
-        return Ok(now == *rules);
+        return Ok(rules.revision > 0 && now == *rules);
     }
     // This transaction is the one writer: nobody comes between the look and the change.
     sqlx::query("INSERT OR REPLACE INTO domain_rules (tenant, rules, revision) VALUES (?, ?, ?)")
