@@ -83,7 +83,9 @@ async fn a_store_that_fails_for_longer_than_an_events_deliveries_costs_no_click(
     if embedded_only("the store is a file that somebody locks, and whose schema he breaks") {
         return;
     }
-    let setup = Setup::new().await.change(|settings| {
+    // The schema is made while writes have their usual time.
+    let (folder, clock) = Service::start().await.stop().await;
+    let setup = Setup::at(folder).clock(clock).change(|settings| {
         settings.consumer.deliveries_max = DELIVERIES_MAX;
         settings.consumer.backoff_ms = 1;
         settings.sqlite.write_deadline_ms = 50;

@@ -30,8 +30,8 @@ async fn every_statement_is_sent_with_the_levels_it_declares() {
     let pages = CqlStatistics::new(wide.clone(), 0).in_space(&keyspace.names.space());
     statistics::put_and_read_some(&pages, keyspace.names).await;
     one_after_another(&store, keyspace.names).await;
-    slots::take_some_and_forget(&CqlSlots::new(wide), keyspace.names).await;
-    domain_rules::keep_and_change(&CqlDomainRules::new(wide.clone()), keyspace.names).await;
+    slots::take_some_and_forget(&CqlSlots::new(wide.clone()), keyspace.names).await;
+    domain_rules::keep_and_change(&CqlDomainRules::new(wide), keyspace.names).await;
     // Who meets whom is up to the scheduler: the rounds go on until everything was met.
     for round in 1..=20 {
         at_once(&store, keyspace.names, round).await;
