@@ -5,6 +5,7 @@ use std::time::Duration;
 use clock::{Clock as _, ManualClock};
 use http::Method;
 use serde_json::{Value, json};
+use shortener::Settings;
 
 use crate::harness::{Answer, Service, Setup};
 
@@ -84,7 +85,9 @@ async fn an_archived_link_leads_nowhere_until_it_is_restored() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_capped_link_is_followed_as_often_as_it_may_be_and_then_leads_to_its_fallback() {
-    let service = Service::start().await;
+    // A busy machine is not to look like a store that is slow.
+    let patient = |settings: &mut Settings| settings.click_slots.wait_ms = 20_000;
+    let service = Setup::new().await.change(patient).start().await;
     service
         .make(json!({"url": "https://example.com/", "alias": "few", "max_clicks": 3}))
         .await;

@@ -1,7 +1,11 @@
 //! Links with a password.
 
+use std::path::Path;
+
 use http::Method;
 use serde_json::{Value, json};
+use testkit::browser::{Browser, View};
+use testkit::skips::skip;
 
 use crate::engines::embedded_only;
 use crate::harness::{Answer, Service, Setup, execute};
@@ -221,7 +225,8 @@ async fn a_form_that_cannot_be_read_is_refused_as_what_it_is() {
     for (content_type, body, status) in [
         ("application/json", r#"{"password":"open sesame"}"#, 415),
         (FORM.1, "pass=word", 422),
-        (FORM.1, &"password=x&".repeat(20_000), 422),
+        (FORM.1, &"password=x&".repeat(20), 422),
+        (FORM.1, &"password=x&".repeat(20_000), 413),
     ] {
         let answer = service
             .request(Method::POST, "/locked", &[("content-type", content_type)], body)
@@ -246,4 +251,38 @@ async fn what_is_stored_of_a_password_is_its_hash() {
     let bytes = std::fs::read(file).unwrap();
     let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(has("$argon2id$v=19$m=19456,t=2,p=1$") && !has("open sesame"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_asks_again_and_then_follows_to_another_site() {
+    if let Err(why) = Browser::available() {
+        skip("a_browser_asks_again_and_then_follows_to_another_site", &why);
+        return;
+    }
+    // Another site: without the page's own policy the browser would not let the form's answer lead there.
+    let (service, elsewhere) = (Service::start().await, Service::start().await);
+    let target = format!("{}/nowhere", elsewhere.base);
+    service
+        .make(json!({"url": target, "alias": "locked", "password": "open sesame"}))
+        .await;
+    let browser = Browser::start().await;
+    browser.goto(&format!("{}/locked", service.base)).await;
+    for (suffix, view) in [("desk", View::DESK), ("phone", View::PHONE.dark())] {
+        browser.view(view).await;
+        let name = format!("../screenshots/link-password-{suffix}.png");
+        browser
+            .screenshot(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
+            .await;
+    }
+    browser.view(View::DESK).await;
+    browser.fill("#password", "open simsim").await;
+    browser.press('\u{E007}').await;
+    browser.wait_for("#password-error").await;
+    browser.fill("#password", "open sesame").await;
+    browser.click("button[type=submit]").await;
+    browser.wait_for_url(|url| url == target).await;
+    assert!(
+        browser.body_text().await.contains("No such link"),
+        "the other site's own page"
+    );
 }
