@@ -89,7 +89,7 @@ fn run(listeners: Listeners, settings: &Settings, clock: &SharedClock, drain: Dr
             admin: listeners.admin,
             drain,
         };
-        serve(listeners.role, role, settings).await
+        Box::pin(serve(listeners.role, role, settings)).await
     });
     runtime.shutdown_timeout(RUNTIME_END);
     // Spans that cannot be delivered any more are counted by nobody; saying so is all that is left.
@@ -134,7 +134,7 @@ async fn serve(name: RoleName, role: Role, settings: &Settings) -> Result<(), St
         RoleName::Issuer => issuer::run(role, settings.issuer.clone())
             .await
             .map_err(|e| e.to_string()),
-        RoleName::Shortener => shortener::run(role, settings.shortener.clone())
+        RoleName::Shortener => Box::pin(shortener::run(role, settings.shortener.clone()))
             .await
             .map_err(|e| e.to_string()),
     }

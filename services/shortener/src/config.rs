@@ -35,6 +35,9 @@ use crate::link::{OwnHosts, TAG_CHARS_MAX, TAGS_MAX, URL_BYTES_MAX};
 use crate::operations::{DetailLimits, Limits, SlotSettings, WarmUpSettings};
 use crate::passwords::{PasswordSettings, Passwords};
 
+/// What `orrery export clicks` can reach back: a week.
+const VISITS_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+
 /// The platform's promise: an acknowledged change is followed everywhere after this.
 const STALE_MS_MAX: u64 = 1_000;
 
@@ -157,7 +160,10 @@ impl Default for Settings {
             warm_up: WarmUpSettings::default(),
             clicks: ClickSettings::default(),
             geo: GeoSettings::default(),
-            streams: StreamSettings::default(),
+            streams: StreamSettings {
+                retention_ms: VISITS_KEPT_MS,
+                ..StreamSettings::default()
+            },
             consumer: ConsumerSettings::default(),
             statistics: StatisticsSettings::default(),
             lease: LeaseSettings::default(),

@@ -20,7 +20,8 @@ pub struct StreamSettings {
     pub batch_max: u32,
     /// How long an event id is remembered: published again within it, the event is not stored again.
     pub dedupe_window_ms: u64,
-    /// How long an event is kept at least, once every group has handled it. Never less than the dedupe window.
+    /// How long an event is kept once every group has handled it, as long as half of the room is free; when it is not, for the dedupe
+    /// window alone. Never less than that.
     pub retention_ms: u64,
     /// Dead letters that may wait; beyond it a failing event blocks its partition instead of being set aside.
     pub dead_letters_max: u64,
@@ -44,9 +45,11 @@ impl Default for StreamSettings {
 }
 
 impl StreamSettings {
-    /// What is acked and older than this may be deleted.
-    pub(crate) fn retention_ms_effective(&self) -> u64 {
-        self.retention_ms.max(self.dedupe_window_ms)
+    /// What is acked and was published before this may be deleted, of a stream that holds so much.
+    pub(crate) fn kept_since_ms(&self, now_ms: u64, events: u64, bytes: u64) -> u64 {
+        let half_full = events > self.events_max / 2 || bytes > self.kib_max.saturating_mul(1_024) / 2;
+        let retention_ms = if half_full { 0 } else { self.retention_ms };
+        now_ms.saturating_sub(retention_ms.max(self.dedupe_window_ms))
     }
 }
 

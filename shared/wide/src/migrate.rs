@@ -159,8 +159,11 @@ impl Wide {
 
     async fn migrate_once(&self, migrations: &'static [Migration], until: Until) -> Result<(), WideError> {
         if self.inner.has_table(STATE_TABLE).await? {
-            if self.pending_steps(migrations, until).await?.is_empty() {
-                return self.warn_of_copies().await;
+            match self.pending_steps(migrations, until).await {
+                Ok([]) => return self.warn_of_copies().await,
+                // Somebody may just be making the whole of a new keyspace: what stands is looked at again under the lock.
+                Ok(_) | Err(WideError::ContractPending { .. }) => {}
+                Err(error) => return Err(error),
             }
         } else {
             in_order(migrations)?;

@@ -31,21 +31,27 @@ groups = duckdb.sql('select tenant, code, bot, device, browser, referrer, countr
 print(json.dumps({'columns': columns, 'groups': groups}))
 ";
 
+/// As DuckDB sees them.
+const COLUMNS: [&str; 12] = [
+    "event_id VARCHAR",
+    "clicked_at TIMESTAMP WITH TIME ZONE",
+    "tenant VARCHAR",
+    "link_id BIGINT",
+    "code VARCHAR",
+    "visitor VARCHAR",
+    "country VARCHAR",
+    "device VARCHAR",
+    "browser VARCHAR",
+    "bot BOOLEAN",
+    "referrer VARCHAR",
+    "count BIGINT",
+];
+
 #[tokio::test]
 async fn duckdb_reads_what_was_exported_and_counts_the_same_clicks() {
     let Some(python) = duckdb(TEST).await else { return };
     let mut platform = Platform::start(binary(), Options::default()).await;
-    for (tenant, alias) in [("acme", "exported"), ("zeta", "elsewhere")] {
-        let token = platform
-            .token(tenant, "ada", &["links:read", "links:write"])
-            .await;
-        let link = json!({"url": "https://example.com/", "alias": alias});
-        let made = post(format!("{}/v1/links", platform.url()), &link)
-            .bearer(&token)
-            .send()
-            .await;
-        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
-    }
+    make_links(&platform).await;
     for (alias, agent, times) in [
         ("exported", FIREFOX, 5),
         ("exported", ROBOT, 3),
@@ -73,23 +79,7 @@ async fn duckdb_reads_what_was_exported_and_counts_the_same_clicks() {
     let columns: Vec<String> = columns
         .map(|column| format!("{} {}", text(&column[0]), text(&column[1])))
         .collect();
-    assert_eq!(
-        columns,
-        [
-            "event_id VARCHAR",
-            "clicked_at TIMESTAMP WITH TIME ZONE",
-            "tenant VARCHAR",
-            "link_id BIGINT",
-            "code VARCHAR",
-            "visitor VARCHAR",
-            "country VARCHAR",
-            "device VARCHAR",
-            "browser VARCHAR",
-            "bot BOOLEAN",
-            "referrer VARCHAR",
-            "count BIGINT",
-        ]
-    );
+    assert_eq!(columns, COLUMNS);
     let of_acme = json!([[
         "acme",
         "exported",
@@ -114,6 +104,20 @@ async fn duckdb_reads_what_was_exported_and_counts_the_same_clicks() {
     assert_eq!((&groups[2][0], &groups[2][7]), (&json!("zeta"), &json!(2)));
     let only = ask(&python, &one).await;
     assert_eq!(only["groups"].as_array().unwrap().as_slice(), &groups[..2]);
+}
+
+async fn make_links(platform: &Platform) {
+    for (tenant, alias) in [("acme", "exported"), ("zeta", "elsewhere")] {
+        let token = platform
+            .token(tenant, "ada", &["links:read", "links:write"])
+            .await;
+        let link = json!({"url": "https://example.com/", "alias": alias});
+        let made = post(format!("{}/v1/links", platform.url()), &link)
+            .bearer(&token)
+            .send()
+            .await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    }
 }
 
 #[tokio::test]

@@ -277,8 +277,8 @@ impl Worker {
             let failure = HandlerError::Unavailable("the worker ends".to_owned());
             return Ok(Handled::until(0, failure));
         };
-        let (handler, claim) = (Arc::clone(&self.handing.to), self.claim.clone());
-        let mut task = tokio::spawn(async move { handler.handle(&claim, &deliveries[batch]).await });
+        let (to, claim) = (Arc::clone(&self.handing.to), self.claim.clone());
+        let mut task = tokio::spawn(async move { to.handle(&claim, &deliveries[batch]).await });
         let limit = Duration::from_millis(self.settings.handle_timeout_ms);
         match timeout(limit, &mut task).await {
             Ok(Ok(handled)) => Ok(handled),

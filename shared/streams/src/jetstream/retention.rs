@@ -104,7 +104,10 @@ impl NatsStreamLog {
     pub(super) async fn delete_old(&self, stream: &str) -> Result<Collected, StreamError> {
         checked_stream(stream)?;
         let now_ms = self.clock.unix_ms();
-        let before_ms = now_ms.saturating_sub(self.settings.retention_ms_effective());
+        let states = self.states(stream).await?;
+        let sum = |of: fn(&StreamState) -> u64| states.values().map(of).sum();
+        let (events, bytes) = (sum(|state| state.messages), sum(|state| state.bytes));
+        let before_ms = self.settings.kept_since_ms(now_ms, events, bytes);
         let mut acked: HashMap<Partition, u64> = HashMap::new();
         for place in self.places(stream).await? {
             let least = acked.entry(place.partition).or_insert(place.acked);
@@ -112,7 +115,6 @@ impl NatsStreamLog {
         }
         let mut collected = Collected::default();
         if !acked.is_empty() {
-            let states = self.states(stream).await?;
             let cuts = states.into_iter().filter_map(|(partition, state)| {
                 let acked = *acked.get(&partition)?;
                 Some(self.delete_step(stream, partition, state, acked, before_ms))

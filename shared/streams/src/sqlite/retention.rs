@@ -66,14 +66,20 @@ impl SqliteStreamLog {
 
     pub(super) async fn delete_old(&self, stream: &str) -> Result<Collected, StreamError> {
         checked_stream(stream)?;
-        let before_ms = int(self
-            .clock
-            .unix_ms()
-            .saturating_sub(self.settings.retention_ms_effective()));
+        let now_ms = self.clock.unix_ms();
         let (cuts, more, letters) = self
             .sql
             .read("stream_collectable", |conn| {
                 scoped(async move {
+                    let (events, bytes): (i64, i64) = sqlx::query_as(
+                        "SELECT coalesce(sum(events), 0), coalesce(sum(bytes), 0) FROM head WHERE stream = ?",
+                    )
+                    .bind(stream)
+                    .fetch_one(&mut *conn)
+                    .await?;
+                    let before_ms = int(self
+                        .settings
+                        .kept_since_ms(now_ms, uint(events), uint(bytes)));
                     let (cuts, more) = cuts(conn, stream, before_ms).await?;
                     let letters: Vec<i64> = sqlx::query_scalar(
                         "SELECT letter FROM dead_letter WHERE stream = ? AND replayed_ms < ? ORDER BY letter LIMIT 200",

@@ -94,6 +94,7 @@ macro_rules! contract_suite {
             a_replay_puts_the_event_back_once,
             collection_deletes_only_what_every_group_acked_and_is_old,
             collection_keeps_a_stream_that_nobody_reads,
+            a_stream_that_is_half_full_keeps_what_was_acked_for_the_dedupe_window_alone,
             collection_makes_room,
             collection_works_in_bounded_steps,
             a_new_group_starts_before_the_oldest_kept_event,

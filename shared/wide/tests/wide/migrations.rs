@@ -34,6 +34,31 @@ const BROKEN: &[Migration] = &[
     Migration::expand(4, "broken", "CREATE NONSENSE;"),
 ];
 
+#[tokio::test]
+async fn processes_that_meet_on_a_new_keyspace_make_all_of_it_also_what_stands_behind_a_contract() {
+    let Some(base) = engines::url(Kind::Cql, "migrations_behind") else {
+        return;
+    };
+    let name = engines::fresh_name(&format!("wide{}_", std::process::id()));
+    let url = format!("{base}/{name}");
+    let (one, two) = (
+        connect(&url, settings()).await.unwrap(),
+        connect(&url, settings()).await.unwrap(),
+    );
+    let later = async {
+        // Looks while the other is in the middle of it.
+        while one.schema_version().await.unwrap() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        two.migrate(BEHIND).await
+    };
+    let (first, second) = tokio::join!(one.migrate(BEHIND), later);
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(two.schema_version().await.unwrap(), 4);
+    one.drop_keyspace(one.keyspace()).await.unwrap();
+}
+
 /// One keyspace for the whole story: a schema change takes its time.
 #[tokio::test]
 async fn processes_at_once_expand_together_contract_when_told_and_refuse_what_they_cannot_live_with() {

@@ -128,7 +128,7 @@ impl<W: Write + Send> Table<W> {
         if self.rows > 0 {
             self.write_group()?;
         }
-        Ok(self.file.into_inner()?)
+        self.file.into_inner()
     }
 
     fn write_group(&mut self) -> Result<(), ParquetError> {

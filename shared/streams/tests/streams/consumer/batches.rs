@@ -127,7 +127,7 @@ async fn what_comes_within_a_cycle_waits_for_its_end_or_for_the_next_consumer() 
     let engine = SqliteEngine::new();
     let log = engine.open(StreamSettings::default()).await;
     let handler = Recorder::new(|batch, _| Handled::all(batch));
-    let running = start(&log, of_eight(), Duration::from_secs(3_600), &handler);
+    let running = start(&log, of_eight(), Duration::from_hours(1), &handler);
     log.publish(STREAM, &[event(1, "a")]).await.unwrap();
     eventually("the first is handled", async || handler.batches().len() == 1).await;
     for id in 2..=5 {
@@ -154,8 +154,8 @@ async fn a_batch_is_acked_as_far_as_it_was_handled() {
     let engine = SqliteEngine::new();
     let log = engine.open(StreamSettings::default()).await;
     let ids = published(&log, 8).await;
-    let handled = Arc::new(Mutex::new(Vec::new()));
-    let done = Arc::clone(&handled);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let done = Arc::clone(&seen);
     let handler = Recorder::new(move |batch, before| {
         // The first takes three of them, and the next says that it must wait after two more.
         let (events, failure) = match before {
@@ -170,7 +170,7 @@ async fn a_batch_is_acked_as_far_as_it_was_handled() {
     let running = start(&log, of_eight(), Duration::ZERO, &handler);
     eventually("all is acked", async || all_acked(&log).await).await;
     running.stop().await;
-    assert_eq!(*handled.lock().unwrap(), ids);
+    assert_eq!(*seen.lock().unwrap(), ids);
     assert!(letters(&log).await.is_empty());
 }
 
@@ -179,8 +179,8 @@ async fn poison_in_a_batch_is_set_aside_and_what_is_around_it_is_handled_once() 
     let engine = SqliteEngine::new();
     let log = engine.open(StreamSettings::default()).await;
     let ids = published(&log, 8).await;
-    let handled = Arc::new(Mutex::new(Vec::new()));
-    let done = Arc::clone(&handled);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let done = Arc::clone(&seen);
     let handler = Recorder::new(move |batch, _| {
         let good = batch
             .iter()
@@ -198,7 +198,7 @@ async fn poison_in_a_batch_is_set_aside_and_what_is_around_it_is_handled_once() 
     eventually("all is acked", async || all_acked(&log).await).await;
     running.stop().await;
     let others: Vec<_> = ids.into_iter().filter(|id| id != "4").collect();
-    assert_eq!(*handled.lock().unwrap(), others);
+    assert_eq!(*seen.lock().unwrap(), others);
     assert_eq!(letters(&log).await, ["4"]);
 }
 

@@ -55,6 +55,29 @@ pub(crate) async fn collection_deletes_only_what_every_group_acked_and_is_old(en
     assert_eq!((lag.depth, lag.bytes), (0, 0));
 }
 
+pub(crate) async fn a_stream_that_is_half_full_keeps_what_was_acked_for_the_dedupe_window_alone(
+    engine: &dyn Engine,
+) {
+    let narrow = StreamSettings {
+        events_max: 6,
+        ..settings()
+    };
+    let log = engine.open(narrow).await;
+    let claim = claim_of(&log, "me", "a").await;
+    let three = [event(1, "a"), event(2, "a"), event(3, "a")];
+    log.publish(STREAM, &three).await.unwrap();
+    ack_all(&log, &claim).await;
+    engine.clock().advance(Duration::from_millis(1_001));
+    assert_eq!(
+        log.collect(STREAM).await.unwrap(),
+        Collected::default(),
+        "half is free"
+    );
+    log.publish(STREAM, &[event(4, "a")]).await.unwrap();
+    assert_eq!(log.collect(STREAM).await.unwrap().events, 3);
+    assert_eq!(everything(&log, "a", 10).await, [(4, "4".to_owned())]);
+}
+
 pub(crate) async fn collection_keeps_a_stream_that_nobody_reads(engine: &dyn Engine) {
     let log = engine.open(settings()).await;
     log.publish(STREAM, &[event(1, "a")]).await.unwrap();
