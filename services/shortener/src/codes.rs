@@ -30,6 +30,7 @@ const PROOF_BYTES: usize = 16;
 
 impl CodeAllocator {
     /// An allocator that leases `range_size` counters at a time.
+    #[expect(clippy::missing_panics_doc, reason = "HMAC takes a key of any length")]
     pub fn new(store: Arc<dyn LinkStore>, key: &CodeKey, range_size: u64) -> Self {
         let permutation = Permutation::new(key, GENERATED_CODES);
         Self {

@@ -149,8 +149,6 @@ impl From<LinkError> for Problem {
             LinkError::TooManyTries(wait) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_password_tries", said).retry_after(wait)
             }
-            LinkError::Password(PasswordError::Busy) => Self::unavailable(said, RETRY_AFTER),
-            LinkError::Password(PasswordError::Failed) => Self::internal(said),
             LinkError::Contended => Self::conflict("link_contended", said).retry_after(RETRY_AFTER),
             LinkError::Idempotency(error) => error.into(),
             LinkError::Id(error) => Self::unavailable("no id can be issued now", RETRY_AFTER).cause(error),
@@ -159,7 +157,10 @@ impl From<LinkError> for Problem {
                 RETRY_AFTER,
             )
             .cause(cause),
-            LinkError::Overloaded | LinkError::ReadsLimited | LinkError::ClickNotSafe => Self::unavailable(said, RETRY_AFTER),
+            LinkError::Overloaded
+            | LinkError::ReadsLimited
+            | LinkError::ClickNotSafe
+            | LinkError::Password(PasswordError::Busy) => Self::unavailable(said, RETRY_AFTER),
             LinkError::Store(StoreError::Unavailable(cause)) => {
                 Self::unavailable("the link store cannot be reached; nothing was changed", RETRY_AFTER).cause(cause)
             }
@@ -172,7 +173,7 @@ impl From<LinkError> for Problem {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "codes_exhausted", said)
             }
             LinkError::Store(StoreError::Corrupt(cause)) => Self::internal(cause),
-            LinkError::CodeCollision => Self::internal(said),
+            LinkError::CodeCollision | LinkError::Password(PasswordError::Failed) => Self::internal(said),
         }
     }
 }

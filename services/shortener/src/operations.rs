@@ -11,10 +11,10 @@ mod details;
 mod domain_rules;
 mod find_link;
 mod follow_link;
-#[cfg(test)]
-mod late_commits;
 mod import_links;
 mod known_bad;
+#[cfg(test)]
+mod late_commits;
 mod link_filter;
 mod link_statistics;
 mod list_links;
@@ -24,10 +24,10 @@ mod unlock_link;
 mod update_link;
 mod warm_up;
 
-pub(crate) use click_slots::SlotSettings;
 pub(crate) use click_slots::ClickSlots;
-pub(crate) use create_links::BatchItem;
+pub(crate) use click_slots::SlotSettings;
 pub(crate) use create_link::{AskedUtm, CreateLink, Creator};
+pub(crate) use create_links::BatchItem;
 pub(crate) use decide::{Closed, Question, Verdict, decide};
 pub(crate) use destination::{Destination, codec};
 pub(crate) use details::DetailLimits;
@@ -39,7 +39,7 @@ pub(crate) use link_filter::LinkFilter;
 pub(crate) use list_links::ListedLinks;
 pub(crate) use transfer_links::{Transfer, Transferred};
 pub(crate) use update_link::LinkChange;
-pub use warm_up::WarmUpSettings;
+pub(crate) use warm_up::WarmUpSettings;
 
 use std::sync::Arc;
 

@@ -105,7 +105,7 @@ impl Picture {
 
     /// Scales without blur to any size; one path, a rectangle for each run of dark modules.
     pub(crate) fn svg(&self) -> String {
-        let (side, size) = (self.side_modules(), self.drawing.size_px);
+        let (side, size_px) = (self.side_modules(), self.drawing.size_px);
         let mut path = String::new();
         for y in 0..self.width {
             let mut x = 0;
@@ -121,7 +121,7 @@ impl Picture {
             }
         }
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{size}\" height=\"{size}\" viewBox=\"0 0 {side} {side}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{size_px}\" height=\"{size_px}\" viewBox=\"0 0 {side} {side}\" \
              shape-rendering=\"crispEdges\"><path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path d=\"{path}\"/></svg>\n"
         )
     }

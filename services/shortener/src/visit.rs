@@ -30,6 +30,7 @@ impl Country {
     }
 
     /// Its two letters.
+    #[expect(clippy::missing_panics_doc, reason = "two ASCII letters are UTF-8")]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("two ASCII letters are UTF-8")
     }

@@ -112,7 +112,7 @@ impl VisitEvent {
     }
 
     /// The lane of a link: always the same one.
-    pub fn lane_of(link: Id) -> u8 {
+    pub(crate) fn lane_of(link: Id) -> u8 {
         // Ids made by one worker differ in few bits; the multiplication spreads them over the two that are taken.
         let spread = link.as_u64().wrapping_mul(0x9e37_79b9_7f4a_7c15);
         u8::try_from(spread >> 62).expect("two bits") % VISIT_LANES

@@ -158,7 +158,8 @@ fn item_of(index: usize, item: Value, key: Option<&IdempotencyKey>) -> Result<Ba
 /// The key of one row: nobody else's, whatever the request's key is.
 pub(super) fn key_of(key: &IdempotencyKey, index: usize, canonical: &[u8]) -> Result<Idempotent, LinkError> {
     let digest = Sha256::digest(key.as_str().as_bytes());
-    let digest: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let half: [u8; 16] = std::array::from_fn(|index| digest[index]);
+    let digest = format!("{:032x}", u128::from_be_bytes(half));
     let key = IdempotencyKey::parse(&format!("batch-{digest}-{index}"))?;
     let fingerprint = Fingerprint::of("POST", "/v1/link-batches", canonical);
     Ok(Idempotent::new(key, fingerprint))

@@ -102,7 +102,10 @@ pub(super) async fn import(
 
 type Rows = Vec<Result<PortableLink, LinkError>>;
 
-fn reader_of(headers: &HeaderMap) -> Result<fn(&str) -> Result<Rows, LinkError>, Problem> {
+/// Takes a whole body apart.
+type Reader = fn(&str) -> Result<Rows, LinkError>;
+
+fn reader_of(headers: &HeaderMap) -> Result<Reader, Problem> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = kind.unwrap_or_default().split(';').next().unwrap_or_default();
     match essence.trim().to_ascii_lowercase().as_str() {

@@ -45,7 +45,6 @@ pub fn conflicts(lifetime: Lifetime, details: &Details, guarded: bool) -> Vec<Co
     };
     let Details {
         active_from_ms,
-        fallback,
         click_cap,
         routing,
         edge_cache_s,
@@ -100,19 +99,24 @@ pub fn conflicts(lifetime: Lifetime, details: &Details, guarded: bool) -> Vec<Co
         "an edge cannot keep a link with several destinations: it would lead everybody to the same",
     );
 
-    refuse(
-        fallback.is_some() && !later && !capped && lifetime.expires_at_ms().is_none(),
-        [FALLBACK, EXPIRES_AT],
-        "a fallback is for a link with an expiry, a cap or a beginning",
-    );
-    let empty =
-        matches!((active_from_ms, lifetime.expires_at_ms()), (Some(from), Some(until)) if *from >= until);
-    refuse(
-        empty,
-        [ACTIVE_FROM, EXPIRES_AT],
-        "the link would end before it begins",
-    );
+    found.extend(conflicts_in_time(lifetime, details));
     found
+}
+
+/// What does not go together of a beginning, an end, and where the link leads before the one and after the other.
+fn conflicts_in_time(lifetime: Lifetime, details: &Details) -> impl Iterator<Item = Conflict> {
+    let (from_ms, until_ms) = (details.active_from_ms, lifetime.expires_at_ms());
+    let always = from_ms.is_none() && until_ms.is_none() && details.click_cap.is_none();
+    let in_vain = (always && details.fallback.is_some()).then_some(Conflict {
+        between: [FALLBACK, EXPIRES_AT],
+        why: "a fallback is for a link with an expiry, a cap or a beginning",
+    });
+    let empty = matches!((from_ms, until_ms), (Some(from), Some(until)) if from >= until);
+    let empty = empty.then_some(Conflict {
+        between: [ACTIVE_FROM, EXPIRES_AT],
+        why: "the link would end before it begins",
+    });
+    in_vain.into_iter().chain(empty)
 }
 
 #[cfg(test)]
@@ -127,7 +131,7 @@ mod tests {
         (ACTIVE_FROM, |details| details.active_from_ms = Some(1)),
         (CAP, |details| details.click_cap = Some(1)),
         (PASSWORD, |details| {
-            details.password = Some(PasswordHash(String::new()))
+            details.password = Some(PasswordHash(String::new()));
         }),
         (DESTINATIONS, |details| {
             let to = TargetUrl::from_store("https://a.example/".to_owned());
@@ -140,7 +144,9 @@ mod tests {
 
     fn found(lifetime: Lifetime, set: &[&Part]) -> Vec<[&'static str; 2]> {
         let mut details = Details::default();
-        set.iter().for_each(|(_, set)| set(&mut details));
+        for (_, set) in set {
+            set(&mut details);
+        }
         let found = conflicts(lifetime, &details, details.password.is_some());
         found.iter().map(|conflict| conflict.between).collect()
     }

@@ -26,10 +26,11 @@ pub struct BatchItem {
 /// A link on its way: accepted, or already answered.
 pub(super) enum Drafted {
     Ready(Box<Draft>),
-    Answered(Result<Outcome<Link>, LinkError>),
+    Answered(Box<Result<Outcome<Link>, LinkError>>),
 }
 
 /// What is known under a row's key.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is returned")]
 pub(super) enum Recalled {
     Before(Outcome<Link>),
     New(NewRecord),
@@ -94,7 +95,7 @@ impl Links {
             let record = match self.recalled(principal, idempotent).await? {
                 Recalled::Before(outcome) => {
                     self.same_password(&outcome, &asked.details).await?;
-                    return Ok(Drafted::Answered(Ok(outcome)));
+                    return Ok(Drafted::Answered(Box::new(Ok(outcome))));
                 }
                 Recalled::New(record) => record,
             };
@@ -103,7 +104,7 @@ impl Links {
         };
         drafted
             .await
-            .unwrap_or_else(|error: LinkError| Drafted::Answered(Err(error)))
+            .unwrap_or_else(|error: LinkError| Drafted::Answered(Box::new(Err(error))))
     }
 
     /// What the first request with a row's key was answered, or the record to be written with its link.
@@ -138,7 +139,7 @@ impl Links {
         for draft in drafts {
             let place = outcomes.len();
             match draft {
-                Drafted::Answered(outcome) => outcomes.push(Some(outcome)),
+                Drafted::Answered(outcome) => outcomes.push(Some(*outcome)),
                 Drafted::Ready(draft) if !claimed.insert(draft.new.link.code) => {
                     outcomes.push(Some(Err(LinkError::AliasTaken)));
                 }

@@ -50,7 +50,7 @@ pub struct ImportedLink {
 }
 
 /// One row of an import, and the key of this very row, if the request had one.
-pub type ImportItem = (ImportLink, Option<Idempotent>);
+pub(crate) type ImportItem = (ImportLink, Option<Idempotent>);
 
 impl Links {
     /// Takes in links, each with an outcome of its own. What is there already and the same is left alone, so an import may be repeated.
@@ -73,7 +73,7 @@ impl Links {
         if let Err(error) = self.codes.pass_over(codes).await {
             for draft in &mut drafts {
                 if let Drafted::Ready(_) = draft {
-                    *draft = Drafted::Answered(Err(error.clone().into()));
+                    *draft = Drafted::Answered(Box::new(Err(error.clone().into())));
                 }
             }
         }
@@ -107,7 +107,7 @@ impl Links {
             let record = match &idempotent {
                 None => None,
                 Some(idempotent) => match self.recalled(principal, idempotent).await? {
-                    Recalled::Before(outcome) => return Ok(Drafted::Answered(Ok(outcome))),
+                    Recalled::Before(outcome) => return Ok(Drafted::Answered(Box::new(Ok(outcome)))),
                     Recalled::New(record) => Some(record),
                 },
             };
@@ -118,7 +118,7 @@ impl Links {
         };
         drafted
             .await
-            .unwrap_or_else(|error: LinkError| Drafted::Answered(Err(error)))
+            .unwrap_or_else(|error: LinkError| Drafted::Answered(Box::new(Err(error))))
     }
 
     async fn accept_import(&self, asked: ImportLink) -> Result<Link, LinkError> {

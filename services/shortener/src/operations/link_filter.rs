@@ -5,7 +5,7 @@ use ids::Id;
 
 use super::{Links, ListedLinks};
 use crate::error::LinkError;
-use crate::link::{CountedLink, Link};
+use crate::link::{CountedLink, Link, TargetUrl};
 
 /// Longest text that is looked for, in characters.
 const Q_CHARS_MAX: usize = 200;
@@ -81,7 +81,7 @@ fn has_text(link: &Link, q: &str) -> bool {
         .chain(routed);
     let texts = [link.code.as_str()]
         .into_iter()
-        .chain(urls.map(|url| url.as_str()));
+        .chain(urls.map(TargetUrl::as_str));
     let written = details
         .title
         .iter()

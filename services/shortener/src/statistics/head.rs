@@ -30,7 +30,7 @@ impl Head {
     }
 
     /// As it is kept.
-    pub fn to_stored(&self, lane: LaneId) -> StoredHead {
+    pub(crate) fn to_stored(&self, lane: LaneId) -> StoredHead {
         StoredHead {
             lane,
             position: self.position,

@@ -1,6 +1,7 @@
 //! Which codes are followed most these days: what a process remembers before it says that it is ready, so that a deploy with cold
 //! caches does not fall upon the store.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,7 @@ impl Hottest {
         self.codes.insert(code.to_owned(), clicks);
         if self.codes.len() > 2 * KEPT {
             let mut ranked: Vec<(String, u64)> = std::mem::take(&mut self.codes).into_iter().collect();
-            ranked.sort_by(|one, other| other.1.cmp(&one.1));
+            ranked.sort_by_key(|(_, count)| Reverse(*count));
             ranked.truncate(KEPT);
             self.codes = ranked.into_iter().collect();
         }
@@ -61,7 +62,7 @@ impl Hottest {
             *all.entry(code).or_default() += count;
         }
         let mut ranked: Vec<(String, u64)> = all.into_iter().collect();
-        ranked.sort_by(|one, other| other.1.cmp(&one.1));
+        ranked.sort_by_key(|(_, count)| Reverse(*count));
         ranked.into_iter().take(most).map(|(code, _)| code).collect()
     }
 }

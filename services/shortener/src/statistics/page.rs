@@ -9,7 +9,7 @@ use super::sums::Sums;
 use super::tally::{Tally, is_zero};
 use crate::store::StoreError;
 use crate::store::statistics::{PageKey, StoredPage};
-use crate::visit::Kind;
+use crate::visit::{Country, Kind};
 
 /// A page of one lane. Pages of several lanes add up, since a link's events are in one lane. Stored as JSON; a reader passes over
 /// fields that it does not know, and takes what is not there for nothing.
@@ -65,7 +65,7 @@ const TOP_DEPTH: u8 = 4;
 
 impl Page {
     /// As it is kept.
-    pub fn to_stored(&self, key: &PageKey) -> StoredPage {
+    pub(crate) fn to_stored(&self, key: &PageKey) -> StoredPage {
         StoredPage {
             key: key.clone(),
             through: self.through,
@@ -106,7 +106,7 @@ impl Page {
             };
             self.referrers.add(kind.referrer.as_deref(), clicks);
             self.countries
-                .add(kind.country.as_ref().map(|country| country.as_str()), clicks);
+                .add(kind.country.as_ref().map(Country::as_str), clicks);
             self.devices.add(Some(kind.device.as_str()), clicks);
             self.browsers.add(Some(kind.browser.as_str()), clicks);
         }

@@ -113,13 +113,13 @@ mod tests {
         pairs.iter().map(pair).collect()
     }
 
-    fn countries() -> Option<Countries> {
-        Some(Countries::read(&b"192.0.2.0,192.0.2.255,DE\n"[..]).unwrap())
+    fn countries() -> Countries {
+        Countries::read(&b"192.0.2.0,192.0.2.255,DE\n"[..]).unwrap()
     }
 
     #[test]
     fn a_visit_is_what_the_headers_say_and_a_robot_says_so() {
-        let visits = Visits::new(Analytics::Full, None, countries());
+        let visits = Visits::new(Analytics::Full, None, Some(countries()));
         let person = headers(&[
             (
                 "user-agent",
@@ -159,10 +159,10 @@ mod tests {
         let header = || Some(HeaderName::from_static("cf-ipcountry"));
         let full = |header, countries| Visits::new(Analytics::Full, header, countries);
         assert_eq!(country(&full(None, None)), None);
-        assert_eq!(country(&full(None, countries())), Country::parse("DE"));
-        assert_eq!(country(&full(header(), countries())), Country::parse("FR"));
+        assert_eq!(country(&full(None, Some(countries()))), Country::parse("DE"));
+        assert_eq!(country(&full(header(), Some(countries()))), Country::parse("FR"));
         assert_eq!(
-            country(&full(Some(HeaderName::from_static("other")), countries())),
+            country(&full(Some(HeaderName::from_static("other")), Some(countries()))),
             Country::parse("DE")
         );
     }

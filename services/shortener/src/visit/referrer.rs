@@ -130,6 +130,6 @@ mod tests {
             referrers.of(b"https://a.example/1"),
             referrers.of(b"https://a.example/2"),
         );
-        assert!(std::ptr::eq(&*one.unwrap(), &*two.unwrap()));
+        assert!(std::sync::Arc::ptr_eq(&one.unwrap().0, &two.unwrap().0));
     }
 }

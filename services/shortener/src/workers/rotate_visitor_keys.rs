@@ -183,7 +183,7 @@ mod tests {
         fn new(store: &Arc<Keys>, day: u64) -> Self {
             let clock = ManualClock::at(day * DAY_MS);
             let visits = Visits::new(Analytics::Full, None, None);
-            let interval = Duration::from_secs(60);
+            let interval = Duration::from_mins(1);
             let worker = RotateVisitorKeys::new(store.clone(), visits, clock.clone(), interval);
             Self { clock, worker }
         }

@@ -5,9 +5,9 @@ use crate::error::LinkError;
 
 /// A line, with its end.
 pub(in crate::http) fn line(link: &PortableLink) -> Vec<u8> {
-    let mut line = serde_json::to_vec(link).expect("text and numbers are always JSON");
-    line.push(b'\n');
-    line
+    let mut text = serde_json::to_vec(link).expect("text and numbers are always JSON");
+    text.push(b'\n');
+    text
 }
 
 /// Every line that is not blank, read or refused.

@@ -114,10 +114,12 @@ fn range(from_ms: u64, to_ms: u64, granularity: Granularity) -> Result<Range, Li
 
 /// So that a chart has some two hundred points at most.
 fn suitable(length_ms: u64) -> Granularity {
-    match length_ms {
-        0..=THREE_HOURS_MS => Granularity::Minute,
-        ..=EIGHT_DAYS_MS => Granularity::Hour,
-        _ => Granularity::Day,
+    if length_ms <= THREE_HOURS_MS {
+        Granularity::Minute
+    } else if length_ms <= EIGHT_DAYS_MS {
+        Granularity::Hour
+    } else {
+        Granularity::Day
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use identity::Tenant;
 use ids::Id;
 use proptest::prelude::*;
-use sketches::HyperLogLog;
+use sketches::{HyperLogLog, Top};
 
 use super::Store;
 use super::log::{Made, again, clicks, clicks_in_time, kinds, log, minute, sizes, tenant};
@@ -82,7 +82,7 @@ fn exact(tally: &Tally) -> BTreeMap<Option<String>, u64> {
 
 /// What the pages say, in the reference's terms; `uniques` apart, of which only a sketch is left.
 fn said(page: &Page) -> (Exact, HyperLogLog) {
-    let top = page.top.iter().flat_map(|top| top.ranked());
+    let top = page.top.iter().flat_map(Top::ranked);
     let exact = Exact {
         clicks: page.clicks,
         bots: page.bots,
@@ -114,7 +114,7 @@ pub(super) fn days<'a>(clicks: impl IntoIterator<Item = (&'a Made, bool)>) -> Da
     days
 }
 
-fn assert_days(store: &Store, days: Days) {
+fn assert_days(store: &Store, days: &Days) {
     let pages = store.read();
     let mut found = 0;
     for (key, page) in &pages {
@@ -191,7 +191,7 @@ proptest! {
         again in again(),
     ) {
         let store = Store::of(&log(clicks.clone(), &sizes, &again));
-        assert_days(&store, days(clicks.iter().map(|(made, _)| (made, false))));
+        assert_days(&store, &days(clicks.iter().map(|(made, _)| (made, false))));
         assert_totals(&store, &clicks);
     }
 
@@ -214,7 +214,7 @@ proptest! {
             })
             .collect();
         let store = Store::of(&log);
-        assert_days(&store, days(judged.iter().map(|(made, late)| (made, *late))));
+        assert_days(&store, &days(judged.iter().map(|(made, late)| (made, *late))));
         assert_totals(&store, &clicks);
     }
 }

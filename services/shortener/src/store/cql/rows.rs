@@ -25,6 +25,7 @@ pub(super) type LinkRow = (
 
 /// What stands under a code.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is read")]
 pub(super) enum Held {
     /// A link.
     Live(Link),

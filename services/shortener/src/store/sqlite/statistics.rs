@@ -124,7 +124,9 @@ async fn pages(conn: &mut SqliteConnection, keys: &[PageKey]) -> Result<Vec<Stor
             "SELECT {COLUMNS} FROM statistics_pages WHERE (tenant, link_id, day, lane) IN ("
         ));
         let columns = some.iter().map(KeyColumns::of).collect::<Result<Vec<_>, _>>()?;
-        query.push_values(&columns, |row, key| drop(push_key(row, key)));
+        query.push_values(&columns, |row, key| {
+            push_key(row, key);
+        });
         query.push(")");
         for row in query.build().persistent(false).fetch_all(&mut *conn).await? {
             found.push(page(&row)?);
