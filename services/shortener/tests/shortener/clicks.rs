@@ -88,7 +88,7 @@ async fn a_store_that_fails_for_longer_than_an_events_deliveries_costs_no_click(
     let setup = Setup::at(folder).clock(clock).change(|settings| {
         settings.consumer.deliveries_max = DELIVERIES_MAX;
         settings.consumer.backoff_ms = 1;
-        settings.sqlite.write_deadline_ms = 50;
+        settings.sqlite.write_deadline_ms = 300;
     });
     let service = setup.start().await;
     service

@@ -148,7 +148,7 @@ async fn without_a_renewed_worker_number_links_cannot_be_made_and_redirects_go_o
     let setup = Setup::new()
         .await
         .clock(clock.clone())
-        .change(|settings| settings.sqlite.write_deadline_ms = 200);
+        .change(|settings| settings.sqlite.write_deadline_ms = 1_000);
     let service = setup.start().await;
     service
         .make(json!({"url": "https://example.com/", "alias": "kept"}))
