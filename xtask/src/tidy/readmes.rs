@@ -65,7 +65,8 @@ fn table(service: &str, path: &str, text: &str, tests: &BTreeSet<&str>) -> Vec<S
             .split('`')
             .skip(1)
             .step_by(2)
-            .filter(|n| n.matches('_').count() >= 3)
+            // A setting has a dot, a test has none.
+            .filter(|n| !n.contains('.') && n.matches('_').count() >= 3)
         {
             if !tests.contains(name) {
                 wrong.push(format!("{path}:{}: there is no test `{name}`", offset + 1));
