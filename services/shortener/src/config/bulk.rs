@@ -1,3 +1,5 @@
+//! Settings of requests about many links.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LiveSettings {
-    /// Most pages at a time; a further one stays as it was when it was opened.
+    /// Most pages at a time; a further one stays as it was, and tries again every 10 s.
     pub streams_max: usize,
     /// How often each looks for something new, in milliseconds; at least 100.
     pub every_ms: u64,

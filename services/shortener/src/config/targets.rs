@@ -1,3 +1,5 @@
+//! Settings of where links may lead.
+
 use std::time::Duration;
 
 use schemars::JsonSchema;

@@ -1,4 +1,5 @@
-//! From the stream into the counts.
+//! From the stream `clicks`, which only older versions publish to, into `link_clicks`. Today's clicks are
+//! [`project_visits`](super::project_visits)'s.
 
 use std::sync::Arc;
 
