@@ -24,6 +24,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, HeaderName};
 use identity::Verifier;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -41,6 +43,9 @@ pub(crate) use moment::{parse_moment, show_moment};
 
 /// Paths whose requests are about many links.
 pub(crate) const LARGE_BODIES: &[&str] = &["/v1/link-batches", "/v1/link-imports"];
+
+/// Counts change all the time, and what is one tenant's is nobody else's.
+const PRIVATE: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 
 /// What handlers stand on. Cheap to clone.
 #[derive(Clone)]

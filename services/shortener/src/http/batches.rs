@@ -2,8 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, HeaderName};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use idempotency::{Fingerprint, IdempotencyKey, Idempotent, Outcome};
 use identity::{LINKS_WRITE, Principal};
 use problem::{Document, Problem};
@@ -13,15 +12,12 @@ use server::{Authenticated, Json};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use super::App;
 use super::documented::{BodyRefusals, ManagedRefusals};
 use super::wire::{LinkBody, NewLinkBody};
+use super::{App, PRIVATE};
 use crate::error::LinkError;
 use crate::link::{Clicks, Link};
 use crate::operations::BatchItem;
-
-pub(super) const PRIVATE: (HeaderName, HeaderValue) =
-    (CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 
 /// Many links to be made.
 #[derive(Clone, Debug, Deserialize, ToSchema)]

@@ -2,21 +2,17 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
-use http::header::{CACHE_CONTROL, HeaderName};
 use identity::{LINKS_READ, LINKS_WRITE};
 use problem::Problem;
 use serde::{Deserialize, Serialize};
 use server::{Authenticated, Json};
 use utoipa::ToSchema;
 
-use super::App;
 use super::documented::{BodyRefusals, ManagedRefusals};
+use super::{App, PRIVATE};
 use crate::link::Domain;
 use crate::operations::AskedRules;
 use crate::store::domain_rules::KeptRules;
-
-const PRIVATE: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 
 /// Rules on domains, as they should be. A domain stands for its subdomains too.
 #[derive(Clone, Debug, Deserialize, ToSchema)]

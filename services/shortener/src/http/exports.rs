@@ -13,10 +13,9 @@ use problem::Problem;
 use serde::Deserialize;
 use server::{Authenticated, Query};
 
-use super::App;
-use super::batches::PRIVATE;
 use super::documented::ManagedRefusals;
 use super::portable::{PortableLink, csv, ndjson};
+use super::{App, PRIVATE};
 use crate::error::LinkError;
 use crate::link::CountedLink;
 use crate::operations::{LinkFilter, ListedLinks};

@@ -11,10 +11,10 @@ use serde::Serialize;
 use server::{Authenticated, Json};
 use utoipa::ToSchema;
 
-use super::App;
-use super::batches::{PRIVATE, key_of};
+use super::batches::key_of;
 use super::documented::{BodyRefusals, ManagedRefusals};
 use super::portable::{PortableLink, csv, ndjson};
+use super::{App, PRIVATE};
 use crate::error::LinkError;
 use crate::operations::{ImportItem, ImportedLink};
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, HeaderName, LOCATION};
+use http::header::{HeaderName, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use idempotency::{Fingerprint, IdempotencyKey, Idempotent, Outcome};
 use identity::{LINKS_READ, LINKS_WRITE};
@@ -12,15 +12,13 @@ use server::{Authenticated, Json, Path, Query};
 
 use super::documented::{BodyRefusals, ManagedRefusals};
 use super::wire::{LinkBody, LinkListBody, LinkPatchBody, NewLinkBody};
-use super::{App, cursor};
+use super::{App, PRIVATE, cursor};
 use crate::error::LinkError;
 use crate::link::{Clicks, Code, CountedLink, Link};
 use crate::operations::{Creator, LinkFilter};
 
 /// Says that an answer is the one the first request with its key got.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// Counts change all the time, and what is one tenant's is nobody else's.
-const PRIVATE: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 
 /// Make a link
 ///

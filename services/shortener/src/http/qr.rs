@@ -2,15 +2,15 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use identity::LINKS_READ;
 use problem::Problem;
 use serde::Deserialize;
 use server::{Authenticated, Path, Query};
 
-use super::App;
 use super::documented::ManagedRefusals;
+use super::{App, PRIVATE};
 use crate::error::LinkError;
 use crate::link::Code;
 use crate::qr::{Drawing, Level, MARGIN_MODULES_MAX, Picture, SIZE_PX};
@@ -108,7 +108,7 @@ pub(super) async fn show(
     };
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(media_type)),
-        (CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
+        PRIVATE,
         // Opened by itself, an SVG is a document of this origin.
         (
             CONTENT_SECURITY_POLICY,

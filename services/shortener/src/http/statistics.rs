@@ -6,21 +6,19 @@ mod wire;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, VARY};
+use http::header::{CONTENT_TYPE, HeaderName, VARY};
 use http::{HeaderMap, HeaderValue};
 use identity::LINKS_READ;
 use problem::Problem;
 use server::{Authenticated, Json, Path, Query};
 
-use super::App;
 use super::documented::ManagedRefusals;
+use super::{App, PRIVATE};
 use crate::error::LinkError;
 use crate::link::Code;
 use query::{Form, StatsQuery, TopQuery};
 use wire::{ReportBody, TopBody};
 
-/// Counts change all the time, and what is one tenant's is nobody else's.
-const PRIVATE: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 const BY_ACCEPT: (HeaderName, HeaderValue) = (VARY, HeaderValue::from_static("accept"));
 const CSV: (HeaderName, HeaderValue) = (
     CONTENT_TYPE,

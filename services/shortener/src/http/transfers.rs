@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 use server::{Authenticated, Json};
 use utoipa::ToSchema;
 
-use super::batches::PRIVATE;
 use super::documented::{BodyRefusals, ManagedRefusals};
-use super::{App, cursor};
+use super::{App, PRIVATE, cursor};
 use crate::error::LinkError;
 use crate::link::{Code, Link};
 use crate::operations::{Transfer, Transferred};
