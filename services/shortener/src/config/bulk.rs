@@ -16,13 +16,13 @@ pub struct BulkSettings {
     /// Most links of one request that are given a password, for hashing one takes long.
     pub passwords_max: usize,
     /// Links of one request that are worked on at the same time.
-    pub at_once: usize,
+    pub at_once_max: usize,
     /// Links that are written together, where the store can.
-    pub write_rows: usize,
+    pub write_rows_max: usize,
     /// Most links that are looked at for one page of a filtered list; the page may have fewer than were asked for.
     pub scan_links_max: u32,
     /// Links that an export reads at a time.
-    pub export_page: u32,
+    pub export_page_links: u32,
 }
 
 impl Default for BulkSettings {
@@ -32,10 +32,10 @@ impl Default for BulkSettings {
             import_rows_max: 5_000,
             body_kib_max: 4_096,
             passwords_max: 50,
-            at_once: 16,
-            write_rows: 100,
+            at_once_max: 16,
+            write_rows_max: 100,
             scan_links_max: 1_000,
-            export_page: 200,
+            export_page_links: 200,
         }
     }
 }

@@ -136,7 +136,7 @@ pub(super) async fn export(
 
 impl Export {
     async fn read(&self, before: Option<Id>) -> Result<ListedLinks, LinkError> {
-        let page = self.app.links.limits.bulk.export_page.max(1);
+        let page = self.app.links.limits.bulk.export_page_links.max(1);
         self.app
             .links
             .part_of_links(&self.tenant, before, page, &self.filter)

@@ -76,7 +76,7 @@ impl Links {
             });
             drafts.push(self.draft_item(principal, item));
         }
-        let drafts = stream::iter(drafts).buffered(self.limits.bulk.at_once.max(1));
+        let drafts = stream::iter(drafts).buffered(self.limits.bulk.at_once_max.max(1));
         let mut drafts: Vec<Drafted> = drafts.collect().await;
         number(&mut drafts, false);
         self.make_all(drafts).await
@@ -149,7 +149,7 @@ impl Links {
                 }
             }
         }
-        let together = self.limits.bulk.write_rows.max(1);
+        let together = self.limits.bulk.write_rows_max.max(1);
         while !waiting.is_empty() {
             let rest = waiting.split_off(waiting.len().min(together));
             let (places, drafts): (Vec<usize>, Vec<Draft>) =

@@ -64,7 +64,7 @@ impl Links {
         for item in items {
             drafts.push(self.draft_import(principal, item));
         }
-        let drafts = stream::iter(drafts).buffered(self.limits.bulk.at_once.max(1));
+        let drafts = stream::iter(drafts).buffered(self.limits.bulk.at_once_max.max(1));
         let mut drafts: Vec<Drafted> = drafts.collect().await;
         // An export begins with the newest.
         number(&mut drafts, true);

@@ -41,7 +41,7 @@ impl Links {
         for code in codes {
             each.push(async move { (code, self.transfer_link(tenant, &code, transfer).await) });
         }
-        let each = stream::iter(each).buffered(self.limits.bulk.at_once.max(1));
+        let each = stream::iter(each).buffered(self.limits.bulk.at_once_max.max(1));
         Transferred {
             links: each.collect().await,
             next_before: None,

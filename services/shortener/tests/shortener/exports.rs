@@ -110,7 +110,7 @@ async fn what_is_exported_and_imported_again_is_the_same_in_both_forms() {
 async fn many_links_come_in_parts_that_make_a_whole() {
     let service = Setup::new()
         .await
-        .change(|settings| settings.bulk.export_page = 7)
+        .change(|settings| settings.bulk.export_page_links = 7)
         .start()
         .await;
     let items: Vec<Value> = (0..50)
