@@ -1,20 +1,15 @@
 //! Which key an arrival asks for.
 
+use sketches::mix64;
+
 /// A number in [0, 1) that is decided by a seed and an index: arrival 7 asks for the same in every run of the seed, whatever was
 /// asked before it. (SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.)
 pub fn draw(seed: u64, index: u64) -> f64 {
-    let mut mixed = mix(seed ^ mix(index.wrapping_add(0x9e37_79b9_7f4a_7c15)));
+    let mut mixed = mix64(seed ^ mix64(index.wrapping_add(0x9e37_79b9_7f4a_7c15)));
     mixed >>= 11;
     #[expect(clippy::cast_precision_loss, reason = "53 bits are what a double has")]
     let unit = mixed as f64 / (1_u64 << 53) as f64;
     unit
-}
-
-fn mix(mut z: u64) -> u64 {
-    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Keys by rank, where the one of rank `r` is asked for in proportion to `1 / (r + 1)^s`: few are hot, many are cold, as with

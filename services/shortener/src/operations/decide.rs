@@ -1,6 +1,7 @@
 //! What a redirect does, without I/O: the link, the moment and whoever asks go in, a verdict comes out.
 
 use http::HeaderValue;
+use sketches::mix64;
 
 use super::destination::{Destination, Gates};
 use crate::link::Lifetime;
@@ -121,7 +122,8 @@ fn share(gates: &Gates, seed: u64) -> Option<&HeaderValue> {
     if sum == 0 {
         return None;
     }
-    let mut point = mixed(seed) % sum;
+    // Visitors of two links, and neighbouring ids, share nothing.
+    let mut point = mix64(seed) % sum;
     for (weight, to) in &gates.weighted {
         let weight = u64::from(*weight);
         if point < weight {
@@ -130,13 +132,6 @@ fn share(gates: &Gates, seed: u64) -> Option<&HeaderValue> {
         point -= weight;
     }
     None
-}
-
-/// The finaliser of SplitMix64: visitors of two links, and neighbouring ids, share nothing.
-fn mixed(seed: u64) -> u64 {
-    let seed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let seed = (seed ^ (seed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    seed ^ (seed >> 31)
 }
 
 #[cfg(test)]
