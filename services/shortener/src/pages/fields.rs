@@ -110,7 +110,7 @@ fn gates(form: &LinkForm, limits: &Limits, purpose: Purpose) -> Markup {
                     value: "", error: form.error("password"), hint: "Asked of everybody who follows it.",
                     length_max: limits.password_bytes_max, ..Field::default()
                 }))
-                @if has_password { (checkbox("Take the password away", "open", "yes", form.open.is_some())) }
+                @if has_password { (checkbox("Take the password away", "remove_password", "yes", form.remove_password.is_some())) }
             }
         }
         (checkbox("Permanent (answers 301, which browsers remember)", "permanent", "yes", form.permanent.is_some()))

@@ -27,7 +27,7 @@ pub(super) struct LinkForm {
     pub(super) max_clicks: String,
     pub(super) password: String,
     /// Whether the password is to be taken away.
-    pub(super) open: Option<String>,
+    pub(super) remove_password: Option<String>,
     pub(super) permanent: Option<String>,
     pub(super) destinations: String,
     pub(super) edge_cache_s: String,
@@ -128,7 +128,7 @@ impl LinkForm {
         };
         let url = (self.url.trim() != shown.url).then(|| self.url.trim().to_owned());
         let tags = (self.tags.trim() != shown.tags.trim()).then(|| self.tag_list());
-        let password = match (&self.open, password(&self.password)) {
+        let password = match (&self.remove_password, password(&self.password)) {
             (_, Some(new)) => Some(Some(new)),
             (Some(_), None) => Some(None),
             (None, None) => None,

@@ -249,7 +249,7 @@ async fn every_option_of_a_link_is_on_its_form_and_only_what_was_touched_is_chan
         &service,
         "/ui/shortener/all-of-it",
         "url=https%3A%2F%2Fexample.com%2F%3Futm_source%3Dmail&title=Summer&notes=one%0D%0Atwo&tags=a&expires_at=2099-01-01T00%3A00\
-         &fallback_url=https%3A%2F%2Fexample.com%2Fover&max_clicks=&open=yes\
+         &fallback_url=https%3A%2F%2Fexample.com%2Fover&max_clicks=&remove_password=yes\
          &destinations=DE+mobile+https%3A%2F%2Fexample.com%2Fde",
     )
     .await;

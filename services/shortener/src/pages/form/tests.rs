@@ -53,7 +53,7 @@ fn only_what_somebody_touched_is_changed() {
         title: " ".into(),
         tags: "b".into(),
         permanent: Some("yes".into()),
-        open: Some("yes".into()),
+        remove_password: Some("yes".into()),
         ..shown.clone()
     };
     let patch = sent.patch(&shown).unwrap();
