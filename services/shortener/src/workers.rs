@@ -7,6 +7,7 @@ mod project_visits;
 mod reload_bad_urls;
 mod reload_countries;
 mod rotate_visitor_keys;
+mod spans;
 mod spool_clicks;
 mod watch;
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use clock::SharedClock;
 use streams::{Delivery, Handler, HandlerError};
-use telemetry::{Span, SpanKind, Telemetry, TraceContext};
+use telemetry::{Span, Telemetry};
 
-use crate::clicks::{ClickEvent, STREAM};
+use super::spans::consumer_spans;
+use crate::clicks::{ClickEvent, GROUP, STREAM};
 use crate::metrics::Metrics;
 use crate::store::LinkStore;
 
@@ -32,7 +33,7 @@ impl Handler for CountClicks {
         let clicks: ClickEvent = event
             .decode()
             .map_err(|error| HandlerError::Poison(format!("no click event: {:?}", error.classify())))?;
-        let mut spans = self.consumer_spans(&clicks, delivery);
+        let mut spans = consumer_spans(&self.telemetry, &clicks.traces, STREAM, GROUP, &event.id);
         let now_ms = self.clock.unix_ms();
         let batch = clicks.sums(&event.id, now_ms);
         let add = self.store.add_clicks(&batch);
@@ -60,27 +61,5 @@ impl Handler for CountClicks {
                 Err(HandlerError::Unavailable(error.to_string()))
             }
         }
-    }
-}
-
-impl CountClicks {
-    fn consumer_spans(&self, clicks: &ClickEvent, delivery: &Delivery) -> Vec<Span> {
-        let begin = |parent| {
-            let mut span = self
-                .telemetry
-                .span("process clicks", SpanKind::Consumer, Some(parent));
-            span.attribute("messaging.system", "orrery_streams")
-                .attribute("messaging.operation.name", "process")
-                .attribute("messaging.operation.type", "process")
-                .attribute("messaging.destination.name", STREAM)
-                .attribute("messaging.consumer.group.name", crate::clicks::GROUP)
-                .attribute("messaging.message.id", delivery.event.id.clone());
-            span
-        };
-        let parents = clicks
-            .traces
-            .iter()
-            .filter_map(|traceparent| TraceContext::parse(traceparent));
-        parents.map(begin).take_while(Span::is_recording).collect()
     }
 }

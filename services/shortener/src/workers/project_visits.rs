@@ -7,9 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use clock::SharedClock;
 use streams::{BatchHandler, Claim, Delivery, Handled, HandlerError, Partition};
-use telemetry::{Span, SpanKind, Telemetry, TraceContext};
+use telemetry::{Span, Telemetry};
 use tokio::time::Instant;
 
+use super::spans::consumer_spans;
 use crate::clicks::{VISITS, VISITS_GROUP, VisitEvent};
 use crate::config::StatisticsSettings;
 use crate::metrics::Metrics;
@@ -128,26 +129,6 @@ impl ProjectVisits {
         Ok(Projection::resume(stored.lane, Head::from_stored(&stored)?))
     }
 
-    fn consumer_spans(&self, event: &VisitEvent, delivery: &Delivery) -> Vec<Span> {
-        let begin = |parent| {
-            let mut span = self
-                .telemetry
-                .span("process clicks", SpanKind::Consumer, Some(parent));
-            span.attribute("messaging.system", "orrery_streams")
-                .attribute("messaging.operation.name", "process")
-                .attribute("messaging.operation.type", "process")
-                .attribute("messaging.destination.name", VISITS)
-                .attribute("messaging.consumer.group.name", VISITS_GROUP)
-                .attribute("messaging.message.id", delivery.event.id.clone());
-            span
-        };
-        let parents = event
-            .traces
-            .iter()
-            .filter_map(|traceparent| TraceContext::parse(traceparent));
-        parents.map(begin).take_while(Span::is_recording).collect()
-    }
-
     fn tell(&self, counted: &Counted) {
         self.metrics.clicks_counted.inc_by(counted.clicks);
         if let Some(first_at_ms) = counted.first_at_ms {
@@ -221,7 +202,13 @@ impl Work<'_> {
             Folded::Counted => self.folded.push(Counted {
                 clicks: event.clicks(),
                 first_at_ms: event.first_at_ms(),
-                spans: self.worker.consumer_spans(&event, delivery),
+                spans: consumer_spans(
+                    &self.worker.telemetry,
+                    &event.traces,
+                    VISITS,
+                    VISITS_GROUP,
+                    &delivery.event.id,
+                ),
             }),
             // Redelivered after a crash between the head and the acknowledgement, or published twice.
             Folded::Passed | Folded::Repeated => {}
