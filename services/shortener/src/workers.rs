@@ -1,5 +1,6 @@
 //! What runs beside the requests.
 
+mod changed_file;
 mod collect_garbage;
 mod count_clicks;
 mod flush_clicks;

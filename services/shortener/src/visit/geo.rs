@@ -37,6 +37,12 @@ pub(crate) enum GeoFileError {
     TooLarge,
 }
 
+impl From<std::io::Error> for GeoFileError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Read(error.to_string())
+    }
+}
+
 /// Ranges that have nothing in common, in order. In columns: a search touches the first one only.
 #[derive(Debug)]
 struct Ranges<A> {

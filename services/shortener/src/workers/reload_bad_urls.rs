@@ -3,23 +3,17 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use server::Drain;
 
+use super::changed_file::ChangedFile;
 use crate::config::{SettingError, TargetSettings};
 use crate::link::{Found, KnownBad};
 use crate::metrics::Metrics;
 use crate::operations::BadUrls;
 
 const SETTING: &str = "targets.bad_urls_file";
-
-/// What a file was when it was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
-    changed: Option<SystemTime>,
-    bytes: u64,
-}
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +39,9 @@ enum BadUrlsError {
 
 /// The file of known bad URLs, looked at at an interval.
 pub(crate) struct ReloadBadUrls {
-    path: PathBuf,
+    file: ChangedFile,
     bytes_max: u64,
     interval: Duration,
-    seen: Seen,
     found: Found,
 }
 
@@ -66,18 +59,18 @@ impl ReloadBadUrls {
             PathBuf::from(&settings.bad_urls_file),
             settings.bad_urls_bytes_max(),
         );
+        let opened = ChangedFile::open(path, move |file| parse(file, bytes_max)).await;
         let refused = |error: BadUrlsError| SettingError {
             setting: SETTING,
             rule: "must be a file of hosts and URLs, one a line",
             found: format!("{}: {error}", settings.bad_urls_file),
         };
-        let (known, found, seen) = read(path.clone(), bytes_max).await.map_err(refused)?;
+        let ((known, found), file) = opened.map_err(refused)?;
         list.replace(known);
         Ok(Some(Self {
-            path,
+            file,
             bytes_max,
             interval: settings.bad_urls_interval(),
-            seen,
             found,
         }))
     }
@@ -101,19 +94,14 @@ impl ReloadBadUrls {
         }
     }
 
-    /// Whether the file has changed and was read. What cannot be used is said once, not at each look.
+    /// Whether the file has changed and was read.
     async fn look(&mut self, list: &BadUrls) -> Result<bool, BadUrlsError> {
-        let path = self.path.clone();
-        // While a file is replaced there may be none for a moment.
-        let Ok(now) = blocking(move || seen(&File::open(path)?)).await else {
+        let bytes_max = self.bytes_max;
+        let looked = self.file.look(move |file| parse(file, bytes_max)).await?;
+        let Some((known, found)) = looked else {
             return Ok(false);
         };
-        if now == self.seen {
-            return Ok(false);
-        }
-        self.seen = now;
-        let (known, found, seen) = read(self.path.clone(), self.bytes_max).await?;
-        (self.seen, self.found) = (seen, found);
+        self.found = found;
         list.replace(known);
         Ok(true)
     }
@@ -134,42 +122,22 @@ fn told(found: Found, metrics: &Metrics) {
     }
 }
 
-fn seen(file: &File) -> std::io::Result<Seen> {
-    let metadata = file.metadata()?;
-    Ok(Seen {
-        changed: metadata.modified().ok(),
-        bytes: metadata.len(),
-    })
-}
-
-/// What it was is asked before it is read: a change meanwhile is seen at the next look.
-async fn read(path: PathBuf, bytes_max: u64) -> Result<(KnownBad, Found, Seen), BadUrlsError> {
-    blocking(move || {
-        let file = File::open(path)?;
-        let seen = seen(&file)?;
-        if seen.bytes > bytes_max {
-            let bytes = seen.bytes;
-            return Err(BadUrlsError::TooLarge { bytes, bytes_max });
-        }
-        let mut bytes = Vec::new();
-        // It may grow while it is read.
-        file.take(bytes_max).read_to_end(&mut bytes)?;
-        let (known, found) = KnownBad::parse(&String::from_utf8_lossy(&bytes));
-        match found {
-            Found {
-                entries: 0,
-                unreadable,
-            } if unreadable > 0 => Err(BadUrlsError::NoList { unreadable }),
-            found => Ok((known, found, seen)),
-        }
-    })
-    .await
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work)
-        .await
-        .expect("reading a file does not panic")
+fn parse(file: File, bytes_max: u64) -> Result<(KnownBad, Found), BadUrlsError> {
+    let bytes = file.metadata()?.len();
+    if bytes > bytes_max {
+        return Err(BadUrlsError::TooLarge { bytes, bytes_max });
+    }
+    let mut bytes = Vec::new();
+    // It may grow while it is read.
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    let (known, found) = KnownBad::parse(&String::from_utf8_lossy(&bytes));
+    match found {
+        Found {
+            entries: 0,
+            unreadable,
+        } if unreadable > 0 => Err(BadUrlsError::NoList { unreadable }),
+        found => Ok((known, found)),
+    }
 }
 
 #[cfg(test)]

@@ -4,26 +4,19 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use server::Drain;
 
+use super::changed_file::ChangedFile;
 use crate::config::{GeoSettings, SettingError};
 use crate::visit::Visits;
 use crate::visit::geo::{Countries, GeoFileError};
 
-/// What a file was when it was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
-    changed: Option<SystemTime>,
-    bytes: u64,
-}
-
 /// The file of countries, looked at at an interval.
 pub(crate) struct ReloadCountries {
-    path: PathBuf,
+    file: ChangedFile,
     interval: Duration,
-    seen: Seen,
 }
 
 impl ReloadCountries {
@@ -38,10 +31,9 @@ impl ReloadCountries {
             rule: "must be a file of `first address,last address,country`",
             found: format!("{}: {error}", settings.file),
         };
-        let (countries, seen) = read(path.clone()).await.map_err(refused)?;
+        let (countries, file) = ChangedFile::open(path, parse).await.map_err(refused)?;
         let interval = settings.reload_interval();
-        let reload = Self { path, interval, seen };
-        Ok(Some((countries, reload)))
+        Ok(Some((countries, Self { file, interval })))
     }
 
     /// Until the drain begins. A file that cannot be used changes nothing.
@@ -51,7 +43,7 @@ impl ReloadCountries {
                 () = drain.begun() => return,
                 () = tokio::time::sleep(self.interval) => {}
             }
-            match self.look().await {
+            match self.file.look(parse).await {
                 Ok(None) => {}
                 Ok(Some(countries)) => {
                     tracing::info!(ranges = countries.len(), "the file of countries was read again");
@@ -63,46 +55,10 @@ impl ReloadCountries {
             }
         }
     }
-
-    /// The countries, if the file has changed. What cannot be used is said once, not at each look.
-    async fn look(&mut self) -> Result<Option<Countries>, GeoFileError> {
-        let path = self.path.clone();
-        let now = blocking(move || seen(&File::open(path)?)).await;
-        // While a file is replaced there may be none for a moment.
-        let Ok(now) = now else { return Ok(None) };
-        if now == self.seen {
-            return Ok(None);
-        }
-        self.seen = now;
-        let (countries, seen) = read(self.path.clone()).await?;
-        self.seen = seen;
-        Ok(Some(countries))
-    }
 }
 
-fn seen(file: &File) -> std::io::Result<Seen> {
-    let metadata = file.metadata()?;
-    Ok(Seen {
-        changed: metadata.modified().ok(),
-        bytes: metadata.len(),
-    })
-}
-
-/// What it was is asked before it is read: a change meanwhile is seen at the next look.
-async fn read(path: PathBuf) -> Result<(Countries, Seen), GeoFileError> {
-    let unreadable = |error: std::io::Error| GeoFileError::Read(error.to_string());
-    blocking(move || {
-        let file = File::open(path).map_err(unreadable)?;
-        let seen = seen(&file).map_err(unreadable)?;
-        Ok((Countries::read(BufReader::new(file))?, seen))
-    })
-    .await
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work)
-        .await
-        .expect("reading a file does not panic")
+fn parse(file: File) -> Result<Countries, GeoFileError> {
+    Countries::read(BufReader::new(file))
 }
 
 #[cfg(test)]
@@ -125,14 +81,14 @@ mod tests {
         let (countries, mut reload) = ReloadCountries::open(&settings(&path)).await.unwrap().unwrap();
         let country = |countries: &Countries| countries.country("192.0.2.1".parse().unwrap());
         assert_eq!(country(&countries), Country::parse("DE"));
-        assert!(reload.look().await.unwrap().is_none());
+        assert!(reload.file.look(parse).await.unwrap().is_none());
         std::fs::write(&path, "192.0.2.0,192.0.2.255,broken,\nx\n").unwrap();
-        reload.look().await.unwrap_err();
-        assert!(reload.look().await.unwrap().is_none(), "said once");
+        reload.file.look(parse).await.unwrap_err();
+        assert!(reload.file.look(parse).await.unwrap().is_none(), "said once");
         std::fs::remove_file(&path).unwrap();
-        assert!(reload.look().await.unwrap().is_none());
+        assert!(reload.file.look(parse).await.unwrap().is_none());
         std::fs::write(&path, "192.0.2.0,192.0.2.127,FR\n").unwrap();
-        let countries = reload.look().await.unwrap().unwrap();
+        let countries = reload.file.look(parse).await.unwrap().unwrap();
         assert_eq!(country(&countries), Country::parse("FR"));
     }
 
