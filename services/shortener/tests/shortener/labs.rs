@@ -50,8 +50,9 @@ async fn in_a_stampede_everybody_reads_the_origin_unless_one_load_is_shared() {
 #[tokio::test]
 async fn in_an_avalanche_jitter_spreads_the_reads() {
     let report = report("avalanche", None).await;
-    let [together, spread] = of(&report, "most in 250 ms", ["no jitter", "50 % jitter"]);
-    assert!(together >= 1.25 * spread, "{report}");
+    // Not how many in 250 ms: a busy machine stretches the wave until it looks like what jitter spreads.
+    let [together, spread] = of(&report, "at once", ["no jitter", "50 % jitter"]);
+    assert!(together >= 2.0 * spread, "{report}");
 }
 
 #[tokio::test]
