@@ -56,11 +56,7 @@ pub fn check(settings: &Settings) -> Result<(), RunError> {
 }
 
 /// Serves the gateway until the role is drained. `documents` are what `/docs` shows.
-pub async fn run(
-    mut role: Role,
-    settings: Settings,
-    documents: Vec<Document>,
-) -> Result<(), RunError> {
+pub async fn run(mut role: Role, settings: Settings, documents: Vec<Document>) -> Result<(), RunError> {
     let gateway = gateway::Gateway::new(&role, &settings, documents).await?;
     role.settings.body_bytes_max = settings.body_bytes_max;
     // Nothing is required: what the gateway can do by itself it can do as long as it lives (see the README).

@@ -24,7 +24,10 @@ use crate::metrics::Metrics;
 use crate::operations::{self, BadUrls, ClickSlots, Links, TenantRules};
 use crate::visit::Visits;
 use crate::visit::geo::Countries;
-use crate::workers::{ClickFlusher, CountClicks, GarbageCollector, Lanes, ProjectVisits, ReloadBadUrls, ReloadCountries, RotateVisitorKeys, WorkerWatch};
+use crate::workers::{
+    ClickFlusher, CountClicks, GarbageCollector, Lanes, ProjectVisits, ReloadBadUrls, ReloadCountries,
+    RotateVisitorKeys, WorkerWatch,
+};
 
 /// Why the service did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +143,14 @@ async fn serve(
 ) -> Result<(), RunError> {
     let verifier = Verifier::new(settings.tokens.clone(), keys, role.clock.clone());
     let mut links = links(&role, settings, engines).await?;
-    links.warm_up(settings.warm_up).await;
+    // Without the level that processes share, the store bears only so many reads: those are for whoever asks.
+    let shared = match &engines.shared_cache {
+        Some(level) => level.probe().await.is_ok(),
+        None => true,
+    };
+    if shared {
+        links.warm_up(settings.warm_up).await;
+    }
     let metrics = Metrics::register(&role.telemetry);
     links.passwords = links.passwords.counting(metrics.password_checks.clone());
     let clicks = ClickQueue::new(settings.clicks.queue_max, metrics.clone());
@@ -167,7 +177,12 @@ async fn serve(
         paths: crate::http::LARGE_BODIES,
         bytes_max: settings.bulk.body_bytes_max(),
     };
-    let served = while_all_work(role.serve_with(router, engines.readiness(), large), &engines.watch, &drain).await;
+    let served = while_all_work(
+        role.serve_with(router, engines.readiness(), large),
+        &engines.watch,
+        &drain,
+    )
+    .await;
     // From here on no redirect is answered, so what the queue holds is all there will be.
     workers.stop().await;
     served

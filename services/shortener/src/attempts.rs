@@ -15,11 +15,16 @@ use telemetry::Telemetry;
 use crate::link::Code;
 use crate::passwords::PasswordSettings;
 
+/// How many times as often somebody may try at all of the links together as at one.
+const CLIENT_TRIES: u32 = 4;
+
 /// Tries of one client at one link's password: a token bucket each, shared by all processes where they share a Redis, else in each
 /// process for itself. While that Redis is away each process counts for itself.
 #[derive(Debug)]
 pub struct Attempts {
     limiter: Arc<dyn RateLimiter>,
+    /// Tries of one client at any link, so that nobody fills the other's memory by trying everything.
+    by_client: KeyedLimiter<String>,
     /// Who tried what stands in no memory but as a keyed hash.
     key: [u8; 32],
 }
@@ -36,6 +41,10 @@ impl Attempts {
         let burst = NonZeroU32::new(settings.tries_max).unwrap_or(NonZeroU32::MIN);
         let rate = Rate::one_each(burst, Duration::from_millis(settings.try_again_ms.max(1)));
         let keys_max = NonZeroUsize::new(settings.clients_max).unwrap_or(NonZeroUsize::MIN);
+        let often =
+            NonZeroU32::new(settings.tries_max.saturating_mul(CLIENT_TRIES)).unwrap_or(NonZeroU32::MIN);
+        let again = Duration::from_millis((settings.try_again_ms / u64::from(CLIENT_TRIES)).max(1));
+        let by_client = KeyedLimiter::at_rate(Rate::one_each(often, again), keys_max, clock.clone());
         let own = KeyedLimiter::<String>::at_rate(rate, keys_max, clock);
         let limiter: Arc<dyn RateLimiter> = match redis {
             None => Arc::new(own),
@@ -44,13 +53,21 @@ impl Attempts {
                 Arc::new(SharedLimiter::new(own, shared, OnLoss::Local, telemetry))
             }
         };
-        Self { limiter, key }
+        Self {
+            limiter,
+            by_client,
+            key,
+        }
     }
 
     /// Takes one try; `Err` says how long to wait for the next. There need be no such link.
     pub async fn take(&self, code: &Code, client: Option<IpAddr>) -> Result<(), Duration> {
         const WAIT: Duration = Duration::from_secs(1);
-        match self.limiter.check(&self.name(code, client)).await {
+        let at_any = self.by_client.check(&self.name(None, client));
+        if !at_any.allowed {
+            return Err(at_any.retry_after.unwrap_or(WAIT));
+        }
+        match self.limiter.check(&self.name(Some(code), client)).await {
             Ok(Decision { allowed: true, .. }) => Ok(()),
             Ok(refused) => Err(refused.retry_after.unwrap_or(WAIT)),
             // Nobody could decide.
@@ -58,9 +75,10 @@ impl Attempts {
         }
     }
 
-    fn name(&self, code: &Code, client: Option<IpAddr>) -> String {
+    /// One client at one link, or at all of them.
+    fn name(&self, code: Option<&Code>, client: Option<IpAddr>) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
-        mac.update(code.as_str().as_bytes());
+        mac.update(code.map_or("", Code::as_str).as_bytes());
         // No code has a space.
         mac.update(b" ");
         match client.map(network) {
@@ -123,5 +141,15 @@ mod tests {
         clock.advance(Duration::from_secs(20));
         assert_eq!(try_it(&one, "192.0.2.1").await, Ok(()));
         assert!(try_it(&one, "192.0.2.1").await.is_err());
+        // Whoever tries one link after another is held back before all memory is theirs.
+        let mut tried = 0;
+        while try_it(&Code::parse(&format!("code-{tried}")).unwrap(), "198.51.100.9")
+            .await
+            .is_ok()
+        {
+            tried += 1;
+        }
+        assert_eq!(tried, 5 * CLIENT_TRIES);
+        assert_eq!(try_it(&one, "198.51.100.10").await, Ok(()));
     }
 }

@@ -87,6 +87,10 @@ impl CodeAllocator {
             .filter_map(Code::generated_index)
             .map(|index| self.permutation.invert(index));
         let Some(last) = counters.max() else { return Ok(()) };
+        // What is leased here already is given out next.
+        let mut leased = self.leased.lock().await;
+        leased.start = leased.start.max(last + 1).min(leased.end);
+        drop(leased);
         let next = self.store.lease_counters(0, GENERATED_CODES).await?.start;
         if next <= last {
             self.store

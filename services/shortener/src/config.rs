@@ -284,7 +284,10 @@ impl Settings {
         Passwords::new(&self.passwords).ok_or_else(|| SettingError {
             setting: "passwords.memory_kib",
             rule: "and passwords.passes must be what Argon2 takes: 8 to 262144 KiB, 1 to 16 passes",
-            found: format!("{} KiB, {} passes", self.passwords.memory_kib, self.passwords.passes),
+            found: format!(
+                "{} KiB, {} passes",
+                self.passwords.memory_kib, self.passwords.passes
+            ),
         })
     }
 

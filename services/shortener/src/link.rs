@@ -2,9 +2,9 @@
 
 mod code;
 mod details;
-mod rules;
 mod domains;
 mod known_bad;
+mod rules;
 mod tags;
 mod target;
 mod utm;
@@ -12,9 +12,9 @@ mod utm;
 pub use code::{
     Alias, AliasError, CODE_BYTES_MAX, CODE_BYTES_MIN, Code, GENERATED_BYTES, GENERATED_CODES, RESERVED_WORDS,
 };
+pub use details::{Details, PasswordHash, Routing, Rule, Weighted};
 pub use domains::{DOMAINS_MAX, Domain, DomainLists, DomainRefusal, NotADomain};
 pub use known_bad::{Found, KnownBad};
-pub use details::{Details, PasswordHash, Routing, Rule, Weighted};
 pub use rules::{Conflict, conflicts};
 pub use tags::{TAG_CHARS_MAX, TAGS_MAX, Tags, TagsError};
 pub use target::{OwnHosts, TargetError, TargetUrl, URL_BYTES_MAX};

@@ -162,7 +162,14 @@ async fn create(
     };
     let problem = Problem::from(error.clone());
     let (form, said) = form.refused(&error, &problem);
-    let shown = list_page(&app, &who, &ShowQuery::default(), form, Some(Notice::Refused(said))).await;
+    let shown = list_page(
+        &app,
+        &who,
+        &ShowQuery::default(),
+        form,
+        Some(Notice::Refused(said)),
+    )
+    .await;
     refused(problem, shown)
 }
 

@@ -14,9 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::link::PasswordHash;
 
 /// The most a hash from elsewhere may ask of us: 256 MiB, 16 passes, 8 lanes.
-const MEMORY_KIB_MAX: u32 = 256 * 1_024;
-const PASSES_MAX: u32 = 16;
-const LANES_MAX: u32 = 8;
+const MEMORY_KIB_MAX: u32 = 64 * 1_024;
+const PASSES_MAX: u32 = 4;
+const LANES_MAX: u32 = 4;
 /// As RFC 9106 recommends.
 const SALT_BYTES: usize = 16;
 

@@ -128,10 +128,7 @@ impl Permutation {
     /// # Panics
     /// When `value` is not below the size.
     pub fn invert(&self, value: u64) -> u64 {
-        assert!(
-            value < self.size,
-            "a code stays below the size of the code space"
-        );
+        assert!(value < self.size, "a code stays below the size of the code space");
         let mut walked = self.unfeistel(value);
         while walked >= self.size {
             walked = self.unfeistel(walked);
@@ -182,7 +179,11 @@ mod tests {
         for size in [1, 2, 3, 10, 62, 1_000, 4_097, GENERATED_CODES] {
             let permutation = Permutation::new(&key(7), size);
             for value in (0..size).take(500).chain([size - 1, size / 2]) {
-                assert_eq!(permutation.invert(permutation.apply(value)), value, "{value} of {size}");
+                assert_eq!(
+                    permutation.invert(permutation.apply(value)),
+                    value,
+                    "{value} of {size}"
+                );
             }
         }
     }

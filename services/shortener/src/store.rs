@@ -42,7 +42,7 @@ pub trait LinkStore: Send + Sync + 'static {
     ///
     /// The record is looked at first: if a live one is there, nothing is written and the answer is [`Created::Before`],
     /// whatever the record's fingerprint, which the caller compares. Of any number of racing claims of one code exactly one gets
-    /// [`Created::Now`]. The present time is the link's `created_at_ms`. Repeated without a record, a create is answered
+    /// [`Created::Now`]. The present time is the record's `asked_at_ms`. Repeated without a record, a create is answered
     /// [`Created::Now`] again while its link stands.
     async fn create(&self, link: &Link, record: Option<&NewRecord>) -> Result<Created, StoreError>;
 
@@ -139,6 +139,8 @@ pub struct NewRecord {
     pub scope: RecordScope,
     /// Of the request that carried it.
     pub fingerprint: Fingerprint,
+    /// When the request came (Unix ms): a live record under its key is one that lives then.
+    pub asked_at_ms: u64,
     /// From when on it counts as absent (Unix ms).
     pub expires_at_ms: u64,
 }

@@ -67,7 +67,9 @@ async fn poison_dies_and_dies_again(platform: &Platform, log: &dyn StreamLog) {
     log.publish(STREAM, &[event.unwrap()]).await.unwrap();
     let line = listed(platform, 1).await.remove(0);
     assert!(
-        line.contains("waiting") && line.contains("event=poison") && line.contains("reason=no event of visits"),
+        line.contains("waiting")
+            && line.contains("event=poison")
+            && line.contains("reason=no event of visits"),
         "{line}"
     );
     let id = id_of(&line);
@@ -210,7 +212,15 @@ async fn give_up_clicks(platform: &Platform, link: &str, reason: &str) {
     let visits = json!({ "producer": reason, "lane": 0, "seq": 1, "kinds": [{}], "links": [{
         "tenant": "acme", "link": link, "code": "popular", "from_ms": now_ms, "visits": [[0, 1, 7, 0], [5, 2, 8, 0]]
     }] });
-    let event = Event::new(reason, "/shortener", "orrery.links.visited.v2", "lane-0", now_ms, &visits).unwrap();
+    let event = Event::new(
+        reason,
+        "/shortener",
+        "orrery.links.visited.v2",
+        "lane-0",
+        now_ms,
+        &visits,
+    )
+    .unwrap();
     let partition = event.partition();
     log.publish(STREAM, &[event]).await.unwrap();
     let claims = log.claim(&Group::new(STREAM, GROUP), "test").await.unwrap();

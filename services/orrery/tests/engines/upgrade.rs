@@ -131,7 +131,10 @@ async fn counted(api: &Api, alias: &str, in_all: u64) -> Value {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
-    assert!(waited.await.is_ok(), "{in_all} clicks: not within {PATIENCE:?}: {link}");
+    assert!(
+        waited.await.is_ok(),
+        "{in_all} clicks: not within {PATIENCE:?}: {link}"
+    );
     assert_eq!(link["clicks"], in_all, "no click counts twice: {link}");
     link
 }

@@ -149,6 +149,16 @@ async fn judged(
     };
     let mut verdict = decide(&destination, &question);
     if let Verdict::SlotWanted { cap } = verdict {
+        // Nobody is let through to a known bad URL, so no slot is used up for it.
+        let let_in = Question {
+            slot: Some(true),
+            ..question
+        };
+        if let Verdict::To(location) = decide(&destination, &let_in)
+            && app.links.is_known_bad(location)
+        {
+            return Err(LinkError::KnownBad);
+        }
         question.slot = Some(app.links.take_slot(&destination, cap).await?);
         verdict = decide(&destination, &question);
     }

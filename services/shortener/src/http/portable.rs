@@ -111,7 +111,8 @@ impl PortableLink {
     /// The link as it is asked for, for a tenant and whoever imports it.
     pub(super) fn into_import(self, tenant: &Tenant, by: &User) -> Result<ImportLink, LinkError> {
         if self.has_password && self.password_hash.is_none() {
-            let why = "its password is missing: export with `password_hashes=true`, or say `has_password: false`";
+            let why =
+                "its password is missing: export with `password_hashes=true`, or say `has_password: false`";
             return Err(LinkError::field("/password_hash", why));
         }
         let owner = match self.owner.as_deref() {

@@ -162,6 +162,7 @@ impl Links {
         let record = record.map(|(scope, fingerprint)| NewRecord {
             scope: scope.clone(),
             fingerprint,
+            asked_at_ms: now_ms,
             expires_at_ms: now_ms.saturating_add(self.limits.record_ttl_ms),
         });
         Ok(Draft {

@@ -126,6 +126,7 @@ impl Links {
         Ok(Recalled::New(NewRecord {
             scope,
             fingerprint: idempotent.fingerprint,
+            asked_at_ms: now_ms,
             expires_at_ms: now_ms.saturating_add(self.limits.record_ttl_ms),
         }))
     }

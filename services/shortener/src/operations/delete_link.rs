@@ -22,9 +22,8 @@ impl Links {
         // Before the answer, so that whoever has it finds nothing.
         told(write, &deleted).await;
         if deleted? {
-            if found.link.details.click_cap.is_some() {
-                self.slots.forget(tenant, found.link.id).await;
-            }
+            // It may have had a cap before.
+            self.slots.forget(tenant, found.link.id).await;
             Ok(())
         } else {
             Err(LinkError::NotFound)

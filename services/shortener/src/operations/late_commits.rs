@@ -272,11 +272,7 @@ async fn links(store: &Arc<LateStore>) -> Links {
             &telemetry,
         ),
         statistics: Arc::new(NoStatistics),
-        slots: Arc::new(ClickSlots::new(
-            Arc::new(NoSlots),
-            clock,
-            SlotSettings::default(),
-        )),
+        slots: Arc::new(ClickSlots::new(Arc::new(NoSlots), clock, SlotSettings::default())),
     }
 }
 

@@ -61,7 +61,11 @@ impl LinkForm {
             notes: text(&details.notes),
             expires_at: link.lifetime.expires_at_ms().map(local).unwrap_or_default(),
             active_from: details.active_from_ms.map(local).unwrap_or_default(),
-            fallback_url: details.fallback.as_ref().map_or("", |url| url.as_str()).to_owned(),
+            fallback_url: details
+                .fallback
+                .as_ref()
+                .map_or("", |url| url.as_str())
+                .to_owned(),
             max_clicks: details.click_cap.map(|cap| cap.to_string()).unwrap_or_default(),
             permanent: link.lifetime.is_permanent().then(|| "yes".to_owned()),
             destinations: destinations::show(&details.routing),
@@ -122,10 +126,10 @@ impl LinkForm {
     /// What is to be changed about a link that was shown as `shown`: what is not touched is left alone, whatever became of it
     /// meanwhile.
     pub(super) fn patch(&self, shown: &Self) -> Result<LinkPatchBody, LinkError> {
-        let changed = |mine: &String, theirs: &String| (mine.trim() != theirs.trim()).then(|| unless_blank(mine));
-        let moment = |mine: &String, theirs: &String| {
-            changed(mine, theirs).map(|text| text.map(|local| utc(&local)))
-        };
+        let changed =
+            |mine: &String, theirs: &String| (mine.trim() != theirs.trim()).then(|| unless_blank(mine));
+        let moment =
+            |mine: &String, theirs: &String| changed(mine, theirs).map(|text| text.map(|local| utc(&local)));
         let url = (self.url.trim() != shown.url).then(|| self.url.trim().to_owned());
         let tags = (self.tags.trim() != shown.tags.trim()).then(|| self.tag_list());
         let password = match (&self.remove_password, password(&self.password)) {
@@ -144,11 +148,15 @@ impl LinkForm {
             .then(|| destinations::read(&self.destinations))
             .transpose()?;
         // A browser breaks lines in its own way.
-        let notes = changed(&self.notes.replace("\r\n", "\n"), &shown.notes.replace("\r\n", "\n"));
+        let notes = changed(
+            &self.notes.replace("\r\n", "\n"),
+            &shown.notes.replace("\r\n", "\n"),
+        );
         Ok(LinkPatchBody {
             url,
             expires_at: moment(&self.expires_at, &shown.expires_at),
-            permanent: (self.permanent.is_some() != shown.permanent.is_some()).then_some(self.permanent.is_some()),
+            permanent: (self.permanent.is_some() != shown.permanent.is_some())
+                .then_some(self.permanent.is_some()),
             tags,
             title: changed(&self.title, &shown.title),
             notes,
@@ -221,7 +229,11 @@ impl LinkForm {
 
 /// The field that a pointer leads into.
 fn part(pointer: &str) -> &str {
-    pointer.trim_start_matches('/').split('/').next().unwrap_or_default()
+    pointer
+        .trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default()
 }
 
 /// Whether there is a field to mark.

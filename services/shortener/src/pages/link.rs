@@ -40,7 +40,15 @@ pub(super) async fn show(
         Some("restored") => Some(Said::Done("restored")),
         _ => None,
     };
-    draw(&app, &who, &known(&code)?, Period::named(query.period.as_deref()), None, said).await
+    draw(
+        &app,
+        &who,
+        &known(&code)?,
+        Period::named(query.period.as_deref()),
+        None,
+        said,
+    )
+    .await
 }
 
 /// Saves what was changed in the form, and only that.
@@ -62,7 +70,15 @@ pub(super) async fn save(
     };
     let problem = Problem::from(error.clone());
     let (form, said) = form.refused(&error, &problem);
-    let page = draw(&app, &who, &code, Period::named(None), Some(form), Some(Said::Refused(said))).await;
+    let page = draw(
+        &app,
+        &who,
+        &code,
+        Period::named(None),
+        Some(form),
+        Some(Said::Refused(said)),
+    )
+    .await;
     refused(problem, page)
 }
 

@@ -11,8 +11,7 @@ use crate::store::statistics::{Day, LaneId, PageKey, Period, StoredHead, StoredP
 
 /// How far behind the latest event time of its lane a click may be and still be counted where it belongs (ms): an hour.
 pub const LATENESS_MS: u64 = 3_600_000;
-/// How far an event time may lie after its publication (ms): clocks differ. What lies further is moved there, so that one clock that is
-/// wrong makes nobody else's clicks late.
+/// How far an event time may lie after its publication (ms). What lies further is moved there. Both are told by the publisher's clock.
 pub const SKEW_MS: u64 = 300_000;
 
 /// The statistics of one lane while they are being made.

@@ -93,7 +93,8 @@ impl Visits {
 
 /// Whom the gateway serves; without a gateway, who is connected.
 pub(crate) fn client_of(headers: &HeaderMap) -> Option<IpAddr> {
-    let forwarded = headers.get(FORWARDED_FOR).and_then(|value| value.to_str().ok());
+    let forwarded = headers.get_all(FORWARDED_FOR).iter().next_back();
+    let forwarded = forwarded.and_then(|value| value.to_str().ok());
     // Of several the last is the one that our own gateway saw.
     let forwarded = forwarded.and_then(|text| text.rsplit(',').next()?.trim().parse().ok());
     forwarded.or_else(|| server::peer().map(|peer| peer.ip()))

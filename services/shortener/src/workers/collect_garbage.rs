@@ -46,7 +46,7 @@ impl GarbageCollector {
 
     async fn collect(&self) -> Result<(), StoreError> {
         let now_ms = self.clock.unix_ms();
-        self.collect_statistics(day_of(now_ms)).await?;
+        let statistics = self.collect_statistics(day_of(now_ms)).await;
         let events_before_ms = now_ms.saturating_sub(self.event_ids_keep_ms);
         loop {
             let forgotten = self
@@ -54,7 +54,7 @@ impl GarbageCollector {
                 .collect_garbage(now_ms, events_before_ms, ROWS_MAX)
                 .await?;
             if forgotten < u64::from(ROWS_MAX) {
-                return Ok(());
+                return statistics;
             }
             // Let waiting writes through.
             tokio::task::yield_now().await;

@@ -18,6 +18,9 @@ use crate::statistics::{Folded, Head, Projection};
 use crate::store::StoreError;
 use crate::store::statistics::{LaneId, StatisticsStore};
 
+/// A batch that takes so many times its time is begun again: below the time after which the consumer gives a handler up.
+const TIMES_MAX: u32 = 3;
+
 /// Folds the events of each partition. What it remembers between two batches is what the store has, or nothing: after a failure,
 /// and under another claim, it begins from the stored head.
 pub(crate) struct ProjectVisits {
@@ -113,7 +116,12 @@ impl BatchHandler for ProjectVisits {
             folded: Vec::new(),
             stored: 0,
         };
-        work.all(batch).await
+        // A store that is merely slow is no fault of the events: no delivery of theirs is to be used up by waiting for it.
+        let bounded = tokio::time::timeout(self.time_max.saturating_mul(TIMES_MAX), work.all(batch)).await;
+        bounded.unwrap_or_else(|_| {
+            let slow = "the store took too long for a batch of visits";
+            Handled::until(0, HandlerError::Unavailable(slow.to_owned()))
+        })
     }
 }
 
@@ -188,7 +196,10 @@ impl Work<'_> {
             return Err(Stop::Poison("its visits name kinds that it does not have"));
         }
         let (position, published_ms) = (delivery.position.0, delivery.published_ms);
-        if self.projection.is_of_replaced_stream(position, published_ms, &event) {
+        if self
+            .projection
+            .is_of_replaced_stream(position, published_ms, &event)
+        {
             self.save(done).await?;
             self.begin_next_generation();
         }

@@ -31,7 +31,9 @@ use std::time::Duration;
 use idempotency::{Fingerprint, IdempotencyKey};
 use identity::User;
 use shortener::link::{Details, Lifetime, Link, Tags, TargetUrl, URL_BYTES_MAX};
-use shortener::store::{ClickBatch, Created, LinkClicks, LinkStore, NewRecord, Record, RecordScope, StoreError};
+use shortener::store::{
+    ClickBatch, Created, LinkClicks, LinkStore, NewRecord, Record, RecordScope, StoreError,
+};
 
 use crate::harness::{PATIENCE, eventually};
 pub(crate) use engines::Fixture;

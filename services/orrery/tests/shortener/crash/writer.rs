@@ -10,6 +10,10 @@ use rand::{Rng as _, SeedableRng as _};
 
 use super::clients::{Claim, Client, Followed};
 
+/// How often a redirect may be refused at the end, and how long is waited each time.
+const REFUSALS_MAX: u32 = 40;
+const REFUSED_FOR: std::time::Duration = std::time::Duration::from_millis(250);
+
 /// Aliases that all writers want.
 const ALIASES: u32 = 12;
 /// Between two requests of a writer.
@@ -83,7 +87,15 @@ impl Writer {
     pub(crate) async fn look_at_everything(&mut self, client: &Client, repeats_max: usize) {
         for (claim, code) in &self.acknowledged {
             if claim.alias.is_none() {
-                let followed = client.follow(self.session, code).await;
+                // Caches are cold after the kills, and the store is spared: a refusal says when to come again.
+                let mut followed = client.follow(self.session, code).await;
+                for _ in 0..REFUSALS_MAX {
+                    if matches!(followed, Followed::There | Followed::Nowhere) {
+                        break;
+                    }
+                    tokio::time::sleep(REFUSED_FOR).await;
+                    followed = client.follow(self.session, code).await;
+                }
                 assert!(
                     matches!(followed, Followed::There | Followed::Nowhere),
                     "the platform is up"

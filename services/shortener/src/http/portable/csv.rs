@@ -109,7 +109,10 @@ fn is_guardable(c: char) -> bool {
 }
 
 fn words_of(cell: &str) -> Vec<&str> {
-    cell.split(',').map(str::trim).filter(|word| !word.is_empty()).collect()
+    cell.split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .collect()
 }
 
 /// Every row, read or refused. An error is about the table as a whole.
@@ -133,8 +136,7 @@ pub(in crate::http) fn read(text: &str) -> Result<Vec<Result<PortableLink, LinkE
                 parts.insert((*name).to_owned(), part(name, *cell, text)?);
             }
         }
-        serde_json::from_value(Value::Object(parts))
-            .map_err(|error| LinkError::field("", &error.to_string()))
+        serde_json::from_value(Value::Object(parts)).map_err(|error| LinkError::field("", &error.to_string()))
     });
     Ok(rows.collect())
 }
@@ -150,14 +152,20 @@ fn columns(header: &csv::StringRecord) -> Result<Vec<(&'static str, Cell)>, Link
             return Err(LinkError::field("", &why));
         };
         if columns.contains(column) {
-            return Err(LinkError::field("", &format!("the column `{name}` is there twice")));
+            return Err(LinkError::field(
+                "",
+                &format!("the column `{name}` is there twice"),
+            ));
         }
         columns.push(*column);
     }
     if columns.iter().any(|(name, _)| *name == "url") {
         Ok(columns)
     } else {
-        Err(LinkError::field("", "the first line must name the columns, `url` among them"))
+        Err(LinkError::field(
+            "",
+            "the first line must name the columns, `url` among them",
+        ))
     }
 }
 

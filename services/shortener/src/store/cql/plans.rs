@@ -148,7 +148,7 @@ pub(super) async fn recall(
 }
 
 pub(super) async fn create(call: &Call<'_>, link: &Link, new: &NewRecord) -> Result<Created, StoreError> {
-    let now_ms = link.created_at_ms;
+    let now_ms = new.asked_at_ms;
     let mut pauses = Pauses::new();
     let mut how = &RECALL;
     loop {

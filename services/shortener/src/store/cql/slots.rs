@@ -79,7 +79,7 @@ impl SlotStore for CqlSlots {
         used: u64,
     ) -> Result<(), StoreError> {
         let step = |ledger: &mut Ledger| ledger.end(lease, used);
-        change(&self.call(), tenant, link_id, step, |()| false).await
+        change(&self.call(), tenant, link_id, step, |()| true).await
     }
 
     async fn forget_slots(&self, tenant: &Tenant, link_id: Id) -> Result<(), StoreError> {

@@ -51,7 +51,7 @@ pub(super) async fn create(
     record: Option<&NewRecord>,
 ) -> Result<Created, StoreError> {
     if let Some(record) = record
-        && let Some(before) = recall(tx, &record.scope, link.created_at_ms).await?
+        && let Some(before) = recall(tx, &record.scope, record.asked_at_ms).await?
     {
         return Ok(Created::Before(Box::new(before)));
     }

@@ -72,6 +72,7 @@ impl Names {
                 key: IdempotencyKey::parse(key).unwrap(),
             },
             fingerprint: Fingerprint::of("POST", "/v1/links", body.as_bytes()),
+            asked_at_ms: NOW_MS,
             expires_at_ms: NOW_MS + DAY_MS,
         }
     }

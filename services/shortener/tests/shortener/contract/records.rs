@@ -123,6 +123,7 @@ pub(super) async fn a_record_ends_with_its_time(fixture: Fixture) {
         ..names.link(2, "second")
     };
     let renewed = NewRecord {
+        asked_at_ms: NOW_MS + DAY_MS,
         expires_at_ms: NOW_MS + 2 * DAY_MS,
         ..names.record("k", "other")
     };
