@@ -1,8 +1,9 @@
 //! How often somebody may try a link's password.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clock::SharedClock;
@@ -17,6 +18,8 @@ use crate::passwords::PasswordSettings;
 
 /// How many times as often somebody may try at all of the links together as at one.
 const CLIENT_TRIES: u32 = 4;
+/// How long a right password is remembered, as a keyed hash.
+const RIGHT_FOR: Duration = Duration::from_hours(1);
 
 /// Tries of one client at one link's password: a token bucket each, shared by all processes where they share a Redis, else in each
 /// process for itself. While that Redis is away each process counts for itself.
@@ -25,6 +28,10 @@ pub struct Attempts {
     limiter: Arc<dyn RateLimiter>,
     /// Tries of one client at any link, so that nobody fills the other's memory by trying everything.
     by_client: KeyedLimiter<String>,
+    /// Who gave which password rightly, and until when (monotonic) that is remembered: to give it again is no try.
+    right: Mutex<HashMap<String, Duration>>,
+    right_max: usize,
+    clock: SharedClock,
     /// Who tried what stands in no memory but as a keyed hash.
     key: [u8; 32],
 }
@@ -45,7 +52,7 @@ impl Attempts {
             NonZeroU32::new(settings.tries_max.saturating_mul(CLIENT_TRIES)).unwrap_or(NonZeroU32::MIN);
         let again = Duration::from_millis((settings.try_again_ms / u64::from(CLIENT_TRIES)).max(1));
         let by_client = KeyedLimiter::at_rate(Rate::one_each(often, again), keys_max, clock.clone());
-        let own = KeyedLimiter::<String>::at_rate(rate, keys_max, clock);
+        let own = KeyedLimiter::<String>::at_rate(rate, keys_max, clock.clone());
         let limiter: Arc<dyn RateLimiter> = match redis {
             None => Arc::new(own),
             Some(redis) => {
@@ -56,27 +63,60 @@ impl Attempts {
         Self {
             limiter,
             by_client,
+            right: Mutex::default(),
+            right_max: keys_max.get(),
+            clock,
             key,
         }
     }
 
-    /// Takes one try; `Err` says how long to wait for the next. There need be no such link.
-    pub async fn take(&self, code: &Code, client: Option<IpAddr>) -> Result<(), Duration> {
+    /// Takes one try; `Err` says how long to wait for the next. There need be no such link. Whoever gave this password rightly a while ago
+    /// does not try: people behind one address open one link again and again.
+    pub async fn take(&self, code: &Code, password: &str, client: Option<IpAddr>) -> Result<(), Duration> {
         const WAIT: Duration = Duration::from_secs(1);
-        let at_any = self.by_client.check(&self.name(None, client));
-        if !at_any.allowed {
-            return Err(at_any.retry_after.unwrap_or(WAIT));
+        if self.was_right(&self.name_of(Some(code), password, client)) {
+            return Ok(());
         }
         match self.limiter.check(&self.name(Some(code), client)).await {
-            Ok(Decision { allowed: true, .. }) => Ok(()),
+            Ok(Decision { allowed: true, .. }) => {
+                let at_any = self.by_client.check(&self.name(None, client));
+                if at_any.allowed {
+                    Ok(())
+                } else {
+                    Err(at_any.retry_after.unwrap_or(WAIT))
+                }
+            }
             Ok(refused) => Err(refused.retry_after.unwrap_or(WAIT)),
             // Nobody could decide.
             Err(_) => Err(WAIT),
         }
     }
 
-    /// One client at one link, or at all of them.
+    /// Remembers for a while that the password was right, so that giving it again is no try.
+    pub fn note_right(&self, code: &Code, password: &str, client: Option<IpAddr>) {
+        let now = self.clock.monotonic();
+        let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        if right.len() >= self.right_max {
+            right.retain(|_, until| *until > now);
+        }
+        if right.len() < self.right_max {
+            right.insert(self.name_of(Some(code), password, client), now + RIGHT_FOR);
+        }
+    }
+
+    fn was_right(&self, name: &str) -> bool {
+        let right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        right
+            .get(name)
+            .is_some_and(|until| *until > self.clock.monotonic())
+    }
+
     fn name(&self, code: Option<&Code>, client: Option<IpAddr>) -> String {
+        self.name_of(code, "", client)
+    }
+
+    /// One client at one link, or at all of them, with a password or whatever password it may be.
+    fn name_of(&self, code: Option<&Code>, password: &str, client: Option<IpAddr>) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         mac.update(code.map_or("", Code::as_str).as_bytes());
         // No code has a space.
@@ -86,6 +126,8 @@ impl Attempts {
             Some(IpAddr::V6(address)) => mac.update(&address.octets()),
             None => {}
         }
+        mac.update(b" ");
+        mac.update(password.as_bytes());
         let hash = mac.finalize().into_bytes();
         let half: [u8; 16] = std::array::from_fn(|index| hash[index]);
         format!("{:032x}", u128::from_be_bytes(half))
@@ -118,7 +160,7 @@ mod tests {
         let settings = PasswordSettings::default();
         let attempts = Attempts::new(&settings, [7; 32], None, clock.clone(), &telemetry);
         let (one, other) = (Code::parse("one").unwrap(), Code::parse("other").unwrap());
-        let try_it = async |code: &Code, from: &str| attempts.take(code, from.parse().ok()).await;
+        let try_it = async |code: &Code, from: &str| attempts.take(code, "a guess", from.parse().ok()).await;
         for _ in 0..5 {
             assert_eq!(try_it(&one, "192.0.2.1").await, Ok(()));
         }
@@ -151,5 +193,22 @@ mod tests {
         }
         assert_eq!(tried, 5 * CLIENT_TRIES);
         assert_eq!(try_it(&one, "198.51.100.10").await, Ok(()));
+        // A right password, given again, is no try; another one is.
+        let here = "203.0.113.5".parse().ok();
+        attempts.note_right(&one, "sesame", here);
+        for _ in 0..50 {
+            assert_eq!(attempts.take(&one, "sesame", here).await, Ok(()));
+        }
+        assert!(
+            attempts
+                .take(&one, "sesame", "198.51.100.9".parse().ok())
+                .await
+                .is_err()
+        );
+        clock.advance(RIGHT_FOR);
+        for _ in 0..5 {
+            assert_eq!(attempts.take(&one, "sesame", here).await, Ok(()));
+        }
+        assert!(attempts.take(&one, "sesame", here).await.is_err());
     }
 }

@@ -36,7 +36,7 @@ pub enum Lifetime {
 
 /// A permanent link with an expiry was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a permanent link cannot have an expiry")]
+#[error("a permanent link cannot have an expiry: browsers remember where it leads")]
 pub struct PermanentExpires;
 
 impl Lifetime {

@@ -63,11 +63,12 @@ pub(crate) fn clicks(settings: &Settings, flags: &ExportFlags) -> Outcome {
     log_is_there(&settings.shortener.streams_url)?;
     // Under another name until it is whole, so that nobody takes a beginning for all of it.
     let partial = PathBuf::from(format!("{}.partial", flags.out.display()));
+    let file = create(&partial).map_err(|error| of_file(&partial, &error))?;
     let written = on_workbench(async |bench: &Workbench| {
         let log = shortener::open_log(&settings.shortener, &bench.telemetry, &bench.clock)
             .await
             .map_err(|error| error.to_string())?;
-        write(&log, flags, &partial, bench.clock.unix_ms()).await
+        write(&log, flags, (&partial, file), bench.clock.unix_ms()).await
     });
     let report = written.and_then(|report| {
         fs::rename(&partial, &flags.out).map_err(|error| of_file(&flags.out, &error))?;
@@ -79,7 +80,6 @@ pub(crate) fn clicks(settings: &Settings, flags: &ExportFlags) -> Outcome {
             Ok(())
         }
         Err(error) => {
-            // It may never have been made.
             let _ = fs::remove_file(&partial);
             Err(error)
         }
@@ -97,6 +97,8 @@ struct Report {
     clicks: u64,
     /// Events that cannot be read.
     unreadable: u64,
+    /// Events that were published after the export began, by their publishers' clocks.
+    later: u64,
     /// When the oldest event was published that the stream still has (Unix ms).
     oldest_ms: Option<u64>,
 }
@@ -111,6 +113,12 @@ impl Report {
         );
         if self.unreadable > 0 {
             eprintln!("{} events could not be read and are not in it", self.unreadable);
+        }
+        if self.later > 0 {
+            eprintln!(
+                "{} events that came after the export began are not in it",
+                self.later
+            );
         }
         match self.oldest_ms {
             None => eprintln!("the stream holds no events"),
@@ -128,14 +136,22 @@ impl Report {
     }
 }
 
+/// Pseudonyms are for whoever exports them, like the data folder's own files.
+fn create(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// Reads what was published before `now_ms`: else a busy platform could be followed for ever.
 async fn write(
     log: &Arc<dyn StreamLog>,
     flags: &ExportFlags,
-    path: &Path,
+    (path, file): (&Path, File),
     now_ms: u64,
 ) -> Result<Report, String> {
-    let file = File::create_new(path).map_err(|error| of_file(path, &error))?;
     let mut export = Export {
         flags,
         table: Table::new(BufWriter::new(file)).map_err(|error| of_file(path, &error))?,
@@ -145,18 +161,24 @@ async fn write(
         // What was published twice is one event, as for the statistics.
         let mut seen = Seen::default();
         let mut after = Position::START;
-        'partition: loop {
+        loop {
             let read = log.read_from(shortener::VISITS, partition, after, EVENTS_READ);
             let events = read.await.map_err(|error| error.to_string())?;
             let Some(last) = events.last() else { break };
             after = last.position;
+            let all_later = events.iter().all(|stored| stored.published_ms > now_ms);
             for stored in &events {
+                // Another machine's clock may be ahead of this one: what is behind such an event is read all the same.
                 if stored.published_ms > now_ms {
-                    break 'partition;
+                    export.report.later += 1;
+                    continue;
                 }
                 export
                     .add(stored, &mut seen)
                     .map_err(|error| of_file(path, &error))?;
+            }
+            if all_later {
+                break;
             }
         }
     }

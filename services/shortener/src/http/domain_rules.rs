@@ -17,7 +17,7 @@ use crate::store::domain_rules::KeptRules;
 /// Rules on domains, as they should be. A domain stands for its subdomains too.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewDomainRules)]
+#[schema(as = NewDomainRules, example = json!({"allow": [], "deny": ["bad.example"]}))]
 pub(super) struct NewRulesBody {
     /// If any are named, links may lead to these only.
     #[schema(max_items = 1000, value_type = Vec<DomainSchema>)]

@@ -18,7 +18,7 @@ impl Links {
         password: &str,
         client: Option<IpAddr>,
     ) -> Result<Arc<Destination>, LinkError> {
-        let taken = self.attempts.take(code, client).await;
+        let taken = self.attempts.take(code, password, client).await;
         taken.map_err(LinkError::TooManyTries)?;
         // None that long was ever set.
         if password.len() > self.limits.password_bytes_max {
@@ -35,7 +35,10 @@ impl Links {
         };
         let matches = self.passwords.matches(password, hash).await?;
         match link {
-            Some(link) if matches => Ok(Arc::new(Destination::of(link)?)),
+            Some(link) if matches => {
+                self.attempts.note_right(code, password, client);
+                Ok(Arc::new(Destination::of(link)?))
+            }
             _ => Err(LinkError::PasswordWrong),
         }
     }

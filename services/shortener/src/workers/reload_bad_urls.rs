@@ -29,6 +29,9 @@ enum BadUrlsError {
         /// The limit.
         bytes_max: u64,
     },
+    /// It had entries, and has not even a comment now.
+    #[error("it is empty")]
+    Emptied,
     /// Something, but nothing that is a list.
     #[error("none of its {unreadable} lines can be read")]
     NoList {
@@ -97,7 +100,15 @@ impl ReloadBadUrls {
     /// Whether the file has changed and was read.
     async fn look(&mut self, list: &BadUrls) -> Result<bool, BadUrlsError> {
         let bytes_max = self.bytes_max;
-        let looked = self.file.look(move |file| parse(file, bytes_max)).await?;
+        let had_entries = self.found.entries > 0;
+        let read = move |file: File| {
+            // Just emptied, it is about to be written anew; a list that is meant to be empty says so in a comment.
+            if had_entries && file.metadata()?.len() == 0 {
+                return Err(BadUrlsError::Emptied);
+            }
+            parse(file, bytes_max)
+        };
+        let looked = self.file.look(read).await?;
         let Some((known, found)) = looked else {
             return Ok(false);
         };

@@ -58,12 +58,18 @@ pub(in crate::http) struct TopQuery {
 
 impl StatsQuery {
     pub(super) fn range(&self, now_ms: u64) -> Result<Range, LinkError> {
-        let (from_ms, to_ms) = bounds(self.from.as_deref(), self.to.as_deref(), now_ms)?;
-        let granularity = match self.granularity.as_deref() {
-            Some(name) => Granularity::parse(name)
-                .ok_or_else(|| refused("granularity", "must be minute, hour or day"))?,
-            None => suitable(to_ms.saturating_sub(from_ms)),
+        let named = self.granularity.as_deref().map(|name| {
+            Granularity::parse(name).ok_or_else(|| refused("granularity", "must be minute, hour or day"))
+        });
+        let named = named.transpose()?;
+        // A week has too many minutes for one answer.
+        let usual_ms = if named == Some(Granularity::Minute) {
+            DAY_MS
+        } else {
+            WEEK_MS
         };
+        let (from_ms, to_ms) = bounds(self.from.as_deref(), self.to.as_deref(), now_ms, usual_ms)?;
+        let granularity = named.unwrap_or_else(|| suitable(to_ms.saturating_sub(from_ms)));
         range(from_ms, to_ms, granularity)
     }
 
@@ -74,7 +80,7 @@ impl StatsQuery {
 
 impl TopQuery {
     pub(super) fn range(&self, now_ms: u64) -> Result<Range, LinkError> {
-        let (from_ms, to_ms) = bounds(self.from.as_deref(), self.to.as_deref(), now_ms)?;
+        let (from_ms, to_ms) = bounds(self.from.as_deref(), self.to.as_deref(), now_ms, WEEK_MS)?;
         range(from_ms, to_ms, Granularity::Day)
     }
 
@@ -98,13 +104,14 @@ fn refused(name: &'static str, detail: &str) -> LinkError {
     }
 }
 
-fn bounds(from: Option<&str>, to: Option<&str>, now_ms: u64) -> Result<(u64, u64), LinkError> {
+/// Without a beginning the range is `usual_ms` long.
+fn bounds(from: Option<&str>, to: Option<&str>, now_ms: u64, usual_ms: u64) -> Result<(u64, u64), LinkError> {
     let moment = |name, text: &str| {
         parse_moment(text)
             .ok_or_else(|| refused(name, "must be a moment in RFC 3339, such as 2027-01-01T00:00:00Z"))
     };
     let to_ms = to.map_or(Ok(now_ms), |text| moment("to", text))?;
-    let from_ms = from.map_or(Ok(to_ms.saturating_sub(7 * DAY_MS)), |text| moment("from", text))?;
+    let from_ms = from.map_or(Ok(to_ms.saturating_sub(usual_ms)), |text| moment("from", text))?;
     Ok((from_ms, to_ms))
 }
 
@@ -123,6 +130,7 @@ fn suitable(length_ms: u64) -> Granularity {
     }
 }
 
+const WEEK_MS: u64 = 7 * DAY_MS;
 const THREE_HOURS_MS: u64 = 3 * HOUR_MS;
 const EIGHT_DAYS_MS: u64 = 8 * DAY_MS;
 

@@ -92,6 +92,10 @@ async fn one_after_another(store: &CqlLinkStore, names: Names) {
         created_at_ms: NOW_MS + 2 * DAY_MS,
         ..names.link(4, "later")
     };
+    let record = NewRecord {
+        asked_at_ms: NOW_MS + 2 * DAY_MS,
+        ..record
+    };
     assert_eq!(store.create(&later, Some(&record)).await.unwrap(), Created::Now);
     store.lease_counters(1, 1_000).await.unwrap();
     store.pin_key_fingerprint("key").await.unwrap();
