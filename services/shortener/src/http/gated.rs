@@ -133,6 +133,15 @@ async fn unlocked(app: &App, asked: Asked<'_>, password: Option<&str>) -> Result
     judged(app, asked, opened?, true).await
 }
 
+/// Whether a slot would be used up for a URL that nobody is led to.
+fn would_lead_to_bad(app: &App, destination: &Destination, question: Question<'_>) -> bool {
+    let let_in = Question {
+        slot: Some(true),
+        ..question
+    };
+    matches!(decide(destination, &let_in), Verdict::To(location) if app.links.is_known_bad(location))
+}
+
 /// Leads where the link leads whoever asks, now.
 async fn judged(
     app: &App,
@@ -150,13 +159,7 @@ async fn judged(
     let mut verdict = decide(&destination, &question);
     if let Verdict::SlotWanted { cap } = verdict {
         // Nobody is let through to a known bad URL, so no slot is used up for it.
-        let let_in = Question {
-            slot: Some(true),
-            ..question
-        };
-        if let Verdict::To(location) = decide(&destination, &let_in)
-            && app.links.is_known_bad(location)
-        {
+        if would_lead_to_bad(app, &destination, question) {
             return Err(LinkError::KnownBad);
         }
         question.slot = Some(app.links.take_slot(&destination, cap).await?);

@@ -77,11 +77,12 @@ async fn with_the_store_moved_away_it_is_not_ready_writes_are_503_and_both_end()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_stream_holds_clicks_back_until_there_is_room_and_redirects_go_on() {
     let setup = Setup::new().await.change(|settings| {
-        settings.streams.events_max = 1;
+        settings.streams.events_max = 3;
         settings.streams.dedupe_window_ms = 200;
         settings.streams.retention_ms = 200;
         settings.consumer.collect_ms = 50;
         settings.clicks.flush_interval_ms = 1;
+        settings.statistics.cycle_ms = 20;
     });
     let service = setup.start().await;
     service
