@@ -242,7 +242,12 @@ mod tests {
                 .unwrap_err()
                 .contains("at most")
         );
-        assert!(asked(None, None, Some("minute")).unwrap_err().contains("at most"));
+        assert!(
+            asked(Some("2026-11-15T00:00:00Z"), None, Some("minute"))
+                .unwrap_err()
+                .contains("at most")
+        );
+        assert!(asked(None, None, Some("minute")).is_ok(), "a day of them");
         for limit in [0, 101] {
             let query = TopQuery {
                 limit: Some(limit),
