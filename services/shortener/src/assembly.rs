@@ -9,7 +9,7 @@ use cache::{Cache, CacheMetrics, Shared};
 use client::{Client, HttpKeys};
 use idempotency::InFlight;
 use identity::{FetchKeys, Verifier};
-use server::{Drain, LargeBodies, Role};
+use server::{Drain, LargeBodies, Role, Serving};
 use streams::{Consumer, ConsumerSettings, Group};
 use tokio::task::JoinHandle;
 
@@ -171,6 +171,7 @@ async fn serve(
         live: crate::pages::LiveParts::new(&settings.live, role.drain.clone()),
         public_url: settings.public_url.trim_end_matches('/').to_owned(),
     });
+    let direct = Some(crate::http::direct(app.clone()));
     let router = crate::http::router(app.clone()).merge(crate::pages::router(app));
     let drain = role.drain.clone();
     let large = LargeBodies {
@@ -178,7 +179,7 @@ async fn serve(
         bytes_max: settings.bulk.body_bytes_max(),
     };
     let served = while_all_work(
-        role.serve_with(router, engines.readiness(), large),
+        role.serve_with(router, engines.readiness(), Serving { large, direct }),
         &engines.watch,
         &drain,
     )

@@ -27,6 +27,7 @@ use axum::extract::FromRef;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, HeaderName};
 use identity::Verifier;
+use server::Direct;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -114,6 +115,13 @@ fn documented_routes() -> OpenApiRouter<App> {
 /// All routes of the API.
 pub(crate) fn router(app: App) -> Router {
     documented_routes().split_for_parts().0.with_state(app)
+}
+
+/// What is answered before routing. No code is a word that a route begins with: those are reserved.
+pub(crate) fn direct(app: App) -> Direct {
+    Direct::new("/{code}", move |method, uri, headers| {
+        redirect::at_once(&app, method, uri, headers)
+    })
 }
 
 /// What the API promises, as OpenAPI 3.1.

@@ -23,6 +23,18 @@ pub(crate) struct RequestContext {
     pub(crate) writes: TaskTracker,
 }
 
+impl RequestContext {
+    /// The same once more, before anything was routed.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            request_id: self.request_id.clone(),
+            peer: self.peer,
+            route: RefCell::default(),
+            writes: self.writes.clone(),
+        }
+    }
+}
+
 pub(crate) fn with<T>(read: impl FnOnce(&RequestContext) -> T) -> Option<T> {
     CONTEXT.try_with(read).ok()
 }

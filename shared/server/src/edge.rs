@@ -1,16 +1,17 @@
 //! The edge: everything that every request passes through, as one hand-written service around the axum router.
 //!
-//! It is on the redirect path, so it adds one box (the future hyper needs a name for), no middleware stack and no timer
-//! before the handler first has to wait. What needs no waiting happens in `call`, for what an async function holds is
-//! copied with it. The matched route is known only inside axum; [`NoteRoute`] is the one layer, it runs synchronously and
-//! writes into the task-local that is there anyway.
+//! It is on the redirect path, so it adds no middleware stack and no timer before the handler first has to wait. What
+//! needs no waiting happens in `call`, for what an async function holds is copied with it; what a role can answer without
+//! waiting at all ([`Direct`]) needs neither router nor future. The matched route is known only inside axum; [`NoteRoute`]
+//! is the one layer, it runs synchronously and writes into the task-local that is there anyway.
 
+mod answering;
+mod direct;
 mod drive;
 mod exchange;
 mod note_route;
 
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -26,11 +27,14 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use crate::body::{Fate, Fault, RequestBody};
-use crate::connection::{Activity, Answered, Asked};
+use crate::connection::{Activity, Asked};
 use crate::context::CONTEXT;
 use crate::metrics::ServerMetrics;
 use crate::request_id::RequestIds;
-use crate::settings::{LargeBodies, ServerSettings};
+use crate::role::Serving;
+use crate::settings::ServerSettings;
+use answering::Answering;
+pub use direct::Direct;
 use exchange::Exchange;
 use note_route::NoteRoute;
 
@@ -41,7 +45,7 @@ pub(crate) struct Edge {
     telemetry: Telemetry,
     metrics: ServerMetrics,
     settings: ServerSettings,
-    large: LargeBodies,
+    serving: Serving,
     request_ids: RequestIds,
     in_work: AtomicUsize,
     writes: TaskTracker,
@@ -54,15 +58,13 @@ enum Bounded {
     TooLarge(Option<RequestBody>, Fault),
 }
 
-type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
-
 impl Edge {
     pub(crate) fn new(
         router: Router,
         clock: SharedClock,
         telemetry: Telemetry,
         settings: ServerSettings,
-        large: LargeBodies,
+        serving: Serving,
         writes: TaskTracker,
     ) -> Self {
         Self {
@@ -71,7 +73,7 @@ impl Edge {
             metrics: ServerMetrics::register(&telemetry),
             telemetry,
             settings,
-            large,
+            serving,
             request_ids: RequestIds::new(),
             in_work: AtomicUsize::new(0),
             writes,
@@ -81,21 +83,30 @@ impl Edge {
     fn answer(self: Arc<Self>, activity: Arc<Activity>, request: Asked) -> Answering {
         let (exchange, context) = Exchange::begin(Arc::clone(&self), activity, &request);
         if let Some(problem) = exchange.refusal(&request) {
-            return Box::pin(std::future::ready(Ok(exchange.refuse(problem))));
+            return Answering::Done(Some(exchange.refuse(problem)));
         }
+        let context = match &self.serving.direct {
+            Some(direct) if request.body().is_end_stream() => {
+                match direct.answered(exchange.trace(), context, &request) {
+                    Ok(outcome) => return Answering::Done(Some(exchange.finish(outcome, direct.route))),
+                    Err(context) => context,
+                }
+            }
+            _ => context,
+        };
         match self.bounded(request) {
             Bounded::Fits(request, fate) => {
                 let handler = self.router.clone().call(request);
                 let work = exchange.deadline().scope(exchange.trace().scope(handler));
-                Box::pin(exchange.run(CONTEXT.scope(context, work), fate))
+                Answering::Waiting(Box::pin(exchange.run(CONTEXT.scope(context, work), fate)))
             }
-            Bounded::TooLarge(body, fault) => Box::pin(async move {
+            Bounded::TooLarge(body, fault) => Answering::Waiting(Box::pin(async move {
                 if let Some(body) = body {
                     drain(body).await;
                 }
                 let problem = Self::fault(fault);
                 Ok(exchange.refuse(problem))
-            }),
+            })),
         }
     }
 
@@ -104,7 +115,7 @@ impl Edge {
             // No box: an empty body has no size.
             return Bounded::Fits(request.map(|_| Body::empty()), None);
         }
-        let bytes_max = self.large.bytes_max(request.uri().path());
+        let bytes_max = self.serving.large.bytes_max(request.uri().path());
         let bytes_max = bytes_max.unwrap_or(self.settings.body_bytes_max);
         let fate = Arc::new(Fate::within(bytes_max));
         let (parts, incoming) = request.into_parts();

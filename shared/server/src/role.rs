@@ -14,10 +14,19 @@ use crate::admin::{self, Admin, AdminService};
 use crate::connection::Listening;
 use crate::edge::{Edge, EdgeService};
 use crate::phase::{Phase, Phases};
-use crate::{Drain, LargeBodies, Readiness, ServeError, ServerSettings};
+use crate::{Direct, Drain, LargeBodies, Readiness, ServeError, ServerSettings};
 
 /// How long a cut connection may take to notice.
 const CUT_WITHIN: Duration = Duration::from_secs(1);
+
+/// What some of a role's paths have to themselves.
+#[derive(Debug, Default)]
+pub struct Serving {
+    /// Those that take larger bodies than `body_bytes_max`.
+    pub large: LargeBodies,
+    /// What is answered before routing.
+    pub direct: Option<Direct>,
+}
 
 /// What the binary hands to each service.
 #[derive(Debug)]
@@ -55,15 +64,15 @@ impl Role {
     /// and idle connections with it; requests and [`owned`](crate::owned) writes in flight get `drain_deadline_ms`, then
     /// connections are cut. The admin port answers until the end.
     pub async fn serve(self, router: Router, readiness: Readiness) -> Result<(), ServeError> {
-        self.serve_with(router, readiness, LargeBodies::default()).await
+        self.serve_with(router, readiness, Serving::default()).await
     }
 
-    /// [`serve`](Self::serve), with some paths that take larger bodies than `body_bytes_max`.
+    /// [`serve`](Self::serve), with what some of its paths have to themselves.
     pub async fn serve_with(
         self,
         router: Router,
         readiness: Readiness,
-        large: LargeBodies,
+        serving: Serving,
     ) -> Result<(), ServeError> {
         // Taken apart, so that nothing here keeps a listener open that is to be closed.
         let Self {
@@ -90,7 +99,7 @@ impl Role {
         let admin_phases = Arc::<Phases>::default();
         let admin_listening = Listening::new(&settings, Arc::clone(&admin_phases));
         let writes = closing.writes.clone();
-        let edge = Edge::new(router, clock, telemetry.clone(), settings, large, writes);
+        let edge = Edge::new(router, clock, telemetry.clone(), settings, serving, writes);
         let edge = Arc::new(edge);
         let admin = Arc::new(Admin {
             telemetry,

@@ -74,6 +74,11 @@ impl ClickQueue {
         Self { wait, ..self }
     }
 
+    /// Whether clicks are waited for.
+    pub fn is_durable(&self) -> bool {
+        self.wait.is_some()
+    }
+
     /// Leaves a click, or counts it as dropped when the queue is full.
     pub fn push(&self, click: Click) -> Left {
         let mut waiting = self.lock();

@@ -1,5 +1,5 @@
-//! `GET /{code}`: the hot path. What it does, it does once: no span of its own, no allocation but the response. Links that have more
-//! to be judged than a plain one are [`gated`]'s.
+//! `GET /{code}`: the hot path. What it does, it does once: no span of its own, no allocation but the response. A plain link that is
+//! remembered is followed [`at_once`], before routing; links that have more to be judged are [`gated`]'s.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, LOCATION};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use problem::Problem;
 use telemetry::TraceContext;
@@ -70,7 +70,8 @@ pub(super) async fn follow(State(app): State<App>, request: Request) -> Response
     match found {
         Ok(destination) if destination.gates.is_none() => {
             let mut left = Left::Behind;
-            let response = plain(&app, &request, destination, &mut left);
+            let (method, headers) = (request.method(), request.headers());
+            let response = plain(&app, method, headers, destination, &mut left);
             match left {
                 Left::Behind => response,
                 left => Box::pin(once_safe(&app, request.headers(), response, left)).await,
@@ -88,20 +89,35 @@ pub(super) async fn follow(State(app): State<App>, request: Request) -> Response
     }
 }
 
+/// Most redirects: a plain link that is remembered, and nobody waits for its click. `None` is for [`follow`].
+pub(super) fn at_once(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
+    if !matches!(*method, Method::GET | Method::HEAD) || app.clicks.is_durable() {
+        return None;
+    }
+    let destination = app.links.follow_at_once(&code_of(uri.path())?)?;
+    Some(plain(app, method, headers, destination, &mut Left::Behind))
+}
+
 /// Only time can stand against it.
-fn plain(app: &App, request: &Request, destination: Arc<Destination>, left: &mut Left) -> Response {
+fn plain(
+    app: &App,
+    method: &Method,
+    headers: &HeaderMap,
+    destination: Arc<Destination>,
+    left: &mut Left,
+) -> Response {
     let now_ms = app.links.clock.unix_ms();
     if destination.lifetime.is_over(now_ms) {
-        return gated::refused(app, request.headers(), LinkError::Expired);
+        return gated::refused(app, headers, LinkError::Expired);
     }
     if app.links.is_known_bad(&destination.location) {
-        return gated::refused(app, request.headers(), LinkError::KnownBad);
+        return gated::refused(app, headers, LinkError::KnownBad);
     }
     app.metrics.redirects_found.inc();
     let status = status(&destination);
     let response = redirect(status, destination.location.clone(), UNCACHED);
-    if *request.method() == Method::GET {
-        let visit = app.visits.of(request.headers(), now_ms, false);
+    if *method == Method::GET {
+        let visit = app.visits.of(headers, now_ms, false);
         *left = record(app, destination, now_ms, visit);
     }
     response

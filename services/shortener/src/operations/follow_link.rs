@@ -19,6 +19,18 @@ impl Links {
         }
     }
 
+    /// Where the code of a link without gates leads, if that is remembered: what can be followed without asking anybody.
+    pub fn follow_at_once(&self, code: &Code) -> Option<Arc<Destination>> {
+        let plain = |found: &Lookup<Arc<Destination>>| match found {
+            Lookup::Hit(destination) => destination.gates.is_none(),
+            Lookup::Absent => false,
+        };
+        match self.destinations.peek_if(code, plain)? {
+            Lookup::Hit(destination) => Some(destination),
+            Lookup::Absent => None,
+        }
+    }
+
     /// Where a code leads. One read of the store serves all who ask at the same time; its answer, also that there is no such link, is
     /// remembered.
     pub async fn follow_link(&self, code: &Code) -> Result<Arc<Destination>, LinkError> {

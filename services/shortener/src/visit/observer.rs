@@ -1,4 +1,4 @@
-//! From the headers of a request to a [`Visit`]. On the hot path: one hash for the user agent, one for the referrer's host, one HMAC.
+//! From the headers of a request to a [`Visit`]. On the hot path: one hash for the user agent, one for the referrer's host, one keyed hash.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,40 +1,40 @@
 //! Visitors under a pseudonym: a keyed hash of address and user agent, with a key for each UTC day.
 
+use std::hash::Hasher as _;
 use std::net::IpAddr;
 
 use arc_swap::ArcSwap;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use siphasher::sip::SipHasher24;
 
 use super::Visitor;
 use crate::statistics::day_of;
 use crate::store::statistics::Day;
 
-/// A day's key, made ready: a hash begins with a copy of it.
+/// A day's key, made ready: a hash begins with a copy of it. SipHash-2-4 is a pseudorandom function with a key of 128 bits and makes the 64
+/// bits that are kept; HMAC-SHA-256 made no other promise about them and cost a redirect four times as much.
 #[derive(Clone)]
 pub(crate) struct DayKey {
     day: Day,
-    keyed: Hmac<Sha256>,
+    keyed: SipHasher24,
 }
 
 impl DayKey {
     /// The key of a day.
     pub(crate) fn new(day: Day, key: [u8; 32]) -> Self {
+        let (half, _) = key.split_first_chunk().expect("32 bytes hold 16");
         Self {
             day,
-            keyed: Hmac::new_from_slice(&key).expect("HMAC takes a key of any length"),
+            keyed: SipHasher24::new_with_key(half),
         }
     }
 
     fn visitor(&self, address: Option<IpAddr>, user_agent: &[u8]) -> Visitor {
-        let mut hash = self.keyed.clone();
+        let mut hash = self.keyed;
         // Fixed length and first, so that no two pairs are the same bytes.
-        hash.update(&network_of(address));
-        hash.update(user_agent);
-        let tag = hash.finalize().into_bytes();
-        let (first, _) = tag.split_first_chunk().expect("a tag has 32 bytes");
+        hash.write(&network_of(address));
+        hash.write(user_agent);
         // 0 says "nobody"; one visitor in 2^64 shares a pseudonym with another for it.
-        Visitor(u64::from_be_bytes(*first).max(1))
+        Visitor(hash.finish().max(1))
     }
 }
 

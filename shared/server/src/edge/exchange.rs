@@ -105,7 +105,7 @@ impl Exchange {
 
     pub(super) fn refuse(self, problem: Problem) -> Response<Body> {
         self.edge.metrics.refused.inc(&[problem.code()]);
-        self.finish(Err(problem), None)
+        self.finish(Err(problem), "")
     }
 
     /// Runs the handler within its time.
@@ -133,16 +133,13 @@ impl Exchange {
             }
             None => outcome,
         };
-        Ok(self.finish(outcome, work.take_value()))
+        let route = work.take_value().and_then(|context| context.route.into_inner());
+        let route = route.as_ref().map_or("", |route| route.as_str());
+        Ok(self.finish(outcome, route))
     }
 
-    fn finish(
-        mut self,
-        outcome: Result<Response<Body>, Problem>,
-        context: Option<RequestContext>,
-    ) -> Response<Body> {
-        let route = context.and_then(|context| context.route.into_inner());
-        let route = route.as_ref().map_or("", |route| route.as_str());
+    /// An empty route is none that matched.
+    pub(super) fn finish(mut self, outcome: Result<Response<Body>, Problem>, route: &str) -> Response<Body> {
         let Answer { mut response, code } =
             answer::finish(outcome, &self.method, route, &self.request_id, self.trace);
         let end = RequestEnd {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use clock::SystemClock;
 use problem::Document;
-use server::{Drain, LargeBodies, Readiness, Role, ServeError, ServerSettings};
+use server::{Drain, Readiness, Role, ServeError, ServerSettings, Serving};
 use telemetry::{Telemetry, TelemetrySettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -43,14 +43,14 @@ impl TestRole {
     }
 
     pub(crate) fn with_readiness(router: Router, settings: ServerSettings, readiness: Readiness) -> Self {
-        Self::start_with(router, settings, readiness, LargeBodies::default())
+        Self::start_with(router, settings, readiness, Serving::default())
     }
 
     pub(crate) fn start_with(
         router: Router,
         settings: ServerSettings,
         readiness: Readiness,
-        large: LargeBodies,
+        serving: Serving,
     ) -> Self {
         let clock = SystemClock::shared();
         let telemetry =
@@ -68,7 +68,7 @@ impl TestRole {
             api: role.api_addr().unwrap(),
             admin: role.admin_addr().unwrap(),
             drain: role.drain.clone(),
-            serving: tokio::spawn(role.serve_with(router, readiness, large)),
+            serving: tokio::spawn(role.serve_with(router, readiness, serving)),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use server::{Json, LargeBodies, ServerSettings};
+use server::{Json, LargeBodies, ServerSettings, Serving};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 
@@ -52,7 +52,11 @@ async fn a_path_that_takes_large_bodies_has_a_bound_of_its_own_and_the_others_ke
         paths: &["/json"],
         bytes_max: 3_000,
     };
-    let role = TestRole::start_with(echo(), small(), readiness(), large);
+    let serving = Serving {
+        large,
+        ..Serving::default()
+    };
+    let role = TestRole::start_with(echo(), small(), readiness(), serving);
     for (path, length, status) in [
         ("/json", 3_000, 200),
         ("/json", 3_001, 413),
