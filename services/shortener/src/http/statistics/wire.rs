@@ -34,7 +34,8 @@ pub(super) struct ReportBody {
     devices: BreakdownBody,
     /// By browser: `chrome`, `firefox`, `safari`, `edge`, `opera`, `samsung`, `other`
     browsers: BreakdownBody,
-    /// Visits of robots that say so; never among the clicks
+    /// Visits of robots that say so (bots, crawlers, previews, headless browsers, python-requests and the like; not curl); never among
+    /// the clicks
     bots: u64,
     /// Clicks that became known more than an hour late: in the link's total, but in no window
     late: u64,
