@@ -110,7 +110,7 @@ pub(super) struct TopBody {
     missing_max: u64,
 }
 
-/// One of the links that are followed most; it may have been deleted since
+/// One of the links that are followed most; those that were deleted since are left out
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TopLink)]
 pub(super) struct TopItemBody {
