@@ -82,8 +82,8 @@ pub enum LinkError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A generated code was taken: the promise of the permutation is broken.
-    #[error("a generated code was given out twice")]
+    /// A generated code was taken, and so were all that were tried after it: more than an import explains.
+    #[error("generated codes were given out twice")]
     CodeCollision,
     /// Other processes could not be told of a change before it, so it was not made.
     #[error("the cache that processes share cannot be told: {0}")]

@@ -6,7 +6,7 @@
 //! | `shortener_links_total` | links | `change`: `created`, `replayed`, `updated`, `deleted` |
 //! | `shortener_clicks_total` | clicks | `step`: `recorded`, `dropped` (queue full), `spooled` (the stream was away), `published`, `lost` (stopped before it was published), `counted` |
 //! | `shortener_bad_urls` | hosts and beginnings of URLs that no link leads to | none |
-//! | `shortener_bad_url_files_total` | files of them | `outcome`: `read`, `refused` (the former one holds) |
+//! | `shortener_bad_url_files_total` | files of them | `outcome`: `read`, `refused` (also one that is gone; the former one holds) |
 //! | `shortener_password_checks_total` | passwords checked against a link's, or for lack of one against nobody's | none |
 //! | `shortener_click_queue_length` | clicks | none |
 //! | `shortener_click_lag_seconds` | seconds from a click to its count | none |

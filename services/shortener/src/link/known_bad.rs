@@ -1,5 +1,6 @@
 //! Hosts and URLs that no link leads to, whoever asks: a list from outside, such as those of malware and phishing.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use url::Url;
@@ -13,10 +14,13 @@ use super::domains::with_parents;
 /// - `0.0.0.0 evil.example`: the same, as files of hosts have it.
 /// - `http://host/path` or `host/path`: what begins like this, with either scheme; without a path all of this host, its
 ///   subdomains not.
+///
+/// A URL is the same in every spelling that servers take for it: list and URLs are compared in one form (see [`spelled`]).
 #[derive(Clone, Debug, Default)]
 pub struct KnownBad {
     hosts: HashSet<Box<str>>,
-    /// By host and port: what the rest begins with.
+    /// By host and port: what the rest begins with, sorted, and none of them the beginning of another: so the one that a URL begins
+    /// with, if there is one, is the last that does not stand behind it.
     prefixes: HashMap<Box<str>, Vec<Box<str>>>,
 }
 
@@ -45,6 +49,11 @@ impl KnownBad {
                 found.unreadable += 1;
             }
         }
+        for of_host in list.prefixes.values_mut() {
+            of_host.sort_unstable();
+            of_host.dedup_by(|longer, kept| longer.starts_with(&**kept));
+            of_host.shrink_to_fit();
+        }
         (list, found)
     }
 
@@ -63,10 +72,13 @@ impl KnownBad {
         } else {
             Url::parse(&format!("http://{entry}"))
         };
-        let url = url.ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        let mut url = url.ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        // No link has credentials.
+        url.set_username("").ok()?;
+        url.set_password(None).ok()?;
         let (authority, rest) = parts(url.as_str())?;
-        let of_host = self.prefixes.entry(without_root(authority).into()).or_default();
-        of_host.push(rest.into());
+        let of_host = self.prefixes.entry(place_of(authority).into()).or_default();
+        of_host.push(spelled(rest).into());
         Some(())
     }
 
@@ -83,8 +95,12 @@ impl KnownBad {
         if with_parents(host_of(authority)).any(|name| self.hosts.contains(name)) {
             return true;
         }
-        let of_host = self.prefixes.get(&*without_root(authority));
-        of_host.is_some_and(|prefixes| prefixes.iter().any(|prefix| rest.starts_with(&**prefix)))
+        let Some(of_host) = self.prefixes.get(&*place_of(authority)) else {
+            return false;
+        };
+        let rest = spelled(rest);
+        let after = of_host.partition_point(|prefix| **prefix <= *rest);
+        after > 0 && rest.starts_with(&*of_host[after - 1])
     }
 }
 
@@ -103,17 +119,55 @@ pub(super) fn host_of(authority: &str) -> &str {
     }
 }
 
-/// The root dot names the same host.
-fn without_root(authority: &str) -> std::borrow::Cow<'_, str> {
+/// Host and port, for comparing: the root dot names the same host, and with either scheme its usual port is no other place than none.
+fn place_of(authority: &str) -> Cow<'_, str> {
     let host = host_of(authority);
-    match host.strip_suffix('.') {
-        Some(bare) => format!("{bare}{}", &authority[host.len()..]).into(),
-        None => authority.into(),
+    let port = &authority[host.len()..];
+    let bare = host.strip_suffix('.').unwrap_or(host);
+    match port {
+        "" | ":80" | ":443" => bare.into(),
+        _ if bare.len() == host.len() => authority.into(),
+        _ => format!("{bare}{port}").into(),
     }
+}
+
+/// Path and query, for comparing. What may be written as it is or as `%` and two digits stands as it is; of what only the latter can
+/// say, or what would say something else without (`%2F`, `%26`), the digits are large. The URL parser does neither.
+fn spelled(rest: &str) -> Cow<'_, str> {
+    if !rest.contains('%') {
+        return rest.into();
+    }
+    let mut out = String::with_capacity(rest.len());
+    let mut left = rest;
+    while let Some(at) = left.find('%') {
+        out.push_str(&left[..at]);
+        left = &left[at + 1..];
+        let Some(byte) = left.get(..2).and_then(escaped) else {
+            out.push('%');
+            continue;
+        };
+        if byte.is_ascii_graphic() && !b"%/?#&=+;\\".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push_str(&left[..2].to_ascii_uppercase());
+        }
+        left = &left[2..];
+    }
+    out.push_str(left);
+    out.into()
+}
+
+/// The byte that two hexadecimal digits name. A sign is none.
+fn escaped(digits: &str) -> Option<u8> {
+    let are_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    are_digits.then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const LIST: &str = "\
@@ -171,6 +225,96 @@ three words here
             "",
         ] {
             assert!(!list.contains(url), "{url}");
+        }
+    }
+
+    fn normal(url: &str) -> String {
+        Url::parse(url).unwrap().into()
+    }
+
+    #[test]
+    fn a_listed_url_is_found_in_every_spelling_of_it() {
+        let (list, _) = KnownBad::parse(
+            "http://EVIL.example:80/bad/~path?q=a\nhttps://user@two.example/caf%c3%A9/\nthree.example:443/x%2fy\n",
+        );
+        for url in [
+            "https://evil.example/%62ad/%7epath?%71=%61",
+            "http://Evil.EXAMPLE./x/../bad/~path?q=a&more",
+            "https://evil.example:80/./bad/~%70ath?q=a",
+            "http://%65vil.example/bad/%2e/%7Epath?q=a",
+            "http://two.example/caf\u{e9}/menu",
+            "http://two.example/%63af%C3%a9/",
+            "https://three.example/x%2Fyz",
+        ] {
+            assert!(list.contains(&normal(url)), "{url}");
+        }
+        for url in [
+            "http://evil.example/BAD/~path?q=a",
+            "http://evil.example:81/bad/~path?q=a",
+            "http://evil.example/bad/%257epath?q=a",
+            "http://evil.example/bad%2F~path?q=a",
+            "http://evil.example/bad/~path?q%3Da",
+            "http://three.example/x/yz",
+        ] {
+            assert!(!list.contains(&normal(url)), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_escape_stays_as_it_is() {
+        for (rest, as_compared) in [
+            ("/plain", "/plain"),
+            ("/%", "/%"),
+            ("/%4", "/%4"),
+            ("/%zz%41", "/%zzA"),
+            ("/%+1", "/%+1"),
+            ("/%%41", "/%A"),
+            ("/%25%34%31", "/%2541"),
+            ("/%e4%20", "/%E4%20"),
+        ] {
+            assert_eq!(spelled(rest), as_compared, "{rest}");
+        }
+    }
+
+    /// Few pieces, so that many are the beginning of another.
+    fn path() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "a", "b", "A", "%61", "%41", "/", "%2f", "%2F", "?", "&", "~", "%7e", "%", "é",
+        ]);
+        prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn a_lookup_finds_what_a_look_at_every_entry_finds(entries in prop::collection::vec(path(), 0..12), asked in path()) {
+            let url = |path: &str| normal(&format!("http://h.example/{path}"));
+            let entries: Vec<String> = entries.iter().map(|path| url(path)).collect();
+            let (list, found) = KnownBad::parse(&entries.join("\n"));
+            prop_assert_eq!(found.entries, entries.len());
+            let asked = url(&asked);
+            let expected = entries.iter().any(|entry| spelled(&asked).starts_with(&*spelled(entry)));
+            prop_assert_eq!(list.contains(&asked), expected, "{:?} of {:?}", asked, entries);
+        }
+
+        #[test]
+        fn no_letter_written_as_an_escape_hides_a_url(
+            letters in prop::collection::vec(("[a-zA-Z0-9~_-]", 0..3_u8), 1..20),
+        ) {
+            let plain: String = letters.iter().map(|(letter, _)| letter.as_str()).collect();
+            let mut other = String::new();
+            for (letter, how) in &letters {
+                let byte = letter.as_bytes()[0];
+                other.push_str(&match how {
+                    0 => letter.clone(),
+                    1 => format!("%{byte:02x}"),
+                    _ => format!("%{byte:02X}"),
+                });
+            }
+            for (listed, asked) in [(&plain, &other), (&other, &plain)] {
+                let (list, _) = KnownBad::parse(&format!("http://h.example/{listed}"));
+                let asked = normal(&format!("https://h.example/{asked}"));
+                prop_assert!(list.contains(&asked), "{} by {}", asked, listed);
+            }
         }
     }
 }

@@ -10,7 +10,10 @@ use super::details::DetailsChange;
 use super::{Links, told};
 use crate::error::LinkError;
 use crate::link::{Alias, Details, Lifetime, Link, Tags, TargetUrl, Utm, conflicts};
-use crate::store::{Created, NewLink, NewRecord, Record, RecordScope};
+use crate::store::{Created, NewLink, NewRecord, Record, RecordScope, StoreError};
+
+/// Most codes that are tried after one that was taken.
+const OTHER_CODES_MAX: u32 = 8;
 
 /// A link as it was asked for.
 #[derive(Clone, Debug, Default)]
@@ -126,12 +129,16 @@ impl Links {
         asked: CreateLink,
     ) -> Result<Outcome<Link>, LinkError> {
         let draft = self.draft(by, record, asked).await?;
-        let NewLink { link, record } = &draft.new;
-        let write = self.destinations.write_new(link.code).await;
-        let created = self.store.create(link, record.as_ref()).await;
+        let created = self.store_new(&draft.new).await?;
+        self.concluded(draft, created).await
+    }
+
+    async fn store_new(&self, new: &NewLink) -> Result<Created, StoreError> {
+        let write = self.destinations.write_new(new.link.code).await;
+        let created = self.store.create(&new.link, new.record.as_ref()).await;
         // Somebody may have asked for this code while it led nowhere.
         told(write, &created).await;
-        self.concluded(draft, created?).await
+        created
     }
 
     /// The link that is to be written: the rules are kept, its code and id are its own.
@@ -171,8 +178,22 @@ impl Links {
         })
     }
 
-    /// What is answered once the store has spoken.
-    pub(super) async fn concluded(&self, draft: Draft, created: Created) -> Result<Outcome<Link>, LinkError> {
+    /// What is answered once the store has spoken. Where it says that a generated code is taken, that was brought along by an import
+    /// after another process had leased the range it lies in: the link gets another code.
+    pub(super) async fn concluded(
+        &self,
+        mut draft: Draft,
+        mut created: Created,
+    ) -> Result<Outcome<Link>, LinkError> {
+        let mut tries = 0;
+        while created == Created::Taken && !draft.is_alias && tries < OTHER_CODES_MAX {
+            tries += 1;
+            let link = &mut draft.new.link;
+            tracing::warn!(code = %link.code, tries, "a generated code is taken; the link gets another one");
+            // With an id of its own: what the store still does about the former try is not done to this one.
+            (link.code, link.id) = (self.codes.next().await?, self.ids.next()?);
+            created = self.store_new(&draft.new).await?;
+        }
         let NewLink { link, record } = draft.new;
         if let Created::Before(first) = &created {
             self.look_for_new(&first.link.code).await;

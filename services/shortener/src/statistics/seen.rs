@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// How long after its last event a producer is forgotten (ms of the log's clock): 30 days. Its events can come a second time only out
 /// of the spool of a process that was away in between.
 const PRODUCER_KEPT_MS: u64 = 30 * super::windows::DAY_MS;
+/// How many producers' clocks have to have come so far before the log's clock has: each event says its time by the clock of its
+/// producer, and one that is months ahead must have nobody forgotten who is still there.
+const CLOCKS_AGREE: usize = 3;
 
 /// The events that were folded, by producer and number. A producer numbers its events without gaps, so that
 /// a row of them is one interval.
@@ -41,8 +44,9 @@ impl Seen {
         }
         if !self.producers.contains_key(producer) {
             // Seldom enough to look at all: a producer is a start of a process.
+            let now_ms = self.now_ms();
             self.producers
-                .retain(|_, other| other.last_ms.saturating_add(PRODUCER_KEPT_MS) >= published_ms);
+                .retain(|_, other| other.last_ms.saturating_add(PRODUCER_KEPT_MS) >= now_ms);
         }
         let own = self.producers.entry(producer.to_owned()).or_default();
         own.last_ms = own.last_ms.max(published_ms);
@@ -63,8 +67,22 @@ impl Seen {
 
     /// Whether an event that was published at that time may have been noted, and forgotten since.
     pub fn may_have_forgotten(&self, published_ms: u64) -> bool {
-        let latest_ms = self.producers.values().map(|producer| producer.last_ms).max();
-        latest_ms.is_some_and(|latest_ms| published_ms.saturating_add(PRODUCER_KEPT_MS) < latest_ms)
+        published_ms.saturating_add(PRODUCER_KEPT_MS) < self.now_ms()
+    }
+
+    /// The log's clock: what [`CLOCKS_AGREE`] producers have reached, 0 while there are fewer. It is never set back, for those that are
+    /// furthest are not forgotten.
+    fn now_ms(&self) -> u64 {
+        let mut clocks: BTreeMap<&str, u64> = BTreeMap::new();
+        for (line, producer) in &self.producers {
+            // Whoever has several lanes in this log has one clock for them.
+            let whose = line.rsplit_once('-').map_or(line.as_str(), |(whose, _)| whose);
+            let reached = clocks.entry(whose).or_default();
+            *reached = producer.last_ms.max(*reached);
+        }
+        let mut reached: Vec<u64> = clocks.into_values().collect();
+        reached.sort_unstable();
+        reached.iter().rev().nth(CLOCKS_AGREE - 1).copied().unwrap_or(0)
     }
 
     /// How many producers are remembered.
@@ -99,12 +117,33 @@ mod tests {
     fn a_producer_is_forgotten_long_after_its_last_event_and_no_sooner() {
         let mut seen = Seen::default();
         seen.note("old", 1, 0);
-        seen.note("new", 1, PRODUCER_KEPT_MS);
-        assert!(seen.has("old", 1));
-        seen.note("newer", 1, PRODUCER_KEPT_MS + 1);
-        assert!(!seen.has("old", 1) && seen.has("new", 1));
-        assert_eq!(seen.producers(), 2);
+        for new in ["a", "b", "c"] {
+            seen.note(new, 1, PRODUCER_KEPT_MS);
+        }
+        seen.note("d", 1, PRODUCER_KEPT_MS);
+        assert!(seen.has("old", 1) && !seen.may_have_forgotten(0));
+        for newer in ["a", "b", "c"] {
+            seen.note(newer, 2, PRODUCER_KEPT_MS + 1);
+        }
+        seen.note("e", 1, PRODUCER_KEPT_MS + 1);
+        assert!(!seen.has("old", 1) && seen.has("a", 1) && seen.has("d", 1));
+        assert_eq!(seen.producers(), 5);
         assert!(seen.may_have_forgotten(0) && !seen.may_have_forgotten(1));
+    }
+
+    #[test]
+    fn a_process_whose_clock_is_far_ahead_has_nobody_forgotten() {
+        let mut seen = Seen::default();
+        for seq in 1..4 {
+            seen.note("one", seq, 1_000);
+            seen.note("other", seq, 1_000);
+        }
+        for line in ["ahead-0", "ahead-1", "ahead-2", "ahead-3", "ahead, started again-0"] {
+            seen.note(line, 1, 40 * PRODUCER_KEPT_MS);
+        }
+        seen.note("third", 1, 2_000);
+        assert!(!seen.note("one", 2, 2_000) && !seen.note("other", 3, 2_000));
+        assert!(!seen.may_have_forgotten(1_000));
     }
 
     proptest! {

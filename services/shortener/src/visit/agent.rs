@@ -20,8 +20,9 @@ pub(crate) struct Agent {
 }
 
 /// Robots whose name has no `bot` in it, and those that only look at what stands behind a link. Small letters. That a program is no
-/// browser (curl, wget) makes it no robot: somebody calls it.
-const ROBOTS: [&str; 39] = [
+/// browser (curl, wget, Go-http-client, okhttp) makes it no robot: somebody calls it, or built it into what somebody uses. Nor does it
+/// that it says nothing.
+const ROBOTS: [&str; 49] = [
     "crawl",
     "spider",
     "slurp",
@@ -43,12 +44,15 @@ const ROBOTS: [&str; 39] = [
     "feedly",
     "chrome-lighthouse",
     "bingpreview",
-    "skypeuripreview",
+    "uripreview",
+    "urlpreview",
+    "url preview",
+    "linkpreview",
+    "link preview",
     "slack-imgproxy",
     "embedly",
     "iframely",
     "vkshare",
-    "quora link preview",
     "w3c_validator",
     "w3c-checklink",
     "pingdom",
@@ -62,6 +66,15 @@ const ROBOTS: [&str; 39] = [
     "perplexity-user",
     "cohere-ai",
     "ia_archiver",
+    // Browsers that nobody looks at.
+    "headlesschrome",
+    "phantomjs",
+    // What pages are gathered with, under its own name.
+    "python-requests",
+    "python-urllib",
+    "python-httpx",
+    "scrapy",
+    "libwww-perl",
 ];
 
 /// In this order: whoever pretends to be another stands before it.
@@ -215,7 +228,7 @@ impl Agents {
 mod tests {
     use super::*;
 
-    const PEOPLE: [(&str, Device, Browser); 21] = [
+    const PEOPLE: [(&str, Device, Browser); 25] = [
         (
             "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
             Device::Desktop,
@@ -309,9 +322,13 @@ mod tests {
         ("curl/8.14.1", Device::Other, Browser::Other),
         ("Wget/1.25.0", Device::Other, Browser::Other),
         ("Grafana k6/1.8.1", Device::Other, Browser::Other),
+        ("Go-http-client/2.0", Device::Other, Browser::Other),
+        ("okhttp/5.1.0", Device::Other, Browser::Other),
+        ("Java-http-client/25", Device::Other, Browser::Other),
+        ("", Device::Other, Browser::Other),
     ];
 
-    const BOTS: [&str; 15] = [
+    const BOTS: [&str; 21] = [
         "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
         "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm) Chrome/116.0.1938.76 Safari/537.36",
         "Mozilla/5.0 (compatible; YandexBot/3.0)",
@@ -327,6 +344,12 @@ mod tests {
         "Mozilla/5.0+(compatible; UptimeRobot/2.0)",
         "Mozilla/5.0 (compatible; Yahoo! Slurp)",
         "CCBot/2.0 (https://commoncrawl.org/faq/)",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/142.0.0.0 Safari/537.36",
+        "python-requests/2.32.5",
+        "Python-urllib/3.13",
+        "Scrapy/2.13 (no address)",
+        "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5",
+        "Snap URL Preview Service; bot; snapchat; https://developers.snap.com/robots",
     ];
 
     #[test]

@@ -16,7 +16,8 @@ struct Seen {
 #[derive(Debug)]
 pub(super) struct ChangedFile {
     path: PathBuf,
-    seen: Seen,
+    /// None while there is no file.
+    seen: Option<Seen>,
 }
 
 impl ChangedFile {
@@ -30,10 +31,12 @@ impl ChangedFile {
         E: From<Error> + Send + 'static,
     {
         let (parsed, seen) = read(path.clone(), parse).await?;
+        let seen = Some(seen);
         Ok((parsed, Self { path, seen }))
     }
 
-    /// What is in the file, if it has changed. What cannot be used is said once, not at each look.
+    /// What is in the file, if it has changed. What cannot be used is said once, not at each look, and so is that the file is gone: until it
+    /// is back nobody hears of its changes. One that is replaced otherwise than by renaming may be missed for a moment, which is said too.
     pub(super) async fn look<T, E>(
         &mut self,
         parse: impl FnOnce(File) -> Result<T, E> + Send + 'static,
@@ -43,16 +46,17 @@ impl ChangedFile {
         E: From<Error> + Send + 'static,
     {
         let path = self.path.clone();
-        // While a file is replaced there may be none for a moment.
-        let Ok(now) = blocking(move || seen(&File::open(path)?)).await else {
-            return Ok(None);
+        let now = match blocking(move || seen(&File::open(path)?)).await {
+            Ok(now) => Some(now),
+            Err(gone) if self.seen.take().is_some() => return Err(gone.into()),
+            Err(_) => return Ok(None),
         };
         if now == self.seen {
             return Ok(None);
         }
         self.seen = now;
         let (parsed, seen) = read(self.path.clone(), parse).await?;
-        self.seen = seen;
+        self.seen = Some(seen);
         Ok(Some(parsed))
     }
 }

@@ -185,7 +185,8 @@ mod tests {
             Err(BadUrlsError::TooLarge { bytes: 1_400, .. })
         ));
         std::fs::remove_file(&path).unwrap();
-        assert!(!reload.look(&list).await.unwrap());
+        assert!(matches!(reload.look(&list).await, Err(BadUrlsError::Read(_))));
+        assert!(!reload.look(&list).await.unwrap(), "said once");
         assert!(holds("https://evil.example/"));
         std::fs::write(&path, "worse.example\n").unwrap();
         assert!(reload.look(&list).await.unwrap());
@@ -193,6 +194,24 @@ mod tests {
         std::fs::write(&path, "# nothing today\n").unwrap();
         assert!(reload.look(&list).await.unwrap());
         assert!(!holds("https://worse.example/"));
+    }
+
+    #[tokio::test]
+    async fn that_the_file_is_gone_is_said_each_time_that_it_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, list) = (folder.path().join("bad.txt"), BadUrls::default());
+        std::fs::write(&path, "evil.example\n").unwrap();
+        let opened = ReloadBadUrls::open(&settings(&path), &list).await;
+        let mut reload = opened.unwrap().unwrap();
+        for _ in 0..2 {
+            let away = folder.path().join("away.txt");
+            std::fs::rename(&path, &away).unwrap();
+            reload.look(&list).await.unwrap_err();
+            assert!(!reload.look(&list).await.unwrap(), "said once");
+            std::fs::rename(&away, &path).unwrap();
+            assert!(reload.look(&list).await.unwrap(), "the same file is back");
+            assert!(list.contains("https://evil.example/"));
+        }
     }
 
     #[tokio::test]

@@ -86,7 +86,8 @@ mod tests {
         reload.file.look(parse).await.unwrap_err();
         assert!(reload.file.look(parse).await.unwrap().is_none(), "said once");
         std::fs::remove_file(&path).unwrap();
-        assert!(reload.file.look(parse).await.unwrap().is_none());
+        reload.file.look(parse).await.unwrap_err();
+        assert!(reload.file.look(parse).await.unwrap().is_none(), "said once");
         std::fs::write(&path, "192.0.2.0,192.0.2.127,FR\n").unwrap();
         let countries = reload.file.look(parse).await.unwrap().unwrap();
         assert_eq!(country(&countries), Country::parse("FR"));

@@ -3,12 +3,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use http::Method;
 use proptest::prelude::*;
+use serde_json::json;
 use shortener::codes::CodeAllocator;
 use shortener::link::{Code, GENERATED_CODES};
 use shortener::permutation::{CodeKey, Permutation};
 
 use crate::contract::Fixture;
+use crate::engines::embedded_only;
+use crate::harness::{Service, Setup, execute};
 
 async fn fixture(test: &str) -> Fixture {
     let fixture = if crate::engines::are_real() {
@@ -78,4 +82,35 @@ async fn what_is_left_of_a_range_at_a_restart_is_never_given() {
         fixture.store.lease_counters(1, GENERATED_CODES).await.unwrap(),
         5_000..5_001
     );
+}
+
+/// As if this process had leased the first range before links were imported into it.
+async fn with_the_first_codes_leased_again(service: Service) -> Service {
+    let (folder, clock) = service.stop().await;
+    let file = folder.path().join("shortener.db");
+    execute(&file, "UPDATE code_space SET next_counter = 0 WHERE id = 1").await;
+    Setup::at(folder).clock(clock).start().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_whose_generated_code_is_taken_gets_another_one() {
+    if embedded_only("it changes the file of the code space") {
+        return;
+    }
+    let service = Service::start().await;
+    let asked = json!({"url": "https://example.com/"});
+    let mut codes = HashSet::new();
+    for _ in 0..3 {
+        assert!(codes.insert(service.make(asked.clone()).await["code"].to_string()));
+    }
+    let service = with_the_first_codes_leased_again(service).await;
+    assert!(codes.insert(service.make(asked.clone()).await["code"].to_string()));
+    let service = with_the_first_codes_leased_again(service).await;
+    let batch = json!({"items": [asked, asked]});
+    let made = service.send(Method::POST, "/v1/link-batches", &batch).await.json();
+    for row in made["items"].as_array().unwrap() {
+        assert_eq!(row["status"], 201, "{row}");
+        assert!(codes.insert(row["link"]["code"].to_string()), "{row}");
+    }
+    assert_eq!(codes.len(), 6);
 }

@@ -34,7 +34,8 @@ pub(super) struct ReportBody {
     devices: BreakdownBody,
     /// By browser: `chrome`, `firefox`, `safari`, `edge`, `opera`, `samsung`, `other`
     browsers: BreakdownBody,
-    /// Visits of robots that say so; never among the clicks
+    /// Visits of robots that say so (bots, crawlers, previews, headless browsers, python-requests and the like; not curl); never among
+    /// the clicks
     bots: u64,
     /// Clicks that became known more than an hour late: in the link's total, but in no window
     late: u64,
@@ -109,7 +110,7 @@ pub(super) struct TopBody {
     missing_max: u64,
 }
 
-/// One of the links that are followed most; it may have been deleted since
+/// One of the links that are followed most; those that were deleted since are left out
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TopLink)]
 pub(super) struct TopItemBody {
