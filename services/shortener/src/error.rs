@@ -70,6 +70,9 @@ pub enum LinkError {
     /// The rules on domains are others than the request was made from.
     #[error("the rules were changed by others since they were read")]
     RulesChanged,
+    /// The link is another than the one that the change was made from.
+    #[error("the link was changed by others since it was shown")]
+    ChangedSince,
     /// Others kept changing the link meanwhile.
     #[error("the link was changed by others at the same time")]
     Contended,
@@ -142,6 +145,7 @@ impl From<LinkError> for Problem {
             LinkError::CapReached => Self::new(StatusCode::GONE, "click_cap_reached", said),
             LinkError::KnownBad => Self::new(StatusCode::GONE, "known_bad_url", said),
             LinkError::OwnerDiffers => Self::conflict("owner_differs", said),
+            LinkError::ChangedSince => Self::conflict("link_changed", said),
             LinkError::RulesChanged => Self::conflict("rules_changed", said),
             LinkError::RobotRefused => Self::new(StatusCode::FORBIDDEN, "robot_refused", said),
             LinkError::PasswordWanted => locked("password_required", said),

@@ -251,6 +251,7 @@ impl LinkPatchBody {
                 destinations: self.destinations.map(wanted),
                 edge_cache_s: self.edge_cache_s,
             },
+            revision: None,
         })
     }
 }

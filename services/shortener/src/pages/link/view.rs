@@ -146,6 +146,7 @@ impl LinkPage<'_> {
         let at = |verb: &str| format!("{HOME}/{code}/{verb}");
         let edit = html! {
             form method="post" action=(format!("{HOME}/{code}")) {
+                input type="hidden" name="revision" value=(self.form.revision);
                 (fields(&self.form, &self.app.links.limits, Purpose::Change { has_password }))
                 (button("Save"))
             }
