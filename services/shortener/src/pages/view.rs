@@ -165,14 +165,15 @@ impl ListPage<'_> {
             .clicks
             .last_at_ms
             .map(|at_ms| format!("Last: {}", minute(at_ms)));
-        let traits = traits(counted);
+        let bad = &self.app.links.bad_urls;
+        let traits = traits(counted, bad);
         vec![
             html! { a href=(url) { (code) } (copy_button(&url, &format!("Copy {url}"))) },
             html! {
                 @if let Some(title) = &link.details.title { p.name { (title) } }
                 a href=(link.target.as_str()) rel="noreferrer" { (link.target.as_str()) }
             },
-            html! { (state(counted, self.now_ms)) @if !traits.is_empty() { p.hint { (traits.join(", ")) } } },
+            html! { (state(counted, bad, self.now_ms)) @if !traits.is_empty() { p.hint { (traits.join(", ")) } } },
             Self::tags(counted),
             html! { span title=[last] { (counted.clicks.count) } },
             html! { a.button.quiet href=(format!("{HOME}/{code}")) aria-label=(format!("Details of {code}")) { "Details" } },
