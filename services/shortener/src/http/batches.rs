@@ -22,7 +22,10 @@ use crate::operations::BatchItem;
 /// Many links to be made.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewLinkBatch)]
+#[schema(
+    as = NewLinkBatch,
+    example = json!({"items": [{"url": "https://example.com/a"}, {"url": "https://example.com/b", "tags": ["campaign"]}]})
+)]
 pub(super) struct BatchBody {
     /// The links. Each is judged by itself, so each may be anything.
     #[schema(min_items = 1, max_items = 1000, value_type = Vec<NewLinkBody>)]
