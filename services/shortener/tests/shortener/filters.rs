@@ -29,7 +29,7 @@ async fn a_list_shows_what_its_filter_wants() {
     let service = Service::start().await;
     let later = "2099-01-01T00:00:00Z";
     for body in [
-        json!({"url": "https://example.com/Spring", "alias": "one", "tags": ["sale", "eu"]}),
+        json!({"url": "https://example.com/Spring", "alias": "one", "tags": [" sale ", "eu"]}),
         json!({"url": "https://example.com/2", "alias": "two", "tags": ["sales"], "title": "SPRING sale"}),
         json!({"url": "https://example.com/3", "alias": "three", "notes": "for spring", "archived": true}),
         json!({"url": "https://example.com/4", "alias": "four", "expires_at": later, "fallback_url": "https://spring.example/"}),
@@ -48,6 +48,7 @@ async fn a_list_shows_what_its_filter_wants() {
     );
     for (query, expected) in [
         ("tag=sale", vec!["one"]),
+        ("tag=+sale", vec!["one"]),
         ("tag=Sale", vec![]),
         ("q=spring", vec!["five", "four", "three", "two", "one"]),
         ("q=SALE", vec!["six-sale", "two", "one"]),
