@@ -115,7 +115,10 @@ impl LinkError {
 fn list(errors: &[FieldError]) -> String {
     let parts: Vec<String> = errors
         .iter()
-        .map(|error| format!("{}: {}", error.pointer, error.detail))
+        .map(|error| match error.pointer.as_str() {
+            "" => error.detail.clone(),
+            pointer => format!("{pointer}: {}", error.detail),
+        })
         .collect();
     parts.join("; ")
 }
@@ -191,6 +194,12 @@ fn locked(code: &'static str, said: String) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_the_whole_has_no_empty_name() {
+        let said = LinkError::field("", "it is empty").to_string();
+        assert_eq!(said, "the request is not acceptable: it is empty");
+    }
 
     #[test]
     fn what_the_operator_reads_does_not_reach_the_client() {

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::documented::{BodyRefusals, ManagedRefusals};
 use super::wire::{LinkBody, NewLinkBody};
-use super::{App, PRIVATE};
+use super::{App, PRIVATE, rows};
 use crate::error::LinkError;
 use crate::link::{Clicks, Link};
 use crate::operations::BatchItem;
@@ -145,8 +145,7 @@ pub(super) fn counted(app: &App, made: &[Result<Outcome<Link>, LinkError>]) {
 }
 
 fn item_of(index: usize, item: Value, key: Option<&IdempotencyKey>) -> Result<BatchItem, LinkError> {
-    let body: NewLinkBody =
-        serde_json::from_value(item).map_err(|error| LinkError::field("", &error.to_string()))?;
+    let body: NewLinkBody = rows::of_value(item)?;
     let idempotent = key.map(|key| key_of(key, index, &body.canonical())).transpose()?;
     Ok(BatchItem {
         asked: body.into_request()?,
@@ -182,7 +181,7 @@ impl BatchRow {
                     status: problem.status().as_u16(),
                     replayed: false,
                     link: None,
-                    problem: Some(problem.document()),
+                    problem: Some(rows::told(index, &problem)),
                 }
             }
         }

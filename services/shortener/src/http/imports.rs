@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::batches::key_of;
 use super::documented::{BodyRefusals, ManagedRefusals};
 use super::portable::{PortableLink, csv, ndjson};
-use super::{App, PRIVATE};
+use super::{App, PRIVATE, rows};
 use crate::error::LinkError;
 use crate::operations::{ImportItem, ImportedLink};
 
@@ -192,7 +192,7 @@ impl ImportRow {
                     index,
                     status: problem.status().as_u16(),
                     code: None,
-                    problem: Some(problem.document()),
+                    problem: Some(rows::told(index, &problem)),
                 }
             }
         }
