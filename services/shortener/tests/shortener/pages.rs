@@ -46,6 +46,7 @@ async fn a_link_is_made_listed_and_deleted_with_forms() {
             .contains("default-src 'none'")
     );
     assert!(empty.text().contains("No links yet"));
+    assert!(empty.text().contains("All links of acme") && !empty.text().contains("Your links"));
 
     let made = submit(
         &service,

@@ -175,7 +175,7 @@ impl LinkPage<'_> {
 pub(super) fn missing(who: &SignedIn, code: &Code) -> Html {
     let body = html! {
         h1 { "No such link" }
-        p.lead { "There is no link " code { (code) } " among yours. It may have been deleted." }
+        p.lead { "There is no link " code { (code) } " among those of " (who.shown().tenant) ". It may have been deleted." }
         p { a href=(HOME) { "All links" } }
     };
     page(&Page {
