@@ -60,7 +60,7 @@ enum Next {
 /// same links again. Hashes of passwords are in it only if asked for by who may change links; a link with a password is not imported
 /// without.
 ///
-/// It has no limit, and an import takes at most 5,000 rows, unless the settings say otherwise: import a larger export in parts. One as
+/// It has no limit, and an import takes at most 5,000 rows and 4 MiB, unless the settings say otherwise: import a larger export in parts. One as
 /// `ndjson` is cut after any line (`split -l 5000`); each part of a CSV begins with the header, and a cell may have line breaks.
 #[utoipa::path(
     get,

@@ -60,7 +60,7 @@ pub(super) struct ImportRow {
 /// in or refused by itself. A row whose link is there already, and the same, is left alone, so an import may be repeated; rows without a
 /// `code` need an `Idempotency-Key` for that. Counts of clicks are not imported.
 ///
-/// At most 5,000 rows a request, unless the settings say otherwise. A larger export is imported in parts, in any order: cut it between
+/// At most 5,000 rows and 4 MiB a request, unless the settings say otherwise. A larger export is imported in parts, in any order: cut it between
 /// rows, begin each part of a CSV with the header, and send one after the other. A part whose answer was lost is sent again as it was;
 /// where rows have no `code`, each part has an `Idempotency-Key` of its own.
 #[utoipa::path(
