@@ -21,6 +21,7 @@ use crate::link::CountedLink;
 use crate::operations::{LinkFilter, ListedLinks};
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ExportQuery {
     format: Option<String>,
     #[serde(default)]

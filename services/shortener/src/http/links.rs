@@ -90,6 +90,7 @@ fn made_response(app: &App, made: &Outcome<Link>) -> Response {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     cursor: Option<String>,
     limit: Option<u32>,

@@ -71,6 +71,22 @@ async fn a_list_shows_what_its_filter_wants() {
         let expected = if query == "q=" { 200 } else { 422 };
         assert_eq!(refused.status, expected, "{query}");
     }
+    for path in [
+        "/v1/links?tags=sale",
+        "/v1/link-exports?tags=sale",
+        "/v1/links/one/stats?form=2026-01-01T00:00:00Z",
+        "/v1/links/one/qr?sizes=512",
+        "/v1/stats?form=2026-01-01T00:00:00Z",
+        "/v1/stats/top?limits=5",
+    ] {
+        let refused = service.send(Method::GET, path, &Value::Null).await;
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (422, "invalid_request")
+        );
+        let said = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(said.contains("the nearest is `"), "{path}: {said}");
+    }
     let long = format!("/v1/links?q={}", "x".repeat(201));
     assert_eq!(service.send(Method::GET, &long, &Value::Null).await.status, 422);
     let other = service.token("globex");
