@@ -70,6 +70,9 @@ pub enum LinkError {
     /// The rules on domains are others than the request was made from.
     #[error("the rules were changed by others since they were read")]
     RulesChanged,
+    /// The link is another than the one that the change was made from.
+    #[error("the link was changed by others since it was shown")]
+    ChangedSince,
     /// Others kept changing the link meanwhile.
     #[error("the link was changed by others at the same time")]
     Contended,
@@ -112,7 +115,10 @@ impl LinkError {
 fn list(errors: &[FieldError]) -> String {
     let parts: Vec<String> = errors
         .iter()
-        .map(|error| format!("{}: {}", error.pointer, error.detail))
+        .map(|error| match error.pointer.as_str() {
+            "" => error.detail.clone(),
+            pointer => format!("{pointer}: {}", error.detail),
+        })
         .collect();
     parts.join("; ")
 }
@@ -142,6 +148,7 @@ impl From<LinkError> for Problem {
             LinkError::CapReached => Self::new(StatusCode::GONE, "click_cap_reached", said),
             LinkError::KnownBad => Self::new(StatusCode::GONE, "known_bad_url", said),
             LinkError::OwnerDiffers => Self::conflict("owner_differs", said),
+            LinkError::ChangedSince => Self::conflict("link_changed", said),
             LinkError::RulesChanged => Self::conflict("rules_changed", said),
             LinkError::RobotRefused => Self::new(StatusCode::FORBIDDEN, "robot_refused", said),
             LinkError::PasswordWanted => locked("password_required", said),
@@ -187,6 +194,12 @@ fn locked(code: &'static str, said: String) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_the_whole_has_no_empty_name() {
+        let said = LinkError::field("", "it is empty").to_string();
+        assert_eq!(said, "the request is not acceptable: it is empty");
+    }
 
     #[test]
     fn what_the_operator_reads_does_not_reach_the_client() {

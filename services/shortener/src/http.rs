@@ -13,6 +13,7 @@ mod portable;
 mod preview;
 mod qr;
 mod redirect;
+mod rows;
 mod statistics;
 mod transfers;
 mod wire;

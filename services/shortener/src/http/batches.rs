@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::documented::{BodyRefusals, ManagedRefusals};
 use super::wire::{LinkBody, NewLinkBody};
-use super::{App, PRIVATE};
+use super::{App, PRIVATE, rows};
 use crate::error::LinkError;
 use crate::link::{Clicks, Link};
 use crate::operations::BatchItem;
@@ -22,7 +22,10 @@ use crate::operations::BatchItem;
 /// Many links to be made.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewLinkBatch)]
+#[schema(
+    as = NewLinkBatch,
+    example = json!({"items": [{"url": "https://example.com/a"}, {"url": "https://example.com/b", "tags": ["campaign"]}]})
+)]
 pub(super) struct BatchBody {
     /// The links. Each is judged by itself, so each may be anything.
     #[schema(min_items = 1, max_items = 1000, value_type = Vec<NewLinkBody>)]
@@ -142,8 +145,7 @@ pub(super) fn counted(app: &App, made: &[Result<Outcome<Link>, LinkError>]) {
 }
 
 fn item_of(index: usize, item: Value, key: Option<&IdempotencyKey>) -> Result<BatchItem, LinkError> {
-    let body: NewLinkBody =
-        serde_json::from_value(item).map_err(|error| LinkError::field("", &error.to_string()))?;
+    let body: NewLinkBody = rows::of_value(item)?;
     let idempotent = key.map(|key| key_of(key, index, &body.canonical())).transpose()?;
     Ok(BatchItem {
         asked: body.into_request()?,
@@ -179,7 +181,7 @@ impl BatchRow {
                     status: problem.status().as_u16(),
                     replayed: false,
                     link: None,
-                    problem: Some(problem.document()),
+                    problem: Some(rows::told(index, &problem)),
                 }
             }
         }

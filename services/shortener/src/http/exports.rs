@@ -21,6 +21,7 @@ use crate::link::CountedLink;
 use crate::operations::{LinkFilter, ListedLinks};
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ExportQuery {
     format: Option<String>,
     #[serde(default)]
@@ -59,6 +60,9 @@ enum Next {
 /// Everything that was set about each link, newest first; what is made or deleted meanwhile may be in it or not. An import of it makes the
 /// same links again. Hashes of passwords are in it only if asked for by who may change links; a link with a password is not imported
 /// without.
+///
+/// It has no limit, and an import takes at most 5,000 rows and 4 MiB, unless the settings say otherwise: import a larger export in parts. One as
+/// `ndjson` is cut after any line (`split -l 5000`); each part of a CSV begins with the header, and a cell may have line breaks.
 #[utoipa::path(
     get,
     path = "/v1/link-exports",

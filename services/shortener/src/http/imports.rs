@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::batches::key_of;
 use super::documented::{BodyRefusals, ManagedRefusals};
 use super::portable::{PortableLink, csv, ndjson};
-use super::{App, PRIVATE};
+use super::{App, PRIVATE, rows};
 use crate::error::LinkError;
 use crate::operations::{ImportItem, ImportedLink};
 
@@ -59,6 +59,10 @@ pub(super) struct ImportRow {
 /// Takes what an export gives, or a table of one's own: its first line names the columns, of which `url` must be there. Each row is taken
 /// in or refused by itself. A row whose link is there already, and the same, is left alone, so an import may be repeated; rows without a
 /// `code` need an `Idempotency-Key` for that. Counts of clicks are not imported.
+///
+/// At most 5,000 rows and 4 MiB a request, unless the settings say otherwise. A larger export is imported in parts, in any order: cut it between
+/// rows, begin each part of a CSV with the header, and send one after the other. A part whose answer was lost is sent again as it was;
+/// where rows have no `code`, each part has an `Idempotency-Key` of its own.
 #[utoipa::path(
     post,
     path = "/v1/link-imports",
@@ -93,7 +97,10 @@ pub(super) async fn import(
     let rows = read(text)?;
     let most = app.links.limits.bulk.import_rows_max;
     if rows.is_empty() || rows.len() > most {
-        let detail = format!("between 1 and {most} rows; import more of them in parts");
+        let detail = format!(
+            "between 1 and {most} rows, and there are {}; send a longer file in parts of at most {most}, each with the header if it is CSV",
+            rows.len()
+        );
         return Err(Problem::invalid_field("", detail));
     }
     let imported = take_in(&app, caller.0, key.as_ref(), rows).await;
@@ -192,7 +199,7 @@ impl ImportRow {
                     index,
                     status: problem.status().as_u16(),
                     code: None,
-                    problem: Some(problem.document()),
+                    problem: Some(rows::told(index, &problem)),
                 }
             }
         }

@@ -90,6 +90,7 @@ fn made_response(app: &App, made: &Outcome<Link>) -> Response {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     cursor: Option<String>,
     limit: Option<u32>,
@@ -191,18 +192,20 @@ pub(super) async fn update(
     Json(body): Json<LinkPatchBody>,
 ) -> Result<Response, Problem> {
     caller.require(LINKS_WRITE)?;
-    let counted = change(&app, &caller.0.tenant, &known(&code)?, body).await?;
+    let counted = change(&app, &caller.0.tenant, &known(&code)?, None, body).await?;
     Ok(([PRIVATE], Json(LinkBody::counted(&app, &counted))).into_response())
 }
 
-/// In a task of its own, as [`make`].
+/// In a task of its own, as [`make`]. Made over this revision only, if one is given.
 pub(crate) async fn change(
     app: &App,
     tenant: &identity::Tenant,
     code: &Code,
+    revision: Option<u64>,
     body: LinkPatchBody,
 ) -> Result<CountedLink, LinkError> {
-    let change = body.into_change()?;
+    let mut change = body.into_change()?;
+    change.revision = revision;
     let (owned, tenant, code) = (app.clone(), tenant.clone(), *code);
     server::owned(async move {
         let counted = owned.links.update_link(&tenant, &code, &change).await?;

@@ -16,6 +16,7 @@ use crate::link::Code;
 use crate::qr::{Drawing, Level, MARGIN_MODULES_MAX, Picture, SIZE_PX};
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct QrQuery {
     format: Option<String>,
     size: Option<u32>,

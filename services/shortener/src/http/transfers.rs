@@ -18,7 +18,7 @@ use crate::operations::{Transfer, Transferred};
 /// Links that are to change hands.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewLinkTransfer)]
+#[schema(as = NewLinkTransfer, example = json!({"from": "ada", "to": "grace"}))]
 pub(super) struct TransferBody {
     /// Whose they are; `null` for links without an owner.
     #[schema(required, max_length = 64, example = "ada")]

@@ -35,28 +35,35 @@ pub enum TagsError {
 }
 
 impl Tags {
-    /// Checks tags; one given twice counts once.
+    /// Checks tags, without the space around them, which nobody sees; one given twice counts once.
     pub fn parse(given: Vec<String>, max: usize, chars_max: usize) -> Result<Self, TagsError> {
         if given.len() > max {
             return Err(TagsError::TooMany { max });
         }
         let mut tags: Vec<String> = Vec::with_capacity(given.len());
-        for (index, tag) in given.into_iter().enumerate() {
+        for (index, given) in given.into_iter().enumerate() {
+            let tag = given.trim();
             if tag.is_empty() || tag.chars().count() > chars_max {
                 return Err(TagsError::Length { index, chars_max });
             }
             if tag.chars().any(char::is_control) {
                 return Err(TagsError::Control { index });
             }
-            if !tags.contains(&tag) {
-                tags.push(tag);
+            if !tags.iter().any(|other| other == tag) {
+                tags.push(tag.to_owned());
             }
         }
         Ok(Self(tags))
     }
 
-    /// Tags that were checked when they were stored.
-    pub fn from_store(tags: Vec<String>) -> Self {
+    /// Tags that were checked when they were stored; formerly with the space around them.
+    pub fn from_store(mut tags: Vec<String>) -> Self {
+        for tag in &mut tags {
+            if tag.trim().len() != tag.len() {
+                *tag = tag.trim().to_owned();
+            }
+        }
+        tags.retain(|tag| !tag.is_empty());
         Self(tags)
     }
 
@@ -76,6 +83,22 @@ mod tests {
             TAGS_MAX,
             TAG_CHARS_MAX,
         )
+    }
+
+    #[test]
+    fn the_space_around_a_tag_is_no_part_of_it() {
+        assert_eq!(parse(&[" a", "a\n", "b c "]).unwrap().as_slice(), ["a", "b c"]);
+        let long = format!(" {} ", "a".repeat(50));
+        assert!(parse(&[long.as_str()]).is_ok());
+        assert_eq!(
+            parse(&["a", " \t"]),
+            Err(TagsError::Length {
+                index: 1,
+                chars_max: 50
+            })
+        );
+        let stored = Tags::from_store(vec![" a ".to_owned(), " ".to_owned(), "b".to_owned()]);
+        assert_eq!(stored.as_slice(), ["a", "b"], "of before it was so");
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl LinkFilter {
             detail: error.to_string(),
         })?;
         Ok(Self {
-            tag: tag.filter(given),
+            tag: tag.filter(given).map(|tag| tag.trim().to_owned()),
             q,
             owner,
             archived,

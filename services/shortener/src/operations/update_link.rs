@@ -31,6 +31,8 @@ pub struct LinkChange {
     pub utm: AskedUtm,
     /// What most links do not have.
     pub details: DetailsChange,
+    /// Which revision of the link the change was made from; unless given, whichever there is.
+    pub revision: Option<u64>,
 }
 
 impl LinkChange {
@@ -46,7 +48,7 @@ impl LinkChange {
 
 impl Links {
     /// Changes a tenant's link. The rules hold for the whole result, so a link with an expiry becomes permanent only together with
-    /// losing the expiry. Run it in an owned task.
+    /// losing the expiry. A change that names a revision is made over no other. Run it in an owned task.
     pub async fn update_link(
         &self,
         tenant: &Tenant,
@@ -60,7 +62,14 @@ impl Links {
             let current = self.store.find(tenant, code).await?.ok_or(LinkError::NotFound)?;
             // Before the change: once that stands, nothing may fail.
             let current = self.counted_one(tenant, current).await?;
-            let mut link = self.changed(&current.link, change, &rules)?;
+            let changed = self.changed(&current.link, change, &rules);
+            let stale = change.revision.is_some_and(|seen| seen != current.link.revision);
+            // What stands already is no quarrel: a form that is sent twice is saved once.
+            let stands = changed.as_ref().is_ok_and(|link| *link == current.link);
+            if stale && (change.details.sets_password() || !stands) {
+                return Err(LinkError::ChangedSince);
+            }
+            let mut link = changed?;
             if change.details.sets_password() {
                 if hash.is_none() {
                     hash = self.hashed(&change.details).await?;

@@ -16,6 +16,8 @@ use crate::link::Link;
 pub(super) struct LinkForm {
     /// Tells this form from every other that was shown: sent twice, it makes one link.
     pub(super) key: String,
+    /// Which revision of a link was shown, for a link that there is: what others changed since is not undone.
+    pub(super) revision: String,
     pub(super) url: String,
     pub(super) alias: String,
     pub(super) tags: String,
@@ -55,6 +57,7 @@ impl LinkForm {
         let details = &link.details;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         Self {
+            revision: link.revision.to_string(),
             url: link.target.as_str().to_owned(),
             tags: link.tags.as_slice().join(", "),
             title: text(&details.title),
@@ -78,6 +81,7 @@ impl LinkForm {
     pub(super) fn uses_options(&self) -> bool {
         let plain = Self {
             key: self.key.clone(),
+            revision: self.revision.clone(),
             url: self.url.clone(),
             alias: self.alias.clone(),
             tags: self.tags.clone(),
@@ -121,6 +125,53 @@ impl LinkForm {
             None => None,
         };
         Ok((body, idempotent))
+    }
+
+    /// Which revision of the link the form was made from; none if it does not say.
+    pub(super) fn seen_revision(&self) -> Result<Option<u64>, LinkError> {
+        number("/revision", &self.revision)
+    }
+
+    /// What is said when the link is no longer as the form was made from, but as `now`: nothing that was typed is lost silently.
+    pub(super) fn outdated(&self, now: &Self) -> String {
+        let parts = [
+            ("address", &self.url, &now.url),
+            ("title", &self.title, &now.title),
+            ("tags", &self.tags, &now.tags),
+            ("notes", &self.notes, &now.notes),
+            ("active from", &self.active_from, &now.active_from),
+            ("expires", &self.expires_at, &now.expires_at),
+            ("fallback address", &self.fallback_url, &now.fallback_url),
+            ("most clicks", &self.max_clicks, &now.max_clicks),
+            ("destinations", &self.destinations, &now.destinations),
+            ("edge seconds", &self.edge_cache_s, &now.edge_cache_s),
+        ];
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let mut sent: Vec<String> = parts
+            .into_iter()
+            .filter(|(_, mine, theirs)| words(mine) != words(theirs))
+            .map(|(name, mine, _)| format!("{name} \u{201c}{}\u{201d}", mine.trim()))
+            .collect();
+        if self.permanent.is_some() != now.permanent.is_some() {
+            let mine = if self.permanent.is_some() {
+                "permanent"
+            } else {
+                "not permanent"
+            };
+            sent.push(mine.to_owned());
+        }
+        if !self.password.is_empty() || self.remove_password.is_some() {
+            sent.push("another password, or none".to_owned());
+        }
+        let why = "nothing was saved: the link was changed by others since this form was shown";
+        if sent.is_empty() {
+            format!("{why}; the form shows it as it is now")
+        } else {
+            format!(
+                "{why}. The form shows it as it is now; you had sent: {}",
+                sent.join(", ")
+            )
+        }
     }
 
     /// What is to be changed about a link that was shown as `shown`: what is not touched is left alone, whatever became of it

@@ -51,7 +51,7 @@ pub(super) async fn show(
     .await
 }
 
-/// Saves what was changed in the form, and only that.
+/// Saves what was changed in the form, and only that; nothing where the link was changed by others since the form was shown.
 pub(super) async fn save(
     State(app): State<App>,
     who: SignedIn,
@@ -61,15 +61,23 @@ pub(super) async fn save(
     who.require(LINKS_WRITE)?;
     let code = known(&code)?;
     let shown = LinkForm::of(&app.links.find_link(&who.0.tenant, &code).await?.link);
-    let changed = match form.patch(&shown) {
-        Ok(body) => crate::http::change(&app, &who.0.tenant, &code, body).await,
-        Err(error) => Err(error),
+    let changed = match (form.seen_revision(), form.patch(&shown)) {
+        (Ok(seen), Ok(body)) => crate::http::change(&app, &who.0.tenant, &code, seen, body).await,
+        (Err(error), _) | (_, Err(error)) => Err(error),
     };
     let Err(error) = changed else {
         return Ok(see_other(&format!("{HOME}/{code}?said=saved")));
     };
     let problem = Problem::from(error.clone());
-    let (form, said) = form.refused(&error, &problem);
+    let (form, said) = match error {
+        // The link as it is now, read anew: what was typed may undo what others did.
+        LinkError::ChangedSince => {
+            let now = LinkForm::of(&app.links.find_link(&who.0.tenant, &code).await?.link);
+            let said = form.outdated(&now);
+            (now, said)
+        }
+        error => form.refused(&error, &problem),
+    };
     let page = draw(
         &app,
         &who,
@@ -105,7 +113,7 @@ async fn put_away(app: &App, who: &SignedIn, code: &str, archived: bool) -> Resu
         archived: Some(archived),
         ..LinkPatchBody::default()
     };
-    crate::http::change(app, &who.0.tenant, &code, body).await?;
+    crate::http::change(app, &who.0.tenant, &code, None, body).await?;
     let said = if archived { "archived" } else { "restored" };
     Ok(see_other(&format!("{HOME}/{code}?said={said}")))
 }

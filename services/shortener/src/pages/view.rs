@@ -45,7 +45,7 @@ impl ListPage<'_> {
             h1 { "Links" }
             @if let Some(notice) = &self.notice { (self.said(notice)) }
             (card("new", "A new link", &self.new_link()))
-            (card("links", "Your links", &self.list()))
+            (card("links", &self.title(), &self.list()))
             (script("shortener", Script::Copy))
         };
         page(&Page {
@@ -86,6 +86,11 @@ impl ListPage<'_> {
         }
     }
 
+    /// Everybody's of the tenant, whoever looks.
+    fn title(&self) -> String {
+        format!("All links of {}", self.who.shown().tenant)
+    }
+
     fn list(&self) -> Markup {
         let text = |name| Column { name, number: false };
         let columns = [
@@ -111,7 +116,7 @@ impl ListPage<'_> {
             @if rows.is_empty() {
                 (empty(nothing))
             } @else {
-                (table("Your links, newest first", &columns, &rows))
+                (table(&format!("{}, newest first", self.title()), &columns, &rows))
             }
             div.pager {
                 @if !self.first { (link_button(&self.wanted.address(None), "Newest")) }
@@ -165,14 +170,15 @@ impl ListPage<'_> {
             .clicks
             .last_at_ms
             .map(|at_ms| format!("Last: {}", minute(at_ms)));
-        let traits = traits(counted);
+        let bad = &self.app.links.bad_urls;
+        let traits = traits(counted, bad);
         vec![
             html! { a href=(url) { (code) } (copy_button(&url, &format!("Copy {url}"))) },
             html! {
                 @if let Some(title) = &link.details.title { p.name { (title) } }
                 a href=(link.target.as_str()) rel="noreferrer" { (link.target.as_str()) }
             },
-            html! { (state(counted, self.now_ms)) @if !traits.is_empty() { p.hint { (traits.join(", ")) } } },
+            html! { (state(counted, bad, self.now_ms)) @if !traits.is_empty() { p.hint { (traits.join(", ")) } } },
             Self::tags(counted),
             html! { span title=[last] { (counted.clicks.count) } },
             html! { a.button.quiet href=(format!("{HOME}/{code}")) aria-label=(format!("Details of {code}")) { "Details" } },

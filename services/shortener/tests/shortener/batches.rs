@@ -55,6 +55,15 @@ async fn each_row_has_its_own_outcome_and_what_was_made_leads_on_at_once() {
     assert_eq!(rows[1]["problem"]["code"], "alias_taken");
     assert_eq!(rows[2]["problem"]["errors"][0]["pointer"], "/url");
     assert_eq!(rows[6]["problem"]["errors"][0]["pointer"], "/max_clicks");
+    let said = |index: usize| rows[index]["problem"]["detail"].as_str().unwrap();
+    assert_eq!(rows[5]["problem"]["errors"][0]["pointer"], "/colour");
+    assert!(
+        said(5).starts_with("row 6: /colour: there is no such field"),
+        "{}",
+        said(5)
+    );
+    assert_eq!(said(7), "row 8: a row must be a JSON object");
+    assert_eq!(said(1), "row 2: this alias is taken");
     assert!(rows[1]["link"].is_null() && rows[0]["problem"].is_null());
     assert_eq!(rows[0]["link"]["owner"], "ada");
     assert_eq!(rows[8]["link"]["has_password"], true);

@@ -208,6 +208,19 @@ async fn a_known_bad_url_is_neither_stored_nor_followed_and_the_list_is_read_aga
         assert!(!page.text().contains("evil.example"), "{}", page.text());
     }
     assert_eq!(service.get("/rest").await.status, 302);
+    for (alias, said) in [
+        ("plain", "blocked: known to be harmful"),
+        ("sharing", "blocked: known to be harmful"),
+        ("waiting", "partly blocked: known to be harmful"),
+        ("rest", ">active<"),
+    ] {
+        let place = format!("/ui/shortener/{alias}");
+        let page = service.send(Method::GET, &place, &Value::Null).await;
+        assert!(page.text().contains(said), "{alias}: {}", page.text());
+        assert_eq!(page.text().contains("known to be harmful"), alias != "rest");
+    }
+    let listed = service.send(Method::GET, "/ui/shortener", &Value::Null).await;
+    assert_eq!(listed.text().matches("blocked: known to be harmful").count(), 4);
     let refused = shorten(&service, &json!({"url": "https://WWW.evil.example/"})).await;
     assert_eq!(refused.pointers(), ["/url"]);
     assert!(service.metric("shortener_bad_urls ").await == 2);

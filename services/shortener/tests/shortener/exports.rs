@@ -320,6 +320,12 @@ async fn what_is_no_import_is_refused_as_a_whole() {
         assert_eq!(refused.status, status, "{kind} {body:?}");
         refused.problem();
     }
+    let long = import(&service, "text/csv", "url\na\nb\nc\n").await.json();
+    let said = long["detail"].as_str().unwrap();
+    assert!(
+        said.contains("there are 3") && said.contains("in parts of at most 2"),
+        "{said}"
+    );
     let reader = service.token_for("acme", "ada", "links:read");
     assert_eq!(
         import_as(&service, &reader, "text/csv", "url\nx\n").await.status,

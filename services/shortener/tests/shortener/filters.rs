@@ -29,7 +29,7 @@ async fn a_list_shows_what_its_filter_wants() {
     let service = Service::start().await;
     let later = "2099-01-01T00:00:00Z";
     for body in [
-        json!({"url": "https://example.com/Spring", "alias": "one", "tags": ["sale", "eu"]}),
+        json!({"url": "https://example.com/Spring", "alias": "one", "tags": [" sale ", "eu"]}),
         json!({"url": "https://example.com/2", "alias": "two", "tags": ["sales"], "title": "SPRING sale"}),
         json!({"url": "https://example.com/3", "alias": "three", "notes": "for spring", "archived": true}),
         json!({"url": "https://example.com/4", "alias": "four", "expires_at": later, "fallback_url": "https://spring.example/"}),
@@ -48,6 +48,7 @@ async fn a_list_shows_what_its_filter_wants() {
     );
     for (query, expected) in [
         ("tag=sale", vec!["one"]),
+        ("tag=+sale", vec!["one"]),
         ("tag=Sale", vec![]),
         ("q=spring", vec!["five", "four", "three", "two", "one"]),
         ("q=SALE", vec!["six-sale", "two", "one"]),
@@ -69,6 +70,22 @@ async fn a_list_shows_what_its_filter_wants() {
             .await;
         let expected = if query == "q=" { 200 } else { 422 };
         assert_eq!(refused.status, expected, "{query}");
+    }
+    for path in [
+        "/v1/links?tags=sale",
+        "/v1/link-exports?tags=sale",
+        "/v1/links/one/stats?form=2026-01-01T00:00:00Z",
+        "/v1/links/one/qr?sizes=512",
+        "/v1/stats?form=2026-01-01T00:00:00Z",
+        "/v1/stats/top?limits=5",
+    ] {
+        let refused = service.send(Method::GET, path, &Value::Null).await;
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (422, "invalid_request")
+        );
+        let said = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(said.contains("the nearest is `"), "{path}: {said}");
     }
     let long = format!("/v1/links?q={}", "x".repeat(201));
     assert_eq!(service.send(Method::GET, &long, &Value::Null).await.status, 422);

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::Service;
 
 fn document() -> Value {
     serde_json::to_value(shortener::openapi()).unwrap()
@@ -80,6 +83,37 @@ fn collect(value: &Value, into: &mut Vec<String>) {
         Value::Array(items) => items.iter().for_each(|value| collect(value, into)),
         _ => {}
     }
+}
+
+#[tokio::test]
+async fn what_is_documented_as_an_example_of_a_body_is_taken_as_it_stands() {
+    let service = Service::start().await;
+    service
+        .make(json!({"url": "https://example.com/", "alias": "there"}))
+        .await;
+    let document = document();
+    let mut tried = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+            let Some(pointer) = body.as_str().and_then(|reference| reference.strip_prefix('#')) else {
+                continue;
+            };
+            let example = &document.pointer(pointer).unwrap()["example"];
+            assert!(example.is_object(), "{method} {path} has none");
+            let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).unwrap();
+            let path = path.replace("{code}", "there");
+            let answer = service.send(method, &path, example).await;
+            assert!((200..300).contains(&answer.status), "{path}: {answer:?}");
+            let told = answer.json();
+            for row in told["items"].as_array().into_iter().flatten() {
+                let status = row["status"].as_u64().unwrap();
+                assert!((200..300).contains(&status), "{path}: {row}");
+            }
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 5);
 }
 
 #[test]

@@ -46,6 +46,7 @@ async fn a_link_is_made_listed_and_deleted_with_forms() {
             .contains("default-src 'none'")
     );
     assert!(empty.text().contains("No links yet"));
+    assert!(empty.text().contains("All links of acme") && !empty.text().contains("Your links"));
 
     let made = submit(
         &service,
@@ -281,6 +282,55 @@ async fn every_option_of_a_link_is_on_its_form_and_only_what_was_touched_is_chan
     let wrong = submit(&service, "/ui/shortener/all-of-it", "url=nonsense&title=Kept").await;
     assert_eq!(wrong.status, 422);
     assert!(wrong.text().contains("value=\"Kept\"") && wrong.text().contains("id=\"url-error\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_undoes_nothing_that_others_changed_since_it_was_shown() {
+    let service = Service::start().await;
+    let made = json!({"url": "https://example.com/", "alias": "shared", "title": "Old", "tags": ["a"]});
+    service.make(made).await;
+    let place = "/ui/shortener/shared";
+    let revision = |page: &Answer| {
+        let (_, after) = page.text().split_once("name=\"revision\" value=\"").unwrap();
+        after.split('"').next().unwrap().to_owned()
+    };
+    let seen = revision(&visit(&service, place).await);
+    let theirs = json!({"title": "Theirs", "tags": ["b"]});
+    let changed = service.send(Method::PATCH, "/v1/links/shared", &theirs).await;
+    assert_eq!(changed.status, 200);
+
+    let mine =
+        |seen: &str| format!("revision={seen}&url=https%3A%2F%2Fmine.example%2F&title=Old&tags=a&notes=");
+    let refused = submit(&service, place, &mine(&seen)).await;
+    assert_eq!(refused.status, 409);
+    for part in [
+        "changed by others since this form was shown",
+        "https://mine.example/",
+        "value=\"Theirs\"",
+        "value=\"https://example.com/\"",
+    ] {
+        assert!(
+            refused.text().contains(part),
+            "{part} is missing: {}",
+            refused.text()
+        );
+    }
+    let now = visit(&service, "/v1/links/shared").await.json();
+    assert_eq!(
+        (&now["url"], &now["title"], &now["tags"]),
+        (&json!("https://example.com/"), &json!("Theirs"), &json!(["b"]))
+    );
+
+    let seen = revision(&refused);
+    for _ in 0..2 {
+        let saved = submit(&service, place, &mine(&seen)).await;
+        assert_eq!(saved.status, 303, "sent twice is saved once: {}", saved.text());
+    }
+    let now = visit(&service, "/v1/links/shared").await.json();
+    assert_eq!(
+        (&now["url"], &now["title"]),
+        (&json!("https://mine.example/"), &json!("Old"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::PortableLink;
 use crate::error::LinkError;
+use crate::http::rows;
 
 /// How a part is written in a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +137,7 @@ pub(in crate::http) fn read(text: &str) -> Result<Vec<Result<PortableLink, LinkE
                 parts.insert((*name).to_owned(), part(name, *cell, text)?);
             }
         }
-        serde_json::from_value(Value::Object(parts)).map_err(|error| LinkError::field("", &error.to_string()))
+        rows::of_value(Value::Object(parts))
     });
     Ok(rows.collect())
 }

@@ -2,6 +2,7 @@
 
 use super::PortableLink;
 use crate::error::LinkError;
+use crate::http::rows;
 
 /// A line, with its end.
 pub(in crate::http) fn line(link: &PortableLink) -> Vec<u8> {
@@ -14,7 +15,5 @@ pub(in crate::http) fn line(link: &PortableLink) -> Vec<u8> {
 pub(in crate::http) fn read(text: &str) -> Vec<Result<PortableLink, LinkError>> {
     let lines = text.trim_start_matches('\u{feff}').lines();
     let lines = lines.filter(|line| !line.trim().is_empty());
-    lines
-        .map(|line| serde_json::from_str(line).map_err(|error| LinkError::field("", &error.to_string())))
-        .collect()
+    lines.map(rows::of_text).collect()
 }

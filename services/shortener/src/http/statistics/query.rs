@@ -22,6 +22,7 @@ pub(super) enum Form {
 
 /// Which time, in which windows.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct StatsQuery {
     /// The beginning (RFC 3339), moved back to where a window begins; unless given, 7 days before `to`
@@ -40,6 +41,7 @@ pub(in crate::http) struct StatsQuery {
 
 /// Which days, and how many links.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct TopQuery {
     /// The beginning (RFC 3339), moved back to where a day begins (UTC); unless given, 7 days before `to`

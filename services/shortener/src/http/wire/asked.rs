@@ -30,7 +30,11 @@ impl Serialize for PasswordText {
 /// A link to be made.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewLink)]
+// Fields that go together, and no alias: it may be sent twice.
+#[schema(
+    as = NewLink,
+    example = json!({"url": "https://example.com/a/page", "title": "Spring sale", "tags": ["campaign"], "utm": {"source": "newsletter"}})
+)]
 pub(crate) struct NewLinkBody {
     /// Where it leads: an absolute http or https URL without credentials that does not lead back to this service. Kept and answered in
     /// its normal form (WHATWG URL).
@@ -112,7 +116,7 @@ pub(crate) struct NewLinkBody {
 /// What should change about a link; what is left out stays.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = LinkPatch)]
+#[schema(as = LinkPatch, example = json!({"title": "Spring sale", "tags": ["campaign"], "expires_at": null}))]
 #[expect(
     clippy::option_option,
     reason = "left out, taken away and set are three things"
@@ -251,6 +255,7 @@ impl LinkPatchBody {
                 destinations: self.destinations.map(wanted),
                 edge_cache_s: self.edge_cache_s,
             },
+            revision: None,
         })
     }
 }

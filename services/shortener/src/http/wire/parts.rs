@@ -7,7 +7,7 @@ use crate::link::{Routing, Rule, Weighted};
 use crate::operations::{AskedUtm, NewDestination};
 use crate::visit::{Country, Device};
 
-/// A short word without control characters.
+/// A short word without control characters. The space around it is no part of it.
 #[derive(ToSchema)]
 #[schema(as = Tag, value_type = String, min_length = 1, max_length = 50, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$", example = "campaign")]
 pub(super) struct TagSchema(#[expect(dead_code, reason = "only its schema is used")] String);

@@ -72,12 +72,13 @@ impl LinkPage<'_> {
     fn about(&self) -> Markup {
         let (link, details) = (&self.counted.link, &self.counted.link.details);
         let url = self.app.short_url(&link.code);
-        let traits = traits(self.counted);
+        let bad = &self.app.links.bad_urls;
+        let traits = traits(self.counted, bad);
         html! {
             p.short { a href=(url) { (url) } " " (copy_button(&url, &format!("Copy {url}"))) }
             dl {
                 dt { "Leads to" } dd { a href=(link.target.as_str()) rel="noreferrer" { (link.target.as_str()) } }
-                dt { "State" } dd { (state(self.counted, self.now_ms)) @for one in &traits { br; (one) } }
+                dt { "State" } dd { (state(self.counted, bad, self.now_ms)) @for one in &traits { br; (one) } }
                 @if let Some(fallback) = &details.fallback {
                     dt { "Otherwise to" } dd { a href=(fallback.as_str()) rel="noreferrer" { (fallback.as_str()) } }
                 }
@@ -146,6 +147,7 @@ impl LinkPage<'_> {
         let at = |verb: &str| format!("{HOME}/{code}/{verb}");
         let edit = html! {
             form method="post" action=(format!("{HOME}/{code}")) {
+                input type="hidden" name="revision" value=(self.form.revision);
                 (fields(&self.form, &self.app.links.limits, Purpose::Change { has_password }))
                 (button("Save"))
             }
@@ -173,7 +175,7 @@ impl LinkPage<'_> {
 pub(super) fn missing(who: &SignedIn, code: &Code) -> Html {
     let body = html! {
         h1 { "No such link" }
-        p.lead { "There is no link " code { (code) } " among yours. It may have been deleted." }
+        p.lead { "There is no link " code { (code) } " among those of " (who.shown().tenant) ". It may have been deleted." }
         p { a href=(HOME) { "All links" } }
     };
     page(&Page {
