@@ -13,8 +13,6 @@ mod find_link;
 mod follow_link;
 mod import_links;
 mod known_bad;
-#[cfg(test)]
-mod late_commits;
 mod link_filter;
 mod link_statistics;
 mod list_links;
@@ -144,3 +142,6 @@ impl Links {
         told(self.destinations.write_new(*code).await, &Ok(())).await;
     }
 }
+
+#[cfg(test)]
+mod tests;
