@@ -22,7 +22,7 @@ use crate::http::{App, AppParts};
 use crate::key::{self, KeyError};
 use crate::metrics::Metrics;
 use crate::operations::{self, BadUrls, ClickSlots, Links, TenantRules};
-use crate::visit::Visits;
+use crate::visit::Observer;
 use crate::visit::geo::Countries;
 use crate::workers::{
     ClickFlusher, CountClicks, GarbageCollector, Lanes, ProjectVisits, ReloadBadUrls, ReloadCountries,
@@ -382,9 +382,9 @@ impl Workers {
         settings: &Settings,
         engines: &Engines,
         countries: Option<(Countries, ReloadCountries)>,
-    ) -> Result<Arc<Visits>, RunError> {
+    ) -> Result<Arc<Observer>, RunError> {
         let (countries, reload) = countries.unzip();
-        let visits = Visits::new(settings.clicks.analytics, settings.geo.header()?, countries);
+        let visits = Observer::new(settings.clicks.analytics, settings.geo.header()?, countries);
         let (watch, stop) = (&engines.watch, &self.others_stop);
         if let Some(reload) = reload {
             let reload = reload.run(Arc::clone(&visits), stop.clone());

@@ -36,7 +36,7 @@ use crate::clicks::ClickQueue;
 use crate::link::Code;
 use crate::metrics::Metrics;
 use crate::operations::Links;
-use crate::visit::Visits;
+use crate::visit::Observer;
 
 pub(crate) use links::{change, make, remove};
 pub(crate) use moment::{parse_moment, show_moment};
@@ -58,7 +58,7 @@ pub struct AppParts {
     /// Where redirects leave their clicks.
     pub clicks: Arc<ClickQueue>,
     /// Sees who follows.
-    pub visits: Arc<Visits>,
+    pub visits: Arc<Observer>,
     /// What is counted.
     pub metrics: Metrics,
     /// Checks tokens.
