@@ -14,7 +14,7 @@ use streams::{Consumer, ConsumerSettings, Group};
 use tokio::task::JoinHandle;
 
 use crate::attempts::Attempts;
-use crate::clicks::{ClickQueue, GROUP, STREAM, VISITS, VISITS_GROUP};
+use crate::clicks::{ClickQueue, FORMER_GROUP, FORMER_STREAM, VISITS, VISITS_GROUP};
 use crate::codes::CodeAllocator;
 use crate::config::{SettingError, Settings};
 use crate::engines::{self, EngineError, Engines};
@@ -302,7 +302,7 @@ impl Workers {
         };
         let consumer = Consumer::new(
             Arc::clone(&engines.log),
-            Group::new(STREAM, GROUP),
+            Group::new(FORMER_STREAM, FORMER_GROUP),
             settings.consumer.clone(),
         );
         let consumer_stop = others_stop.clone();
