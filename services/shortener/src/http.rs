@@ -33,6 +33,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::clicks::ClickQueue;
+use crate::error::LinkError;
 use crate::link::Code;
 use crate::metrics::Metrics;
 use crate::operations::Links;
@@ -42,7 +43,10 @@ pub(crate) use links::{change, make, remove};
 pub(crate) use moment::{parse_moment, show_moment};
 
 /// Paths whose requests are about many links.
-pub(crate) const LARGE_BODIES: &[&str] = &["/v1/link-batches", "/v1/link-imports"];
+pub(crate) const LARGE_BODIES: &[&str] = &["/v1/link-batches", "/v1/link-imports", "/v1/link-transfers"];
+
+/// Longest text of a reader's message that is sent back; it may quote what the client sent, once a row.
+const MESSAGE_CHARS_MAX: usize = 200;
 
 /// Counts change all the time, and what is one tenant's is nobody else's.
 const PRIVATE: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
@@ -93,6 +97,17 @@ impl FromRef<App> for Verifier {
     fn from_ref(app: &App) -> Self {
         app.verifier.clone()
     }
+}
+
+/// What is said of one row among many that cannot be read.
+fn unreadable(error: &serde_json::Error) -> LinkError {
+    let message: String = error.to_string().chars().take(MESSAGE_CHARS_MAX).collect();
+    LinkError::field("", &message)
+}
+
+/// serde reads a struct from an array too, field by field; to a client that is an accident.
+fn no_object() -> LinkError {
+    LinkError::field("", "this must be a JSON object")
 }
 
 fn documented_routes() -> OpenApiRouter<App> {

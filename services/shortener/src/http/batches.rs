@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::documented::{BodyRefusals, ManagedRefusals};
 use super::wire::{LinkBody, NewLinkBody};
-use super::{App, PRIVATE};
+use super::{App, PRIVATE, no_object, unreadable};
 use crate::error::LinkError;
 use crate::link::{Clicks, Link};
 use crate::operations::BatchItem;
@@ -142,8 +142,10 @@ pub(super) fn counted(app: &App, made: &[Result<Outcome<Link>, LinkError>]) {
 }
 
 fn item_of(index: usize, item: Value, key: Option<&IdempotencyKey>) -> Result<BatchItem, LinkError> {
-    let body: NewLinkBody =
-        serde_json::from_value(item).map_err(|error| LinkError::field("", &error.to_string()))?;
+    if !item.is_object() {
+        return Err(no_object());
+    }
+    let body: NewLinkBody = serde_json::from_value(item).map_err(|error| unreadable(&error))?;
     let idempotent = key.map(|key| key_of(key, index, &body.canonical())).transpose()?;
     Ok(BatchItem {
         asked: body.into_request()?,

@@ -2,6 +2,7 @@
 
 use super::PortableLink;
 use crate::error::LinkError;
+use crate::http::{no_object, unreadable};
 
 /// A line, with its end.
 pub(in crate::http) fn line(link: &PortableLink) -> Vec<u8> {
@@ -14,7 +15,12 @@ pub(in crate::http) fn line(link: &PortableLink) -> Vec<u8> {
 pub(in crate::http) fn read(text: &str) -> Vec<Result<PortableLink, LinkError>> {
     let lines = text.trim_start_matches('\u{feff}').lines();
     let lines = lines.filter(|line| !line.trim().is_empty());
-    lines
-        .map(|line| serde_json::from_str(line).map_err(|error| LinkError::field("", &error.to_string())))
-        .collect()
+    lines.map(object).collect()
+}
+
+fn object(line: &str) -> Result<PortableLink, LinkError> {
+    if line.trim_ascii_start().starts_with('[') {
+        return Err(no_object());
+    }
+    serde_json::from_str(line).map_err(|error| unreadable(&error))
 }
