@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -294,6 +295,22 @@ impl Service {
         self.call(method, &url, &headers, body.into())
             .await
             .expect("an answer")
+    }
+
+    /// An answer that goes on: its status now, and all of its body once it has ended; `None` if it was cut off.
+    pub(crate) async fn open(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (u16, Pin<Box<dyn Future<Output = Option<Bytes>> + Send>>) {
+        let mut request = Request::get(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        let (parts, body) = self.client.request(request).await.unwrap().into_parts();
+        let rest = async move { Some(body.collect().await.ok()?.to_bytes()) };
+        (parts.status.as_u16(), Box::pin(rest))
     }
 
     pub(crate) async fn request_at(&self, method: Method, url: &str) -> Answer {

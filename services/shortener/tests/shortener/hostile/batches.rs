@@ -20,7 +20,7 @@ async fn a_hostile_batch_is_refused_as_a_whole_and_makes_nothing() {
         too_large("a body beyond its bound", 200_000),
         malformed("bytes that are no UTF-8", b"{\"items\":[{\"url\":\"\xff\xfe\"}]}".as_slice()),
         malformed("lists in lists in lists", of(&deep())),
-        malformed("a body that breaks off", &of(item)[..20]),
+        malformed("a body that breaks off", &of(&format!("[{item}]"))[..20]),
         malformed("nothing", ""),
         malformed("two bodies", of("[]") + &of("[]")),
         unacceptable("a list", format!("[{item}]")).at(""),
@@ -29,10 +29,6 @@ async fn a_hostile_batch_is_refused_as_a_whole_and_makes_nothing() {
         unacceptable("an empty list of items", of("[]")).at("/items"),
         unacceptable("too many rows", of(&format!("[{item},{item},{item},{item}]"))).at("/items"),
         unacceptable("a field that nobody knows", format!(r#"{{"items":[{item}],"dry_run":true}}"#)),
-        unacceptable(
-            "a very long name of a field",
-            format!(r#"{{"items":[{item}],"{}":1}}"#, "x".repeat(50_000)),
-        ),
     ];
     all_are_refused(&service, Method::POST, BATCHES, cases).await;
     let listed = service.send(Method::GET, "/v1/links", &Value::Null).await;
