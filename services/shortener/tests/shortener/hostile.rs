@@ -88,11 +88,7 @@ impl Hostile {
 
     /// Refused with another code.
     fn code(self, status: u16, code: &'static str) -> Self {
-        Self {
-            status,
-            code,
-            ..self
-        }
+        Self { status, code, ..self }
     }
 }
 

@@ -392,7 +392,10 @@ async fn a_drain_ends_the_stream_of_a_live_page_instead_of_waiting_until_it_is_c
         .await;
     let bearer = format!("Bearer {}", service.token("acme"));
     // By itself it would end long after the drain's deadline, at which what is still open is cut off.
-    let headers = [("authorization", bearer.as_str()), ("orrery-deadline-ms", "60000")];
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("orrery-deadline-ms", "60000"),
+    ];
     let (status, rest) = service.open("/ui/shortener/watched/live", &headers).await;
     assert_eq!(status, 200);
     service.stop().await;

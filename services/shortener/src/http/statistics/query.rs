@@ -162,11 +162,7 @@ fn accepted(headers: &HeaderMap) -> Format {
             json = json.max(quality);
         }
     }
-    if csv > json {
-        Format::Csv
-    } else {
-        Format::Json
-    }
+    if csv > json { Format::Csv } else { Format::Json }
 }
 
 #[expect(
@@ -271,7 +267,10 @@ mod tests {
         assert_eq!(format(None, None), Some(Format::Json));
         assert_eq!(format(Some("*/*"), None), Some(Format::Json));
         assert_eq!(format(Some("text/csv"), None), Some(Format::Csv));
-        assert_eq!(format(Some("text/csv, application/json"), None), Some(Format::Json));
+        assert_eq!(
+            format(Some("text/csv, application/json"), None),
+            Some(Format::Json)
+        );
         assert_eq!(format(Some("text/csv, */*;q=0.1"), None), Some(Format::Csv));
         assert_eq!(
             format(Some("text/html,application/xhtml+xml,*/*;q=0.8"), None),

@@ -18,7 +18,10 @@ async fn a_hostile_batch_is_refused_as_a_whole_and_makes_nothing() {
         foreign("no type", ""),
         foreign("a type that only begins like ours", "application/jsonp"),
         too_large("a body beyond its bound", 200_000),
-        malformed("bytes that are no UTF-8", b"{\"items\":[{\"url\":\"\xff\xfe\"}]}".as_slice()),
+        malformed(
+            "bytes that are no UTF-8",
+            b"{\"items\":[{\"url\":\"\xff\xfe\"}]}".as_slice(),
+        ),
         malformed("lists in lists in lists", of(&deep())),
         malformed("a body that breaks off", &of(&format!("[{item}]"))[..20]),
         malformed("nothing", ""),
@@ -28,7 +31,10 @@ async fn a_hostile_batch_is_refused_as_a_whole_and_makes_nothing() {
         unacceptable("items that are none", of("{}")).at("/items"),
         unacceptable("an empty list of items", of("[]")).at("/items"),
         unacceptable("too many rows", of(&format!("[{item},{item},{item},{item}]"))).at("/items"),
-        unacceptable("a field that nobody knows", format!(r#"{{"items":[{item}],"dry_run":true}}"#)),
+        unacceptable(
+            "a field that nobody knows",
+            format!(r#"{{"items":[{item}],"dry_run":true}}"#),
+        ),
     ];
     all_are_refused(&service, Method::POST, BATCHES, cases).await;
     let listed = service.send(Method::GET, "/v1/links", &Value::Null).await;
@@ -40,7 +46,23 @@ async fn a_hostile_row_is_refused_by_itself_and_in_few_words() {
     let service = Service::start().await;
     let url = "https://example.com/";
     // Field by field, as serde would read a struct.
-    let list = json!([url, null, null, false, [], null, null, false, null, null, null, null, [], null, null]);
+    let list = json!([
+        url,
+        null,
+        null,
+        false,
+        [],
+        null,
+        null,
+        false,
+        null,
+        null,
+        null,
+        null,
+        [],
+        null,
+        null
+    ]);
     let mut long = json!({"url": url});
     long["x".repeat(10_000)] = json!(1);
     let body = json!({"items": [

@@ -15,7 +15,10 @@ async fn hostile_rules_are_refused_and_change_nothing() {
     let mut cases = vec![
         foreign("a table", "text/csv"),
         too_large("a body beyond its bound", 70_000),
-        malformed("bytes that are no UTF-8", b"{\"allow\":[\"\xc3\x28\"],\"deny\":[]}".as_slice()),
+        malformed(
+            "bytes that are no UTF-8",
+            b"{\"allow\":[\"\xc3\x28\"],\"deny\":[]}".as_slice(),
+        ),
         malformed("half a body", r#"{"allow":["#),
         unacceptable("lists in lists", format!(r#"{{"allow":[{}],"deny":[]}}"#, deep())).at("/allow/0"),
         unacceptable("one list only", r#"{"allow":[]}"#).at("/deny"),
@@ -24,14 +27,21 @@ async fn hostile_rules_are_refused_and_change_nothing() {
         unacceptable("a negative revision", and(r#""revision":-1"#)).at("/revision"),
         unacceptable("a huge revision", and(r#""revision":1e30"#)).at("/revision"),
         unacceptable("a revision in quotes", and(r#""revision":"0""#)).at("/revision"),
-        unacceptable("a revision that never was", and(r#""revision":18446744073709551615"#))
-            .code(409, "rules_changed"),
+        unacceptable(
+            "a revision that never was",
+            and(r#""revision":18446744073709551615"#),
+        )
+        .code(409, "rules_changed"),
         unacceptable(
             "too many domains",
             r#"{"allow":["a.example","b.example"],"deny":["c.example","d.example"]}"#,
         )
         .at("/deny"),
-        unacceptable("a very long domain", denied(&format!("{}example", "a.".repeat(20_000)))).at("/deny/0"),
+        unacceptable(
+            "a very long domain",
+            denied(&format!("{}example", "a.".repeat(20_000))),
+        )
+        .at("/deny/0"),
     ];
     for domain in [
         "",

@@ -44,7 +44,10 @@ async fn a_hostile_import_is_refused_as_a_whole_and_makes_nothing() {
         table("rows without a header", "https://example.com/,row-one\n"),
         table("a header without URLs", "code,title\nrow-one,One\n"),
         table("a column that is there twice", "url,code,URL\na,b,c\n"),
-        table("a column that nobody knows", "url,colour\nhttps://example.com/,red\n"),
+        table(
+            "a column that nobody knows",
+            "url,colour\nhttps://example.com/,red\n",
+        ),
         table("a file without line ends", "x".repeat(100_000)),
         table("too many rows", "url\na\nb\nc\nd\n"),
         table("too many lines", line.repeat(4)).kind(NDJSON),
@@ -98,13 +101,8 @@ async fn each_row_of_a_hostile_table_has_its_own_outcome_and_formulas_stay_text(
         link(&service, "row-0").await["title"],
         "=HYPERLINK(\"http://evil.example\")"
     );
-    assert_eq!(
-        link(&service, "row-1").await["notes"],
-        "=1+1, \"x\"\r\nand more"
-    );
-    let exported = service
-        .send(Method::GET, "/v1/link-exports", &Value::Null)
-        .await;
+    assert_eq!(link(&service, "row-1").await["notes"], "=1+1, \"x\"\r\nand more");
+    let exported = service.send(Method::GET, "/v1/link-exports", &Value::Null).await;
     let text = exported.text();
     assert!(
         text.contains("'=HYPERLINK") && !text.contains(",=") && !text.contains(",\"="),
@@ -154,10 +152,7 @@ async fn a_broken_line_among_others_is_refused_by_itself() {
         answer.text()
     );
     let counted = answer.json();
-    assert_eq!(
-        (&counted["created"], &counted["refused"]),
-        (&json!(2), &json!(9))
-    );
+    assert_eq!((&counted["created"], &counted["refused"]), (&json!(2), &json!(9)));
     assert!(answer.body.len() < 16_384, "what was sent is not sent back");
     assert_eq!(service.get("/line-2").await.status, 404);
     assert_eq!(service.get("/line-10").await.status, 302);

@@ -72,7 +72,14 @@ async fn the_statistics_of_another_tenants_link_are_refused_as_those_of_none() {
     let theirs = made["code"].as_str().unwrap();
     let globex = service.token("globex");
     let long = "x".repeat(300);
-    for code in [theirs, "nobodys", "no.code", "..%2F..%2Fetc", "%00", long.as_str()] {
+    for code in [
+        theirs,
+        "nobodys",
+        "no.code",
+        "..%2F..%2Fetc",
+        "%00",
+        long.as_str(),
+    ] {
         for query in ["", "?format=csv", "?granularity=day"] {
             let path = format!("/v1/links/{code}/stats{query}");
             let answer = service.send_as(&globex, Method::GET, &path, &Value::Null).await;

@@ -22,14 +22,25 @@ async fn a_hostile_transfer_is_refused_and_hands_nothing_over() {
     let cases = vec![
         foreign("a table", "text/csv"),
         too_large("a body beyond its bound", 200_000),
-        malformed("bytes that are no UTF-8", b"{\"from\":\"\xff\",\"to\":\"eve\"}".as_slice()),
+        malformed(
+            "bytes that are no UTF-8",
+            b"{\"from\":\"\xff\",\"to\":\"eve\"}".as_slice(),
+        ),
         malformed("half a body", r#"{"from":"ada","#),
-        unacceptable("lists in lists in lists", format!(r#"{{"from":{},"to":"eve"}}"#, deep())).at("/from"),
+        unacceptable(
+            "lists in lists in lists",
+            format!(r#"{{"from":{},"to":"eve"}}"#, deep()),
+        )
+        .at("/from"),
         unacceptable("a list", r#"["ada","eve"]"#).at(""),
         unacceptable("nobody to take from", r#"{"to":"eve"}"#).at("/from"),
         unacceptable("nobody to give to", r#"{"from":"ada","to":""}"#).at("/to"),
         unacceptable("a name with a blank", r#"{"from":"a da","to":"eve"}"#).at("/from"),
-        unacceptable("a name that is too long", format!(r#"{{"from":"ada","to":"{long}"}}"#)).at("/to"),
+        unacceptable(
+            "a name that is too long",
+            format!(r#"{{"from":"ada","to":"{long}"}}"#),
+        )
+        .at("/to"),
         unacceptable("a field that nobody knows", and(r#""tenant":"globex""#)),
         unacceptable("no codes in a list of codes", and(r#""codes":[]"#)).at("/codes"),
         unacceptable("too many codes", and(r#""codes":["aaa","bbb","ccc","ddd"]"#)).at("/codes"),
@@ -73,7 +84,10 @@ async fn with_a_cursor_or_codes_of_another_tenant_nothing_of_theirs_is_seen_or_h
     );
     // A link of others is answered as one that nobody has.
     for code in [&codes[0], &json!("nobodys")] {
-        let row = send(json!({"from": "ada", "to": "eve", "codes": [code]})).await.json()["items"][0].clone();
+        let row = send(json!({"from": "ada", "to": "eve", "codes": [code]}))
+            .await
+            .json()["items"][0]
+            .clone();
         let problem = &row["problem"];
         assert_eq!(
             (&row["status"], &problem["code"], &problem["detail"]),
