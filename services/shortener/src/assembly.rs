@@ -14,7 +14,7 @@ use streams::{Consumer, ConsumerSettings, Group};
 use tokio::task::JoinHandle;
 
 use crate::attempts::Attempts;
-use crate::clicks::{ClickQueue, GROUP, STREAM, VISITS, VISITS_GROUP};
+use crate::clicks::{ClickQueue, FORMER_GROUP, FORMER_STREAM, VISITS, VISITS_GROUP};
 use crate::codes::CodeAllocator;
 use crate::config::{SettingError, Settings};
 use crate::engines::{self, EngineError, Engines};
@@ -22,7 +22,7 @@ use crate::http::{App, AppParts};
 use crate::key::{self, KeyError};
 use crate::metrics::Metrics;
 use crate::operations::{self, BadUrls, ClickSlots, Links, TenantRules};
-use crate::visit::Visits;
+use crate::visit::Observer;
 use crate::visit::geo::Countries;
 use crate::workers::{
     ClickFlusher, CountClicks, GarbageCollector, Lanes, ProjectVisits, ReloadBadUrls, ReloadCountries,
@@ -303,7 +303,7 @@ impl Workers {
         };
         let consumer = Consumer::new(
             Arc::clone(&engines.log),
-            Group::new(STREAM, GROUP),
+            Group::new(FORMER_STREAM, FORMER_GROUP),
             settings.consumer.clone(),
         );
         let consumer_stop = others_stop.clone();
@@ -383,9 +383,9 @@ impl Workers {
         settings: &Settings,
         engines: &Engines,
         countries: Option<(Countries, ReloadCountries)>,
-    ) -> Result<Arc<Visits>, RunError> {
+    ) -> Result<Arc<Observer>, RunError> {
         let (countries, reload) = countries.unzip();
-        let visits = Visits::new(settings.clicks.analytics, settings.geo.header()?, countries);
+        let visits = Observer::new(settings.clicks.analytics, settings.geo.header()?, countries);
         let (watch, stop) = (&engines.watch, &self.others_stop);
         if let Some(reload) = reload {
             let reload = reload.run(Arc::clone(&visits), stop.clone());

@@ -13,8 +13,8 @@ use redis_engine::Redis;
 use sha2::Sha256;
 use telemetry::Telemetry;
 
+use crate::config::PasswordSettings;
 use crate::link::Code;
-use crate::passwords::PasswordSettings;
 
 /// How many times as often somebody may try at all of the links together as at one.
 const CLIENT_TRIES: u32 = 4;

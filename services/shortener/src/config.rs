@@ -1,18 +1,26 @@
 //! The `[shortener]` settings. An environment variable is `ORRERY_SHORTENER_` and the field's path in capitals.
 
 mod bulk;
+mod click_slots;
 mod clicks;
 mod geo;
+mod link_details;
 mod live;
+mod passwords;
 mod statistics;
 mod targets;
+mod warm_up;
 
 pub(crate) use bulk::BulkSettings;
+pub(crate) use click_slots::SlotSettings;
 pub(crate) use clicks::{Analytics, ClickSettings};
 pub(crate) use geo::GeoSettings;
+pub(crate) use link_details::DetailLimits;
 pub(crate) use live::LiveSettings;
+pub(crate) use passwords::PasswordSettings;
 pub(crate) use statistics::StatisticsSettings;
 pub(crate) use targets::TargetSettings;
+pub(crate) use warm_up::WarmUpSettings;
 
 use std::path::PathBuf;
 
@@ -32,8 +40,8 @@ use url::Url;
 use wide::WideSettings;
 
 use crate::link::{OwnHosts, TAG_CHARS_MAX, TAGS_MAX, URL_BYTES_MAX};
-use crate::operations::{DetailLimits, Limits, SlotSettings, WarmUpSettings};
-use crate::passwords::{PasswordSettings, Passwords};
+use crate::operations::Limits;
+use crate::passwords::Passwords;
 
 /// What `orrery export clicks` can reach back: a week.
 const VISITS_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;

@@ -38,13 +38,13 @@ use crate::clicks::ClickQueue;
 use crate::link::Code;
 use crate::metrics::Metrics;
 use crate::operations::Links;
-use crate::visit::Visits;
+use crate::visit::Observer;
 
 pub(crate) use links::{change, make, remove};
 pub(crate) use moment::{parse_moment, show_moment};
 
 /// Paths whose requests are about many links.
-pub(crate) const LARGE_BODIES: &[&str] = &["/v1/link-batches", "/v1/link-imports"];
+pub(crate) const LARGE_BODIES: &[&str] = &["/v1/link-batches", "/v1/link-imports", "/v1/link-transfers"];
 
 /// Counts change all the time, and what is one tenant's is nobody else's.
 const PRIVATE: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
@@ -60,7 +60,7 @@ pub struct AppParts {
     /// Where redirects leave their clicks.
     pub clicks: Arc<ClickQueue>,
     /// Sees who follows.
-    pub visits: Arc<Visits>,
+    pub visits: Arc<Observer>,
     /// What is counted.
     pub metrics: Metrics,
     /// Checks tokens.

@@ -13,8 +13,6 @@ mod find_link;
 mod follow_link;
 mod import_links;
 mod known_bad;
-#[cfg(test)]
-mod late_commits;
 mod link_filter;
 mod link_statistics;
 mod list_links;
@@ -25,12 +23,10 @@ mod update_link;
 mod warm_up;
 
 pub(crate) use click_slots::ClickSlots;
-pub(crate) use click_slots::SlotSettings;
 pub(crate) use create_link::{AskedUtm, CreateLink, Creator};
 pub(crate) use create_links::BatchItem;
 pub(crate) use decide::{Closed, Question, Verdict, decide};
 pub(crate) use destination::{Destination, codec};
-pub(crate) use details::DetailLimits;
 pub(crate) use details::{DetailsChange, NewDestination, NewPassword};
 pub(crate) use domain_rules::{AskedRules, TenantRules};
 pub(crate) use import_links::{ImportItem, ImportLink, ImportedLink};
@@ -39,7 +35,6 @@ pub(crate) use link_filter::LinkFilter;
 pub(crate) use list_links::ListedLinks;
 pub(crate) use transfer_links::{Transfer, Transferred};
 pub(crate) use update_link::LinkChange;
-pub(crate) use warm_up::WarmUpSettings;
 
 use std::sync::Arc;
 
@@ -50,7 +45,7 @@ use leases::LeasedIds;
 
 use crate::attempts::Attempts;
 use crate::codes::CodeAllocator;
-use crate::config::BulkSettings;
+use crate::config::{BulkSettings, DetailLimits};
 use crate::error::LinkError;
 use crate::link::{Code, Link, OwnHosts};
 use crate::passwords::Passwords;
@@ -144,3 +139,6 @@ impl Links {
         told(self.destinations.write_new(*code).await, &Ok(())).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ mod observer;
 pub(crate) mod pseudonym;
 mod referrer;
 
-pub(crate) use observer::{Visits, client_of};
+pub(crate) use observer::{Observer, client_of};
 
 use std::fmt;
 use std::ops::Deref;

@@ -33,6 +33,8 @@ mod filters;
 mod gates;
 #[path = "shortener/harness.rs"]
 mod harness;
+#[path = "shortener/hostile.rs"]
+mod hostile;
 #[path = "shortener/idempotency.rs"]
 mod idempotency;
 #[path = "shortener/labs.rs"]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ClickEvent, VisitEvent};
+use super::{FormerClickEvent, VisitEvent};
 use crate::visit::{Browser, Country, Device, Kind, Visitor};
 
 /// Before visits: only how often, in the stream `clicks`.
@@ -31,7 +31,7 @@ fn newer(sample: &str) -> String {
 #[test]
 fn clicks_of_the_first_version_are_read_also_with_fields_that_are_not_known() {
     for text in [CLICKS_V1.to_owned(), newer(CLICKS_V1)] {
-        let event: ClickEvent = serde_json::from_str(&text).unwrap();
+        let event: FormerClickEvent = serde_json::from_str(&text).unwrap();
         assert_eq!(
             (event.clicks(), event.first_at_ms()),
             (5, Some(1_795_342_830_000))

@@ -13,6 +13,9 @@ const NO_OBJECT: &str = "a row must be a JSON object";
 /// What the words of an operation begin with; about a row they say too much.
 const PREFIX: &str = "the request is not acceptable: ";
 
+/// What was sent may be quoted, and is as long as the client likes.
+const CHARS_MAX: usize = 200;
+
 /// A row that is JSON already.
 pub(super) fn of_value<T: DeserializeOwned>(row: Value) -> Result<T, LinkError> {
     if !row.is_object() {
@@ -64,10 +67,14 @@ fn refusal(path: &Path, error: &serde_json::Error) -> LinkError {
     ] {
         if let Some(field) = message.strip_prefix(words) {
             pointer.push_str(&escaped(field.trim_end_matches('`')));
-            return LinkError::field(&pointer, why);
+            return LinkError::field(&cut(&pointer), why);
         }
     }
-    LinkError::field(&pointer, &said(message))
+    LinkError::field(&cut(&pointer), &cut(&said(message)))
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(CHARS_MAX).collect()
 }
 
 /// The parser's words, in ours.

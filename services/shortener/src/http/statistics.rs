@@ -16,7 +16,7 @@ use super::documented::ManagedRefusals;
 use super::{App, PRIVATE};
 use crate::error::LinkError;
 use crate::link::Code;
-use query::{Form, StatsQuery, TopQuery};
+use query::{Format, StatsQuery, TopQuery};
 use wire::{ReportBody, TopBody};
 
 const BY_ACCEPT: (HeaderName, HeaderValue) = (VARY, HeaderValue::from_static("accept"));
@@ -55,12 +55,12 @@ pub(super) async fn of_link(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     caller.require(LINKS_READ)?;
-    let (range, form) = (query.range(app.links.clock.unix_ms())?, query.form(&headers)?);
+    let (range, format) = (query.range(app.links.clock.unix_ms())?, query.format(&headers)?);
     let code = Code::parse(&code).ok_or(LinkError::NotFound)?;
     let (_, report) = app.links.link_report(&caller.0.tenant, &code, range).await?;
-    Ok(match form {
-        Form::Json => ([PRIVATE, BY_ACCEPT], Json(ReportBody::of(report))).into_response(),
-        Form::Csv => ([PRIVATE, BY_ACCEPT, CSV], table::report(&report)).into_response(),
+    Ok(match format {
+        Format::Json => ([PRIVATE, BY_ACCEPT], Json(ReportBody::of(report))).into_response(),
+        Format::Csv => ([PRIVATE, BY_ACCEPT, CSV], table::report(&report)).into_response(),
     })
 }
 
@@ -88,11 +88,11 @@ pub(super) async fn of_tenant(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     caller.require(LINKS_READ)?;
-    let (range, form) = (query.range(app.links.clock.unix_ms())?, query.form(&headers)?);
+    let (range, format) = (query.range(app.links.clock.unix_ms())?, query.format(&headers)?);
     let report = app.links.tenant_report(&caller.0.tenant, range).await?;
-    Ok(match form {
-        Form::Json => ([PRIVATE, BY_ACCEPT], Json(ReportBody::of(report))).into_response(),
-        Form::Csv => ([PRIVATE, BY_ACCEPT, CSV], table::report(&report)).into_response(),
+    Ok(match format {
+        Format::Json => ([PRIVATE, BY_ACCEPT], Json(ReportBody::of(report))).into_response(),
+        Format::Csv => ([PRIVATE, BY_ACCEPT, CSV], table::report(&report)).into_response(),
     })
 }
 
@@ -120,14 +120,14 @@ pub(super) async fn top(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     caller.require(LINKS_READ)?;
-    let (range, form) = (query.range(app.links.clock.unix_ms())?, query.form(&headers)?);
+    let (range, format) = (query.range(app.links.clock.unix_ms())?, query.format(&headers)?);
     let top = app
         .links
         .top_links(&caller.0.tenant, range, query.limit()?)
         .await?;
     let body = TopBody::of(&app, range, top);
-    Ok(match form {
-        Form::Json => ([PRIVATE, BY_ACCEPT], Json(body)).into_response(),
-        Form::Csv => ([PRIVATE, BY_ACCEPT, CSV], table::top(&body)).into_response(),
+    Ok(match format {
+        Format::Json => ([PRIVATE, BY_ACCEPT], Json(body)).into_response(),
+        Format::Csv => ([PRIVATE, BY_ACCEPT, CSV], table::top(&body)).into_response(),
     })
 }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use identity::{LINKS_WRITE, User};
+use ids::Id;
 use problem::{Document, Problem};
 use serde::{Deserialize, Serialize};
 use server::{Authenticated, Json};
@@ -93,7 +94,7 @@ pub(super) async fn transfer(
     let (owned, tenant) = (app.clone(), caller.0.tenant);
     let done = match body.codes {
         None => {
-            let before = body.cursor.as_deref().map(cursor::parse).transpose()?;
+            let before = body.cursor.as_deref().map(begin_at).transpose()?;
             let all = async move { owned.links.transfer_all(&tenant, before, &transfer).await };
             server::owned(all).await?
         }
@@ -109,6 +110,11 @@ pub(super) async fn transfer(
         }
     };
     Ok(answer(&done, Vec::new()))
+}
+
+/// Here it is a field of the body, and no parameter.
+fn begin_at(cursor: &str) -> Result<Id, LinkError> {
+    cursor::parse(cursor).map_err(|_| LinkError::field("/cursor", "this is no `next_cursor` of a transfer"))
 }
 
 /// Those that a link can have, and the others.

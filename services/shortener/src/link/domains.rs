@@ -10,6 +10,8 @@ use super::TargetUrl;
 
 /// Most domains on a tenant's two lists together, unless the settings say otherwise.
 pub const DOMAINS_MAX: usize = 1_000;
+/// Longest domain, in bytes: what DNS can name (RFC 1035), without the root dot.
+const DOMAIN_BYTES_MAX: usize = 253;
 
 /// A host in its normal form: lower case, international names as punycode, no root dot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -38,7 +40,7 @@ impl Domain {
             Host::Domain(name) if !text.contains(':') => name.strip_suffix('.').unwrap_or(name).to_owned(),
             _ => return Err(NotADomain),
         };
-        if name.split('.').any(str::is_empty) {
+        if name.len() > DOMAIN_BYTES_MAX || name.split('.').any(str::is_empty) {
             return Err(NotADomain);
         }
         Ok(Self(name))
@@ -151,6 +153,10 @@ mod tests {
         ] {
             assert_eq!(Domain::parse(text), Err(NotADomain), "{text}");
         }
+        let longest = format!("{}.example", "a.".repeat(122) + "a");
+        assert_eq!(longest.len(), 253);
+        assert!(Domain::parse(&longest).is_ok() && Domain::parse(&format!("{longest}.")).is_ok());
+        assert_eq!(Domain::parse(&format!("a{longest}")), Err(NotADomain));
     }
 
     #[test]

@@ -19,7 +19,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Sees who follows.
 #[derive(Debug)]
-pub struct Visits {
+pub struct Observer {
     analytics: Analytics,
     country_header: Option<HeaderName>,
     /// Out of the file, if there is one.
@@ -30,7 +30,7 @@ pub struct Visits {
     referrers: Referrers,
 }
 
-impl Visits {
+impl Observer {
     /// With a header that names the country, if one is trusted, and countries by address, if there is a file of them.
     pub(crate) fn new(
         analytics: Analytics,
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_visit_is_what_the_headers_say_and_a_robot_says_so() {
-        let visits = Visits::new(Analytics::Full, None, Some(countries()));
+        let visits = Observer::new(Analytics::Full, None, Some(countries()));
         let person = headers(&[
             (
                 "user-agent",
@@ -156,9 +156,9 @@ mod tests {
             ("cf-ipcountry", "fr"),
             ("x-forwarded-for", "203.0.113.1, 192.0.2.7"),
         ]);
-        let country = |visits: &Visits| visits.of(&said, 0, false).kind.country;
+        let country = |visits: &Observer| visits.of(&said, 0, false).kind.country;
         let header = || Some(HeaderName::from_static("cf-ipcountry"));
-        let full = |header, countries| Visits::new(Analytics::Full, header, countries);
+        let full = |header, countries| Observer::new(Analytics::Full, header, countries);
         assert_eq!(country(&full(None, None)), None);
         assert_eq!(country(&full(None, Some(countries()))), Country::parse("DE"));
         assert_eq!(country(&full(header(), Some(countries()))), Country::parse("FR"));
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn with_statistics_off_nothing_is_seen_unless_a_link_asks() {
-        let visits = Visits::new(Analytics::Off, None, None);
+        let visits = Observer::new(Analytics::Off, None, None);
         let person = headers(&[("user-agent", "Firefox/144.0"), ("x-forwarded-for", "192.0.2.7")]);
         assert_eq!(visits.of(&person, 0, false), Visit::default());
         let asked = visits.of(&person, 0, true);

@@ -9,7 +9,7 @@ use streams::{Delivery, Handler, HandlerError};
 use telemetry::{Span, Telemetry};
 
 use super::spans::consumer_spans;
-use crate::clicks::{ClickEvent, GROUP, STREAM};
+use crate::clicks::{FORMER_GROUP, FORMER_STREAM, FormerClickEvent};
 use crate::metrics::Metrics;
 use crate::store::LinkStore;
 
@@ -30,10 +30,16 @@ impl Handler for CountClicks {
     async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
         let event = &delivery.event;
         // The reader's message may quote the data; what kind of failure it was says enough.
-        let clicks: ClickEvent = event
+        let clicks: FormerClickEvent = event
             .decode()
             .map_err(|error| HandlerError::Poison(format!("no click event: {:?}", error.classify())))?;
-        let mut spans = consumer_spans(&self.telemetry, &clicks.traces, STREAM, GROUP, &event.id);
+        let mut spans = consumer_spans(
+            &self.telemetry,
+            &clicks.traces,
+            FORMER_STREAM,
+            FORMER_GROUP,
+            &event.id,
+        );
         let now_ms = self.clock.unix_ms();
         let batch = clicks.sums(&event.id, now_ms);
         let add = self.store.add_clicks(&batch);

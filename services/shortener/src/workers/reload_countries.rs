@@ -10,7 +10,7 @@ use server::Drain;
 
 use super::changed_file::ChangedFile;
 use crate::config::{GeoSettings, SettingError};
-use crate::visit::Visits;
+use crate::visit::Observer;
 use crate::visit::geo::{Countries, GeoFileError};
 
 /// The file of countries, looked at at an interval.
@@ -37,7 +37,7 @@ impl ReloadCountries {
     }
 
     /// Until the drain begins. A file that cannot be used changes nothing.
-    pub(crate) async fn run(mut self, visits: Arc<Visits>, drain: Drain) {
+    pub(crate) async fn run(mut self, visits: Arc<Observer>, drain: Drain) {
         loop {
             tokio::select! {
                 () = drain.begun() => return,

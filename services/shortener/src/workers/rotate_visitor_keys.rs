@@ -10,7 +10,7 @@ use server::Drain;
 use crate::statistics::day_of;
 use crate::store::StoreError;
 use crate::store::statistics::{Day, StatisticsStore};
-use crate::visit::Visits;
+use crate::visit::Observer;
 use crate::visit::pseudonym::DayKey;
 
 /// How long before a day begins its key is fetched.
@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Looks at an interval.
 pub(crate) struct RotateVisitorKeys {
     store: Arc<dyn StatisticsStore>,
-    visits: Arc<Visits>,
+    visits: Arc<Observer>,
     clock: SharedClock,
     interval: Duration,
     forgotten_before: Option<Day>,
@@ -31,7 +31,7 @@ impl RotateVisitorKeys {
     /// With a store where all processes find the same keys, and who works with them.
     pub(crate) fn new(
         store: Arc<dyn StatisticsStore>,
-        visits: Arc<Visits>,
+        visits: Arc<Observer>,
         clock: SharedClock,
         interval: Duration,
     ) -> Self {
@@ -182,7 +182,7 @@ mod tests {
     impl Process {
         fn new(store: &Arc<Keys>, day: u64) -> Self {
             let clock = ManualClock::at(day * DAY_MS);
-            let visits = Visits::new(Analytics::Full, None, None);
+            let visits = Observer::new(Analytics::Full, None, None);
             let interval = Duration::from_mins(1);
             let worker = RotateVisitorKeys::new(store.clone(), visits, clock.clone(), interval);
             Self { clock, worker }

@@ -10,7 +10,7 @@ use streams::{
     Consumer, ConsumerSettings, Delivery, Event, Group, Handler, HandlerError, StreamError, StreamLog,
 };
 
-use crate::clicks::{ClickEvent, STREAM, VISITS, VisitEvent};
+use crate::clicks::{FORMER_STREAM, FormerClickEvent, VISITS, VisitEvent};
 use crate::metrics::Metrics;
 
 /// The one reader of the spool: it sends on what it reads.
@@ -84,7 +84,7 @@ impl ClickSpool {
             consumer.run(Arc::new(relay), stop.begun())
         };
         // The older stream's are what an older version left in the file.
-        tokio::join!(relay(VISITS), relay(STREAM));
+        tokio::join!(relay(VISITS), relay(FORMER_STREAM));
     }
 }
 
@@ -129,5 +129,7 @@ fn clicks_of(event: &Event) -> u64 {
     if let Ok(visits) = event.decode::<VisitEvent>() {
         return visits.clicks();
     }
-    event.decode::<ClickEvent>().map_or(0, |clicks| clicks.clicks())
+    event
+        .decode::<FormerClickEvent>()
+        .map_or(0, |clicks| clicks.clicks())
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,7 +200,7 @@ impl Service {
 
     pub(crate) async fn is_ready(&self) -> bool {
         let url = format!("{}/readyz", self.admin);
-        self.call(Method::GET, &url, &[], "")
+        self.call(Method::GET, &url, &[], Bytes::new())
             .await
             .is_some_and(|answer| answer.status == 200)
     }
@@ -281,19 +282,49 @@ impl Service {
         body: &str,
     ) -> Answer {
         let url = format!("{}{path}", self.base);
-        self.call(method, &url, headers, body).await.expect("an answer")
+        self.call(method, &url, headers, Bytes::from(body.to_owned()))
+            .await
+            .expect("an answer")
+    }
+
+    /// A request of tenant `acme` with a body of any bytes.
+    pub(crate) async fn send_bytes(&self, method: Method, path: &str, kind: &str, body: Vec<u8>) -> Answer {
+        let authorization = format!("Bearer {}", self.token("acme"));
+        let headers = [("authorization", authorization.as_str()), ("content-type", kind)];
+        let url = format!("{}{path}", self.base);
+        self.call(method, &url, &headers, body.into())
+            .await
+            .expect("an answer")
+    }
+
+    /// An answer that goes on: its status now, and all of its body once it has ended; `None` if it was cut off.
+    pub(crate) async fn open(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (u16, Pin<Box<dyn Future<Output = Option<Bytes>> + Send>>) {
+        let mut request = Request::get(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        let (parts, body) = self.client.request(request).await.unwrap().into_parts();
+        let rest = async move { Some(body.collect().await.ok()?.to_bytes()) };
+        (parts.status.as_u16(), Box::pin(rest))
     }
 
     pub(crate) async fn request_at(&self, method: Method, url: &str) -> Answer {
-        self.call(method, url, &[], "").await.expect("an answer")
+        self.call(method, url, &[], Bytes::new())
+            .await
+            .expect("an answer")
     }
 
-    async fn call(&self, method: Method, url: &str, headers: &[(&str, &str)], body: &str) -> Option<Answer> {
+    async fn call(&self, method: Method, url: &str, headers: &[(&str, &str)], body: Bytes) -> Option<Answer> {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+        let request = request.body(Full::new(body)).unwrap();
         let (parts, body) = self.client.request(request).await.ok()?.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
         Some(Answer {
@@ -306,7 +337,7 @@ impl Service {
     /// The value of a metric on the admin port; 0 when it is not there.
     pub(crate) async fn metric(&self, line: &str) -> u64 {
         let url = format!("{}/metrics", self.admin);
-        let answer = self.call(Method::GET, &url, &[], "").await.unwrap();
+        let answer = self.call(Method::GET, &url, &[], Bytes::new()).await.unwrap();
         let found = answer
             .text()
             .lines()

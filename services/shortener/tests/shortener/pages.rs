@@ -430,6 +430,31 @@ async fn a_live_page_is_told_of_a_click_and_its_stream_ends_before_its_deadline(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_drain_ends_the_stream_of_a_live_page_instead_of_waiting_until_it_is_cut() {
+    let service = Setup::new()
+        .await
+        // The drain comes while it waits for its next look.
+        .change(|settings| settings.live.every_ms = 60_000)
+        .start()
+        .await;
+    service
+        .make(json!({"url": "https://example.com/", "alias": "watched"}))
+        .await;
+    let bearer = format!("Bearer {}", service.token("acme"));
+    // By itself it would end long after the drain's deadline, at which what is still open is cut off.
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("orrery-deadline-ms", "60000"),
+    ];
+    let (status, rest) = service.open("/ui/shortener/watched/live", &headers).await;
+    assert_eq!(status, 200);
+    service.stop().await;
+    let events = rest.await.expect("a whole answer, and none that was cut off");
+    let events = String::from_utf8_lossy(&events);
+    assert!(events.contains("the parts of a page"), "{events}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_so_many_pages_are_kept_up_to_date() {
     let service = Setup::new()
         .await

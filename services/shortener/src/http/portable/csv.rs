@@ -42,6 +42,9 @@ const COLUMNS: &[(&str, Cell)] = &[
     ("code_proof", Cell::Text),
 ];
 
+/// As much of a column's name is sent back that is none: it may be a whole file without line ends.
+const NAME_CHARS_MAX: usize = 64;
+
 /// What spreadsheets take for a formula when a cell begins with it.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
@@ -122,10 +125,10 @@ pub(in crate::http) fn read(text: &str) -> Result<Vec<Result<PortableLink, LinkE
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .from_reader(text.as_bytes());
-    let unreadable = |error: csv::Error| LinkError::field("", &format!("this is not CSV: {error}"));
-    let columns = columns(reader.headers().map_err(unreadable)?)?;
+    let broken = |error: csv::Error| LinkError::field("", &format!("this is not CSV: {error}"));
+    let columns = columns(reader.headers().map_err(broken)?)?;
     let rows = reader.records().map(|record| {
-        let record = record.map_err(unreadable)?;
+        let record = record.map_err(broken)?;
         if record.len() != columns.len() {
             let (found, wanted) = (record.len(), columns.len());
             let why = format!("the row has {found} cells, and the header has {wanted}");
@@ -149,6 +152,7 @@ fn columns(header: &csv::StringRecord) -> Result<Vec<(&'static str, Cell)>, Link
         let known = COLUMNS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         let Some(column) = known else {
             let known: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+            let name: String = name.chars().take(NAME_CHARS_MAX).collect();
             let why = format!("there is no column `{name}`; there are {}", known.join(", "));
             return Err(LinkError::field("", &why));
         };

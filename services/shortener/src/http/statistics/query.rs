@@ -15,7 +15,7 @@ const TOP_MAX: u32 = 100;
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum Format {
     Json,
     Csv,
 }
@@ -75,8 +75,8 @@ impl StatsQuery {
         range(from_ms, to_ms, granularity)
     }
 
-    pub(super) fn form(&self, headers: &HeaderMap) -> Result<Form, LinkError> {
-        form(self.format.as_deref(), headers)
+    pub(super) fn format(&self, headers: &HeaderMap) -> Result<Format, LinkError> {
+        format_of(self.format.as_deref(), headers)
     }
 }
 
@@ -94,8 +94,8 @@ impl TopQuery {
         Ok(limit as usize)
     }
 
-    pub(super) fn form(&self, headers: &HeaderMap) -> Result<Form, LinkError> {
-        form(self.format.as_deref(), headers)
+    pub(super) fn format(&self, headers: &HeaderMap) -> Result<Format, LinkError> {
+        format_of(self.format.as_deref(), headers)
     }
 }
 
@@ -136,17 +136,17 @@ const WEEK_MS: u64 = 7 * DAY_MS;
 const THREE_HOURS_MS: u64 = 3 * HOUR_MS;
 const EIGHT_DAYS_MS: u64 = 8 * DAY_MS;
 
-fn form(format: Option<&str>, headers: &HeaderMap) -> Result<Form, LinkError> {
+fn format_of(format: Option<&str>, headers: &HeaderMap) -> Result<Format, LinkError> {
     match format {
-        Some("json") => Ok(Form::Json),
-        Some("csv") => Ok(Form::Csv),
+        Some("json") => Ok(Format::Json),
+        Some("csv") => Ok(Format::Csv),
         Some(_) => Err(refused("format", "must be json or csv")),
         None => Ok(accepted(headers)),
     }
 }
 
 /// CSV for whoever wants it more than JSON; JSON for everybody else.
-fn accepted(headers: &HeaderMap) -> Form {
+fn accepted(headers: &HeaderMap) -> Format {
     let (mut csv, mut json) = (0, 0);
     let values = headers
         .get_all(ACCEPT)
@@ -164,7 +164,7 @@ fn accepted(headers: &HeaderMap) -> Form {
             json = json.max(quality);
         }
     }
-    if csv > json { Form::Csv } else { Form::Json }
+    if csv > json { Format::Csv } else { Format::Json }
 }
 
 #[expect(
@@ -261,22 +261,25 @@ mod tests {
 
     #[test]
     fn csv_is_for_who_prefers_it() {
-        let form = |accept: Option<&'static str>, format: Option<&str>| {
+        let format = |accept: Option<&'static str>, format: Option<&str>| {
             let mut headers = HeaderMap::new();
             headers.extend(accept.map(|accept| (ACCEPT, HeaderValue::from_static(accept))));
-            super::form(format, &headers).ok()
+            super::format_of(format, &headers).ok()
         };
-        assert_eq!(form(None, None), Some(Form::Json));
-        assert_eq!(form(Some("*/*"), None), Some(Form::Json));
-        assert_eq!(form(Some("text/csv"), None), Some(Form::Csv));
-        assert_eq!(form(Some("text/csv, application/json"), None), Some(Form::Json));
-        assert_eq!(form(Some("text/csv, */*;q=0.1"), None), Some(Form::Csv));
+        assert_eq!(format(None, None), Some(Format::Json));
+        assert_eq!(format(Some("*/*"), None), Some(Format::Json));
+        assert_eq!(format(Some("text/csv"), None), Some(Format::Csv));
         assert_eq!(
-            form(Some("text/html,application/xhtml+xml,*/*;q=0.8"), None),
-            Some(Form::Json)
+            format(Some("text/csv, application/json"), None),
+            Some(Format::Json)
         );
-        assert_eq!(form(Some("application/json"), Some("csv")), Some(Form::Csv));
-        assert_eq!(form(Some("text/csv"), Some("json")), Some(Form::Json));
-        assert_eq!(form(None, Some("xml")), None);
+        assert_eq!(format(Some("text/csv, */*;q=0.1"), None), Some(Format::Csv));
+        assert_eq!(
+            format(Some("text/html,application/xhtml+xml,*/*;q=0.8"), None),
+            Some(Format::Json)
+        );
+        assert_eq!(format(Some("application/json"), Some("csv")), Some(Format::Csv));
+        assert_eq!(format(Some("text/csv"), Some("json")), Some(Format::Json));
+        assert_eq!(format(None, Some("xml")), None);
     }
 }

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::store::{ClickBatch, LinkClicks};
 
 /// The stream's name.
-pub(crate) const STREAM: &str = "clicks";
+pub(crate) const FORMER_STREAM: &str = "clicks";
 
 /// Every click that was gathered since the last event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ClickEvent {
+pub(crate) struct FormerClickEvent {
     /// The clicks by link.
-    pub links: Vec<LinkTimes>,
+    pub links: Vec<FormerLinkTimes>,
     /// The `traceparent` of the producer span of each click that is traced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub traces: Vec<String>,
@@ -22,7 +22,7 @@ pub(crate) struct ClickEvent {
 
 /// Clicks on one link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LinkTimes {
+pub(crate) struct FormerLinkTimes {
     /// Whose link.
     pub tenant: Tenant,
     /// Which link.
@@ -35,16 +35,16 @@ pub(crate) struct LinkTimes {
     pub after_ms: Vec<(u64, u64)>,
 }
 
-impl LinkTimes {
+impl FormerLinkTimes {
     fn clicks(&self) -> u64 {
         self.after_ms.iter().map(|(_, clicks)| clicks).sum()
     }
 }
 
-impl ClickEvent {
+impl FormerClickEvent {
     /// What the store adds to the counts.
     pub(crate) fn sums(&self, event_id: &str, counted_at_ms: u64) -> ClickBatch {
-        let sum = |times: &LinkTimes| LinkClicks {
+        let sum = |times: &FormerLinkTimes| LinkClicks {
             tenant: times.tenant.clone(),
             link_id: times.link,
             count: times.clicks(),
@@ -65,7 +65,7 @@ impl ClickEvent {
 
     /// How many clicks it carries.
     pub(crate) fn clicks(&self) -> u64 {
-        self.links.iter().map(LinkTimes::clicks).sum()
+        self.links.iter().map(FormerLinkTimes::clicks).sum()
     }
 
     /// When its first click came (Unix ms).

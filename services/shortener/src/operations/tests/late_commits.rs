@@ -12,11 +12,12 @@ use ids::Id;
 use leases::{Grant, LeaseError, LeaseSettings, LeaseStore, WorkerLease};
 use telemetry::{Telemetry, TelemetrySettings};
 
-use super::{BadUrls, ClickSlots, CreateLink, Creator, LinkChange, Links, SlotSettings, TenantRules};
 use crate::attempts::Attempts;
 use crate::codes::CodeAllocator;
+use crate::config::SlotSettings;
 use crate::error::LinkError;
 use crate::link::{Clicks, Code, CountedLink, Link, OwnHosts};
+use crate::operations::{BadUrls, ClickSlots, CreateLink, Creator, LinkChange, Links, TenantRules};
 use crate::permutation::CodeKey;
 use crate::store::domain_rules::{DomainRules, KeptRules};
 use crate::store::slots::{CappedLink, HeldSlots, SlotLease, SlotStore};

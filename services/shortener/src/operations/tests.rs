@@ -1,0 +1,3 @@
+//! What several operations promise together, whatever the store does.
+
+mod late_commits;
