@@ -14,7 +14,7 @@ const NO_OBJECT: &str = "a row must be a JSON object";
 const PREFIX: &str = "the request is not acceptable: ";
 
 /// What was sent may be quoted, and is as long as the client likes.
-const CHARS_MAX: usize = 200;
+const CHARS_MAX: usize = 600;
 
 /// A row that is JSON already.
 pub(super) fn of_value<T: DeserializeOwned>(row: Value) -> Result<T, LinkError> {

@@ -138,7 +138,13 @@ mod tests {
             seen.note("one", seq, 1_000);
             seen.note("other", seq, 1_000);
         }
-        for line in ["ahead-0", "ahead-1", "ahead-2", "ahead-3", "ahead, started again-0"] {
+        for line in [
+            "ahead-0",
+            "ahead-1",
+            "ahead-2",
+            "ahead-3",
+            "ahead, started again-0",
+        ] {
             seen.note(line, 1, 40 * PRODUCER_KEPT_MS);
         }
         seen.note("third", 1, 2_000);

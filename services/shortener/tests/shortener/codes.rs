@@ -107,7 +107,10 @@ async fn a_link_whose_generated_code_is_taken_gets_another_one() {
     assert!(codes.insert(service.make(asked.clone()).await["code"].to_string()));
     let service = with_the_first_codes_leased_again(service).await;
     let batch = json!({"items": [asked, asked]});
-    let made = service.send(Method::POST, "/v1/link-batches", &batch).await.json();
+    let made = service
+        .send(Method::POST, "/v1/link-batches", &batch)
+        .await
+        .json();
     for row in made["items"].as_array().unwrap() {
         assert_eq!(row["status"], 201, "{row}");
         assert!(codes.insert(row["link"]["code"].to_string()), "{row}");

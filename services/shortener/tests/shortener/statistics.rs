@@ -161,15 +161,15 @@ async fn a_tenant_sees_all_its_links_together_and_which_are_followed_most() {
 async fn a_deleted_link_is_not_among_those_that_are_followed_most_though_its_alias_is_anothers_now() {
     let service = followed(|_| {}).await;
     stats(&service, "/v1/stats", 6, 2).await;
-    let deleted = service
-        .send(Method::DELETE, "/v1/links/seen", &Value::Null)
-        .await;
+    let deleted = service.send(Method::DELETE, "/v1/links/seen", &Value::Null).await;
     assert_eq!(deleted.status, 204, "{deleted:?}");
     service
         .make(json!({"url": "https://example.com/", "alias": "seen"}))
         .await;
     for query in ["", "?limit=1"] {
-        let top = ask(&service, "acme", &format!("/v1/stats/top{query}")).await.json();
+        let top = ask(&service, "acme", &format!("/v1/stats/top{query}"))
+            .await
+            .json();
         let items = top["items"].as_array().unwrap();
         let codes: Vec<&Value> = items.iter().map(|item| &item["code"]).collect();
         assert_eq!(codes, [&json!("other")], "{top}");
