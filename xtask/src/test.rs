@@ -54,6 +54,13 @@ pub(crate) fn test(nightly: bool) -> Outcome {
         ]))
     }));
     rows.push(step("tidy", tidy::tidy));
+    let run = TestRun {
+        nightly,
+        required,
+        skips: &skips,
+    };
+    // Before the previous version, which takes over what it needs of the registry's crates.
+    rows.push(step("build", || run.build()));
     rows.push(step("previous", || match previous::previous() {
         Err(why) if !required => {
             missing.push(format!("the previous version: {why}"));
@@ -61,11 +68,6 @@ pub(crate) fn test(nightly: bool) -> Outcome {
         }
         outcome => outcome,
     }));
-    let run = TestRun {
-        nightly,
-        required,
-        skips: &skips,
-    };
     rows.push(run.all());
     rows.push(if engines_missing {
         not_run(API_ON_ENGINES, "engines are missing")
@@ -163,6 +165,13 @@ struct TestRun<'a> {
 }
 
 impl TestRun<'_> {
+    fn build(&self) -> Outcome {
+        passes(
+            self.command()
+                .args(["--workspace", "--all-features", "--no-run", "--quiet"]),
+        )
+    }
+
     /// Unit, contract, API and process tests.
     fn all(&self) -> Row {
         let mut command = self.command();

@@ -124,6 +124,8 @@ pub(super) struct Offered {
     pub(super) p50_us: f64,
     pub(super) p99_us: f64,
     pub(super) refused: u64,
+    /// How late the generator itself was.
+    pub(super) own_p99_us: f64,
 }
 
 /// Offers a constant rate to a server.
@@ -142,7 +144,8 @@ pub(super) fn offer(port: u16, path: &str, per_second: f64, seconds: u32) -> Res
     Ok(Offered {
         p50_us: micros(number("p50_us")?),
         p99_us: micros(number("p99_us")?),
-        refused: number("failed")? + number("dropped")?,
+        refused: number("failed")?,
+        own_p99_us: micros(number("own_p99_us")?),
     })
 }
 

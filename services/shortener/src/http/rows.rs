@@ -13,8 +13,9 @@ const NO_OBJECT: &str = "a row must be a JSON object";
 /// What the words of an operation begin with; about a row they say too much.
 const PREFIX: &str = "the request is not acceptable: ";
 
-/// What was sent may be quoted, and is as long as the client likes.
+/// Most that is said of a row, and most of it that may be what was sent: a field is as long as the client likes.
 const CHARS_MAX: usize = 600;
+const POINTER_CHARS_MAX: usize = 100;
 
 /// A row that is JSON already.
 pub(super) fn of_value<T: DeserializeOwned>(row: Value) -> Result<T, LinkError> {
@@ -67,14 +68,14 @@ fn refusal(path: &Path, error: &serde_json::Error) -> LinkError {
     ] {
         if let Some(field) = message.strip_prefix(words) {
             pointer.push_str(&escaped(field.trim_end_matches('`')));
-            return LinkError::field(&cut(&pointer), why);
+            return LinkError::field(&cut(&pointer, POINTER_CHARS_MAX), why);
         }
     }
-    LinkError::field(&cut(&pointer), &cut(&said(message)))
+    LinkError::field(&cut(&pointer, POINTER_CHARS_MAX), &cut(&said(message), CHARS_MAX))
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(CHARS_MAX).collect()
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
 }
 
 /// The parser's words, in ours.

@@ -102,8 +102,9 @@ async fn a_peek_that_is_chosen_sends_its_caller_on_to_refresh() {
     let world = world_with_an_entry(MS * 2_000).await;
     world.set_chance(LOW);
     assert_eq!(world.links.peek("k"), None);
-    // The second draw would not choose; the first still counts.
+    // Another draw would not choose; the first still counts.
     world.set_chance(1.0);
+    assert_eq!(world.links.peek("k"), None, "peeked twice on its way");
     assert_eq!(
         world.read("k", found("new")).await.expect("cached"),
         Some(url("old"))
@@ -116,6 +117,18 @@ async fn a_peek_that_is_chosen_sends_its_caller_on_to_refresh() {
         1,
         "only the first load"
     );
+}
+
+#[tokio::test]
+async fn a_peek_for_some_values_only_neither_answers_nor_counts_the_others() {
+    let world = world_with_an_entry(MS * 2_000).await;
+    world.set_chance(1.0);
+    let hits = || world.metric("cache_lookups_total{cache=\"links\",outcome=\"hit\"} ");
+    let before = hits();
+    assert_eq!(world.links.peek_if("k", |_| false), None);
+    assert_eq!(hits(), before);
+    assert_eq!(world.links.peek_if("k", |_| true), Some(Lookup::Hit(url("old"))));
+    assert_eq!(hits(), before + 1);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 )]
 
 mod authenticated;
+mod direct;
 mod drain;
 mod harness;
 mod limits;

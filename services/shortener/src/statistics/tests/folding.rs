@@ -131,7 +131,17 @@ fn another_event_at_a_position_that_was_folded_is_of_a_stream_that_began_again()
     let other = event(1, 1, &[made(NOON_MS, 1, 0)]);
     assert!(projection.is_of_replaced_stream(1, NOON_MS, &other));
     assert!(!projection.is_of_replaced_stream(2, NOON_MS, &other));
-    // Of an event of long ago nobody knows any more.
+    // Of an event of long ago nobody knows any more, once there are clocks enough to say how long ago it is.
+    assert!(projection.is_of_replaced_stream(1, NOON_MS - 31 * DAY_MS, &other));
+    let log: Vec<Entry> = (1_u8..4)
+        .map(|number| Entry {
+            event: event(number, 1, &[made(NOON_MS, 1, 0)]),
+            ..entry(number.into(), NOON_MS, &[])
+        })
+        .collect();
+    let projection = Store::of(&log).resume();
+    let other = event(7, 1, &[made(NOON_MS, 1, 0)]);
+    assert!(projection.is_of_replaced_stream(1, NOON_MS, &other));
     assert!(!projection.is_of_replaced_stream(1, NOON_MS - 31 * DAY_MS, &other));
 }
 

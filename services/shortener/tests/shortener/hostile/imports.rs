@@ -132,20 +132,20 @@ async fn a_broken_line_among_others_is_refused_by_itself() {
     let answer = service
         .send_bytes(Method::POST, IMPORTS, NDJSON, lines.into_bytes())
         .await;
-    let refused = (422, "");
+    let cut = format!("/{}", "x".repeat(99));
     assert_eq!(
         rows(&answer),
         expected(&[
             (201, ""),
-            refused,
-            refused,
-            refused,
-            refused,
-            refused,
-            refused,
-            refused,
+            (422, ""),
+            (422, ""),
+            (422, "/colour"),
             (422, "/url"),
-            refused,
+            (422, "/max_clicks"),
+            (422, "/destinations/0/0/0"),
+            (422, ""),
+            (422, "/url"),
+            (422, &cut),
             (201, ""),
         ]),
         "{}",
