@@ -15,7 +15,7 @@ use crate::permutation::{CodeKey, Permutation};
 use crate::store::{LinkStore, StoreError};
 
 /// Gives each code once. Ranges are leased by a conditional write, so no two processes share a counter; what is left of a
-/// range at a restart is lost, which the size of the code space forgives.
+/// range at a restart, or when an import brought one of its codes along, is lost, which the size of the code space forgives.
 pub struct CodeAllocator {
     store: Arc<dyn LinkStore>,
     permutation: Permutation,
@@ -43,7 +43,8 @@ impl CodeAllocator {
         }
     }
 
-    /// A code that was never given before, by this process or another, and never will be again.
+    /// A code that was never given before, by this process or another, and never will be again. Only an import into another process can
+    /// have brought it along: see [`give_up`](Self::give_up).
     pub async fn next(&self) -> Result<Code, StoreError> {
         // Held across the lease: whoever comes meanwhile needs the same range, not one of their own.
         let mut leased = self.leased.lock().await;
@@ -55,6 +56,22 @@ impl CodeAllocator {
         }
         let counter = leased.next().ok_or(StoreError::CodesExhausted)?;
         Ok(Code::generated(self.permutation.apply(counter)))
+    }
+
+    /// Gives up what is left of the range that a code came from which turned out to be taken. Codes that were exported together had
+    /// counters in a row, so the next ones are probably taken as well. An import moves the store's counter before it writes: the next
+    /// range lies behind all that it brought along.
+    pub async fn give_up(&self, taken: &Code) {
+        let Some(index) = taken.generated_index() else {
+            return;
+        };
+        let counter = self.permutation.invert(index);
+        let mut leased = self.leased.lock().await;
+        // Whoever came from the same range may have given it up already.
+        let range = leased.end.saturating_sub(self.range_size)..leased.end;
+        if range.contains(&counter) {
+            leased.start = leased.end;
+        }
     }
 
     /// Goes with a generated code out of an export, so that the same tenant may bring it back: nobody else ever takes over a code
@@ -87,16 +104,15 @@ impl CodeAllocator {
             .filter_map(Code::generated_index)
             .map(|index| self.permutation.invert(index));
         let Some(last) = counters.max() else { return Ok(()) };
-        // What is leased here already is given out next.
-        let mut leased = self.leased.lock().await;
-        leased.start = leased.start.max(last + 1).min(leased.end);
-        drop(leased);
         let next = self.store.lease_counters(0, GENERATED_CODES).await?.start;
         if next <= last {
             self.store
                 .lease_counters(last + 1 - next, GENERATED_CODES)
                 .await?;
         }
+        // What is leased here already would be given out next. Only now, for until now a range that they lie in could be leased.
+        let mut leased = self.leased.lock().await;
+        leased.start = leased.start.max(last + 1).min(leased.end);
         Ok(())
     }
 }

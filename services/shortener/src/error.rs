@@ -85,7 +85,7 @@ pub enum LinkError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A generated code was taken, and so were all that were tried after it: more than an import explains.
+    /// A generated code was taken, and so were those of the next ranges that were tried: more than imports explain.
     #[error("generated codes were given out twice")]
     CodeCollision,
     /// Other processes could not be told of a change before it, so it was not made.

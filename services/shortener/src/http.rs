@@ -43,8 +43,13 @@ use crate::visit::Observer;
 pub(crate) use links::{change, make, remove};
 pub(crate) use moment::{parse_moment, show_moment};
 
-/// Paths whose requests are about many links.
-pub(crate) const LARGE_BODIES: &[&str] = &["/v1/link-batches", "/v1/link-imports", "/v1/link-transfers"];
+/// Paths whose requests are about many links or domains.
+pub(crate) const LARGE_BODIES: &[&str] = &[
+    "/v1/link-batches",
+    "/v1/link-imports",
+    "/v1/link-transfers",
+    "/v1/domain-rules",
+];
 
 /// Counts change all the time, and what is one tenant's is nobody else's.
 const PRIVATE: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
@@ -120,7 +125,7 @@ pub(crate) fn router(app: App) -> Router {
 
 /// What is answered before routing. No code is a word that a route begins with: those are reserved.
 pub(crate) fn direct(app: App) -> Direct {
-    Direct::new("/{code}", move |method, uri, headers| {
+    Direct::new(redirect::ROUTE, move |method, uri, headers| {
         redirect::at_once(&app, method, uri, headers)
     })
 }

@@ -200,20 +200,24 @@ where
         self.peek_if(key, |_| true)
     }
 
-    /// [`peek`](Self::peek) for whoever has a use for some values only: any other is neither counted nor answered.
-    pub fn peek_if<Q>(&self, key: &Q, wanted: impl FnOnce(&Lookup<V>) -> bool) -> Option<Lookup<V>>
+    /// [`peek`](Self::peek) for whoever has a use for some values only (`None` is that there is none): any other is neither counted nor
+    /// answered, nor drawn for an early refresh.
+    pub fn peek_if<Q>(&self, key: &Q, wanted: impl FnOnce(Option<&V>) -> bool) -> Option<Lookup<V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let shard = self.inner.read(key);
-        let entry = shard.shelf.get(key)?;
+        let entry = shard
+            .shelf
+            .get(key)
+            .filter(|entry| wanted(entry.value.as_ref()))?;
         // Whoever was told so a moment ago is on the way to `get_or_load`, perhaps by another peek.
         if entry.chosen.load(Ordering::Relaxed) {
             return None;
         }
         match self.inner.look(entry) {
-            Look::Fresh(lookup) => wanted(&lookup).then(|| self.inner.counted(lookup)),
+            Look::Fresh(lookup) => Some(self.inner.counted(lookup)),
             Look::Due(_) => {
                 entry.chosen.store(true, Ordering::Relaxed);
                 None

@@ -35,7 +35,6 @@ struct Schedule {
 #[derive(Default)]
 struct Tally {
     redirected: u64,
-    other: u64,
     latencies: Latencies,
     own: Latencies,
 }
@@ -43,7 +42,6 @@ struct Tally {
 impl Tally {
     fn add(&mut self, other: &Self) {
         self.redirected += other.redirected;
-        self.other += other.other;
         self.latencies.add(&other.latencies);
         self.own.add(&other.own);
     }
@@ -76,6 +74,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
              Referer: https://news.example/today\r\n\r\n"
         );
         let (stream, clock) = (TcpStream::connect(address).await?, clock.clone());
+        stream.set_nodelay(true)?;
         connections.spawn(async move { offer(stream, request.as_bytes(), schedule, &clock).await });
     }
     let offered = u64::from(per_second * seconds / CONNECTIONS * CONNECTIONS);
@@ -83,7 +82,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut tally = Tally::default();
     let all = async {
         while let Some(done) = connections.join_next().await {
-            if let Ok(Ok(done)) = done {
+            if let Ok(done) = done {
                 tally.add(&done);
             }
         }
@@ -101,13 +100,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn offer(
-    mut stream: TcpStream,
-    request: &[u8],
-    schedule: Schedule,
-    clock: &SharedClock,
-) -> std::io::Result<Tally> {
-    stream.set_nodelay(true)?;
+/// Until the schedule is done or the connection breaks: what is left then is not answered.
+async fn offer(mut stream: TcpStream, request: &[u8], schedule: Schedule, clock: &SharedClock) -> Tally {
     let mut tally = Tally::default();
     for number in 0..schedule.count {
         let due = schedule.first + schedule.every * number;
@@ -120,19 +114,18 @@ async fn offer(
         if was_free {
             tally.own.record(now.saturating_sub(due));
         }
-        stream.write_all(request).await?;
-        if redirected(&mut stream).await? {
-            tally.redirected += 1;
-        } else {
-            tally.other += 1;
+        match redirected(&mut stream, request).await {
+            Ok(redirected) => tally.redirected += u64::from(redirected),
+            Err(_) => break,
         }
         tally.latencies.record(clock.monotonic().saturating_sub(due));
     }
-    Ok(tally)
+    tally
 }
 
-/// Reads one answer to its end; whether it leads elsewhere.
-async fn redirected(stream: &mut TcpStream) -> std::io::Result<bool> {
+/// Sends one request and reads its answer to the end; whether it leads elsewhere.
+async fn redirected(stream: &mut TcpStream, request: &[u8]) -> std::io::Result<bool> {
+    stream.write_all(request).await?;
     let mut buffer = [0; ANSWER_BYTES_MAX];
     let mut length = 0;
     loop {
@@ -141,18 +134,16 @@ async fn redirected(stream: &mut TcpStream) -> std::io::Result<bool> {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         length += read;
-        let Some(answer) = std::str::from_utf8(&buffer[..length]).ok() else {
-            return Err(std::io::ErrorKind::InvalidData.into());
-        };
-        let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+        let Some(end) = buffer[..length].windows(4).position(|four| four == b"\r\n\r\n") else {
             continue;
         };
-        let expected = head.lines().find_map(|line| {
+        let head = String::from_utf8_lossy(&buffer[..end]);
+        let body = head.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
             name.eq_ignore_ascii_case("content-length")
                 .then(|| value.trim().parse::<usize>().ok())?
         });
-        if body.len() >= expected.unwrap_or_default() {
+        if length >= end + 4 + body.unwrap_or_default() {
             return Ok(head.get(9..10) == Some("3"));
         }
     }

@@ -78,9 +78,7 @@ impl Listening {
         let mut builder = http1::Builder::new();
         builder
             .max_header_size(settings.header_bytes_max)
-            .header_read_timeout(None)
-            // Most answers are one small buffer, which one plain write carries for less; in a larger one the copy is lost.
-            .writev(false);
+            .header_read_timeout(None);
         // Saying so, even what is the default, makes hyper allocate its header buffer for each request.
         if settings.headers_max != HYPER_HEADERS_MAX {
             builder.max_headers(settings.headers_max);

@@ -23,7 +23,7 @@ pub use context::peer;
 pub use drain::Drain;
 pub use edge::Direct;
 pub use error::ServeError;
-pub use extract::{Authenticated, Json, NotBearer, Path, Query, bearer_token};
+pub use extract::{Authenticated, Json, NoQuery, NotBearer, Path, Query, bearer_token};
 pub use owned::owned;
 pub use readiness::Readiness;
 pub use request_id::{REQUEST_ID_HEADER, RequestId};

@@ -153,7 +153,7 @@ fn at_half_load(arms: &mut [Arm<'_>], rounds: u32, seconds: u32) -> Outcome {
         .map(|arm| median(&arm.per_second))
         .fold(f64::INFINITY, f64::min)
         / 2.0;
-    println!("\nat {half:.0} a second, open loop:");
+    println!("\nat {half:.0} a second, each answer timed from when its request was due:");
     for round in 1..=rounds {
         for arm in arms.iter_mut() {
             let offered = offer(arm.port, &arm.path, half, seconds)?;

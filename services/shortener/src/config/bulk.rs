@@ -11,7 +11,7 @@ pub struct BulkSettings {
     pub rows_max: usize,
     /// Most links of one import.
     pub import_rows_max: usize,
-    /// Largest body of such a request, in KiB.
+    /// Largest body of such a request, and of rules on domains, in KiB.
     pub body_kib_max: usize,
     /// Most links of one request that are given a password, for hashing one takes long.
     pub passwords_max: usize,

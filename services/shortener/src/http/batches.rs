@@ -8,7 +8,7 @@ use identity::{LINKS_WRITE, Principal};
 use problem::{Document, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use server::{Authenticated, Json};
+use server::{Authenticated, Json, NoQuery};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
@@ -81,6 +81,7 @@ pub(super) struct BatchRow {
 )]
 pub(super) async fn create(
     State(app): State<App>,
+    _: NoQuery,
     caller: Authenticated,
     headers: HeaderMap,
     Json(body): Json<BatchBody>,

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use identity::{LINKS_READ, LINKS_WRITE};
 use problem::Problem;
 use serde::{Deserialize, Serialize};
-use server::{Authenticated, Json};
+use server::{Authenticated, Json, NoQuery};
 use utoipa::ToSchema;
 
 use super::documented::{BodyRefusals, ManagedRefusals};
@@ -76,7 +76,11 @@ impl From<KeptRules> for RulesBody {
         ManagedRefusals
     )
 )]
-pub(super) async fn show(State(app): State<App>, caller: Authenticated) -> Result<Response, Problem> {
+pub(super) async fn show(
+    State(app): State<App>,
+    _: NoQuery,
+    caller: Authenticated,
+) -> Result<Response, Problem> {
     caller.require(LINKS_READ)?;
     let kept = app.links.domain_rules(&caller.0.tenant).await?;
     Ok(([PRIVATE], Json(RulesBody::from(kept))).into_response())
@@ -103,6 +107,7 @@ pub(super) async fn show(State(app): State<App>, caller: Authenticated) -> Resul
 )]
 pub(super) async fn replace(
     State(app): State<App>,
+    _: NoQuery,
     caller: Authenticated,
     Json(body): Json<NewRulesBody>,
 ) -> Result<Response, Problem> {

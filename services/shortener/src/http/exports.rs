@@ -62,7 +62,8 @@ enum Next {
 /// without.
 ///
 /// It has no limit, and an import takes at most 5,000 rows and 4 MiB, unless the settings say otherwise: import a larger export in parts. One as
-/// `ndjson` is cut after any line (`split -l 5000`); each part of a CSV begins with the header, and a cell may have line breaks.
+/// `ndjson` is cut after any line (`split -l 5000`, and `split -C 4M` for a part of more than 4 MiB); each part of a CSV begins with the
+/// header, and a cell may have line breaks.
 #[utoipa::path(
     get,
     path = "/v1/link-exports",

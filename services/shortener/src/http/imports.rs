@@ -8,7 +8,7 @@ use idempotency::IdempotencyKey;
 use identity::{LINKS_WRITE, Principal};
 use problem::{Document, Problem};
 use serde::Serialize;
-use server::{Authenticated, Json};
+use server::{Authenticated, Json, NoQuery};
 use utoipa::ToSchema;
 
 use super::batches::key_of;
@@ -79,6 +79,7 @@ pub(super) struct ImportRow {
 )]
 pub(super) async fn import(
     State(app): State<App>,
+    _: NoQuery,
     caller: Authenticated,
     request: Request,
 ) -> Result<Response, Problem> {

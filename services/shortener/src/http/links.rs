@@ -8,7 +8,7 @@ use idempotency::{Fingerprint, IdempotencyKey, Idempotent, Outcome};
 use identity::{LINKS_READ, LINKS_WRITE};
 use problem::Problem;
 use serde::Deserialize;
-use server::{Authenticated, Json, Path, Query};
+use server::{Authenticated, Json, NoQuery, Path, Query};
 
 use super::documented::{BodyRefusals, ManagedRefusals};
 use super::wire::{LinkBody, LinkListBody, LinkPatchBody, NewLinkBody};
@@ -44,6 +44,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 )]
 pub(super) async fn create(
     State(app): State<App>,
+    _: NoQuery,
     caller: Authenticated,
     headers: HeaderMap,
     Json(body): Json<NewLinkBody>,
@@ -157,6 +158,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(app): State<App>,
+    _: NoQuery,
     caller: Authenticated,
     Path(code): Path<String>,
 ) -> Result<Response, Problem> {
@@ -187,6 +189,7 @@ pub(super) async fn show(
 )]
 pub(super) async fn update(
     State(app): State<App>,
+    _: NoQuery,
     caller: Authenticated,
     Path(code): Path<String>,
     Json(body): Json<LinkPatchBody>,
@@ -233,6 +236,7 @@ pub(crate) async fn change(
 )]
 pub(super) async fn delete(
     State(app): State<App>,
+    _: NoQuery,
     caller: Authenticated,
     Path(code): Path<String>,
 ) -> Result<StatusCode, Problem> {

@@ -25,6 +25,9 @@ use crate::visit::Visit;
 /// Keeps counting honest: a cache that answered in our place would hide clicks, also the one that every browser keeps for a 301.
 pub(super) const UNCACHED: HeaderValue = HeaderValue::from_static("private, no-store, max-age=0");
 
+/// The route of [`follow`], and so of [`at_once`]: one label in metrics and traces.
+pub(super) const ROUTE: &str = "/{code}";
+
 /// Follow a link
 ///
 /// Needs no token. Each `GET` counts as a click, shortly after it is answered; a `HEAD` asks where a link leads without following it, and

@@ -33,7 +33,7 @@ pub(super) fn of_text<T: DeserializeOwned>(row: &str) -> Result<T, LinkError> {
     let mut parser = serde_json::Deserializer::from_str(row);
     let read = serde_path_to_error::deserialize(&mut parser)
         .map_err(|error| refusal(error.path(), error.inner()))?;
-    parser.end().map_err(|error| no_json(&error))?;
+    parser.end().map_err(|error| unreadable(&error))?;
     Ok(read)
 }
 
@@ -49,14 +49,15 @@ pub(super) fn told(index: usize, problem: &Problem) -> Document {
     document
 }
 
-fn no_json(error: &serde_json::Error) -> LinkError {
-    let why = format!("the row is not JSON from character {} on", error.column());
+/// Not JSON, or a number beyond all that are read, which is JSON.
+fn unreadable(error: &serde_json::Error) -> LinkError {
+    let why = format!("the row cannot be read from byte {} on", error.column());
     LinkError::field("", &why)
 }
 
 fn refusal(path: &Path, error: &serde_json::Error) -> LinkError {
     if error.classify() != Category::Data {
-        return no_json(error);
+        return unreadable(error);
     }
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
@@ -152,12 +153,27 @@ mod tests {
         );
         let twice = words(of_text::<NewLinkBody>(r#"{"url":"x","url":"y"}"#).unwrap_err());
         assert_eq!(twice, "row 6: /url: it is there twice");
-        for broken in [r#"{"url":}"#, r#"{"url":"x"} {"#, r#"{"url":"x""#, "nothing"] {
-            let said = words(of_text::<NewLinkBody>(broken).unwrap_err());
+    }
+
+    #[test]
+    fn of_a_row_that_cannot_be_read_it_is_said_from_which_byte_on() {
+        let why = |row| words(of_text::<NewLinkBody>(row).unwrap_err());
+        for broken in [
+            r#"{"url":}"#,
+            r#"{"url":"x""#,
+            "nothing",
+            r#"{"url":"x","max_clicks":1e999}"#,
+        ] {
+            let said = why(broken);
             assert!(
-                said.starts_with("row 6: the row is not JSON from character "),
+                said.starts_with("row 6: the row cannot be read from byte "),
                 "{said}"
             );
         }
+        assert_eq!(
+            why(r#"{"url":"ä"} {"#),
+            "row 6: the row cannot be read from byte 14 on",
+            "which is the 13th character"
+        );
     }
 }

@@ -7,7 +7,7 @@ use identity::{LINKS_WRITE, User};
 use ids::Id;
 use problem::{Document, Problem};
 use serde::{Deserialize, Serialize};
-use server::{Authenticated, Json};
+use server::{Authenticated, Json, NoQuery};
 use utoipa::ToSchema;
 
 use super::documented::{BodyRefusals, ManagedRefusals};
@@ -80,6 +80,7 @@ pub(super) struct TransferRow {
 )]
 pub(super) async fn transfer(
     State(app): State<App>,
+    _: NoQuery,
     caller: Authenticated,
     Json(body): Json<TransferBody>,
 ) -> Result<Response, Problem> {

@@ -73,9 +73,10 @@ impl KnownBad {
             Url::parse(&format!("http://{entry}"))
         };
         let mut url = url.ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-        // No link has credentials.
+        // No link has credentials, and no server is told of a fragment: it is the same page.
         url.set_username("").ok()?;
         url.set_password(None).ok()?;
+        url.set_fragment(None);
         let (authority, rest) = parts(url.as_str())?;
         let of_host = self.prefixes.entry(place_of(authority).into()).or_default();
         of_host.push(spelled(rest).into());
@@ -235,7 +236,8 @@ three words here
     #[test]
     fn a_listed_url_is_found_in_every_spelling_of_it() {
         let (list, _) = KnownBad::parse(
-            "http://EVIL.example:80/bad/~path?q=a\nhttps://user@two.example/caf%c3%A9/\nthree.example:443/x%2fy\n",
+            "http://EVIL.example:80/bad/~path?q=a\nhttps://user@two.example/caf%c3%A9/\nthree.example:443/x%2fy\n\
+             four.example/page#top\n",
         );
         for url in [
             "https://evil.example/%62ad/%7epath?%71=%61",
@@ -245,6 +247,8 @@ three words here
             "http://two.example/caf\u{e9}/menu",
             "http://two.example/%63af%C3%a9/",
             "https://three.example/x%2Fyz",
+            "https://four.example/page",
+            "https://four.example/page?id=7#end",
         ] {
             assert!(list.contains(&normal(url)), "{url}");
         }
@@ -255,6 +259,7 @@ three words here
             "http://evil.example/bad%2F~path?q=a",
             "http://evil.example/bad/~path?q%3Da",
             "http://three.example/x/yz",
+            "http://four.example/#/page",
         ] {
             assert!(!list.contains(&normal(url)), "{url}");
         }

@@ -35,7 +35,7 @@ pub enum TagsError {
 }
 
 impl Tags {
-    /// Checks tags, without the space around them, which nobody sees; one given twice counts once.
+    /// Checks tags as they are given, and keeps them without the space around them, which nobody sees; one given twice counts once.
     pub fn parse(given: Vec<String>, max: usize, chars_max: usize) -> Result<Self, TagsError> {
         if given.len() > max {
             return Err(TagsError::TooMany { max });
@@ -43,10 +43,10 @@ impl Tags {
         let mut tags: Vec<String> = Vec::with_capacity(given.len());
         for (index, given) in given.into_iter().enumerate() {
             let tag = given.trim();
-            if tag.is_empty() || tag.chars().count() > chars_max {
+            if tag.is_empty() || given.chars().count() > chars_max {
                 return Err(TagsError::Length { index, chars_max });
             }
-            if tag.chars().any(char::is_control) {
+            if given.chars().any(char::is_control) {
                 return Err(TagsError::Control { index });
             }
             if !tags.iter().any(|other| other == tag) {
@@ -56,14 +56,20 @@ impl Tags {
         Ok(Self(tags))
     }
 
-    /// Tags that were checked when they were stored; formerly with the space around them.
-    pub fn from_store(mut tags: Vec<String>) -> Self {
-        for tag in &mut tags {
-            if tag.trim().len() != tag.len() {
-                *tag = tag.trim().to_owned();
+    /// Tags that were checked when they were stored; formerly with the space around them, so that two may be the same without.
+    pub fn from_store(stored: Vec<String>) -> Self {
+        let mut tags: Vec<String> = Vec::with_capacity(stored.len());
+        for tag in stored {
+            let bare = tag.trim();
+            let tag = if bare.len() == tag.len() {
+                tag
+            } else {
+                bare.to_owned()
+            };
+            if !tag.is_empty() && !tags.contains(&tag) {
+                tags.push(tag);
             }
         }
-        tags.retain(|tag| !tag.is_empty());
         Self(tags)
     }
 
@@ -87,18 +93,37 @@ mod tests {
 
     #[test]
     fn the_space_around_a_tag_is_no_part_of_it() {
-        assert_eq!(parse(&[" a", "a\n", "b c "]).unwrap().as_slice(), ["a", "b c"]);
-        let long = format!(" {} ", "a".repeat(50));
-        assert!(parse(&[long.as_str()]).is_ok());
+        assert_eq!(parse(&[" a", "a ", "b c "]).unwrap().as_slice(), ["a", "b c"]);
+        for blank in [" ", " \t"] {
+            assert_eq!(
+                parse(&["a", blank]),
+                Err(TagsError::Length {
+                    index: 1,
+                    chars_max: 50
+                })
+            );
+        }
+        let stored = [" a", " ", "b", "a", "b "].iter().map(ToString::to_string);
+        let stored = Tags::from_store(stored.collect());
+        assert_eq!(stored.as_slice(), ["a", "b"], "of before it was so");
+    }
+
+    #[test]
+    fn a_tag_is_checked_with_the_space_around_it_as_its_schema_is() {
+        let longest = format!(" {}", "a".repeat(49));
+        assert!(parse(&[longest.as_str()]).is_ok());
+        let longer = format!("{longest} ");
         assert_eq!(
-            parse(&["a", " \t"]),
+            parse(&[longer.as_str()]),
             Err(TagsError::Length {
-                index: 1,
+                index: 0,
                 chars_max: 50
             })
         );
-        let stored = Tags::from_store(vec![" a ".to_owned(), " ".to_owned(), "b".to_owned()]);
-        assert_eq!(stored.as_slice(), ["a", "b"], "of before it was so");
+        for control in ["a\n", "\ta", "a\u{85}"] {
+            let refused = parse(&[control]);
+            assert_eq!(refused, Err(TagsError::Control { index: 0 }), "{control:?}");
+        }
     }
 
     #[test]

@@ -12,8 +12,9 @@ use crate::error::LinkError;
 use crate::link::{Alias, Details, Lifetime, Link, Tags, TargetUrl, Utm, conflicts};
 use crate::store::{Created, NewLink, NewRecord, Record, RecordScope, StoreError};
 
-/// Most codes that are tried after one that was taken.
-const OTHER_CODES_MAX: u32 = 8;
+/// Most codes that are tried after one that was taken: the next range lies behind what was imported, and one more import or two may
+/// come in between.
+const OTHER_CODES_MAX: u32 = 3;
 
 /// A link as it was asked for.
 #[derive(Clone, Debug, Default)]
@@ -179,7 +180,7 @@ impl Links {
     }
 
     /// What is answered once the store has spoken. Where it says that a generated code is taken, that was brought along by an import
-    /// after another process had leased the range it lies in: the link gets another code.
+    /// after another process had leased the range it lies in: the link gets another code, out of another range.
     pub(super) async fn concluded(
         &self,
         mut draft: Draft,
@@ -190,6 +191,7 @@ impl Links {
             tries += 1;
             let link = &mut draft.new.link;
             tracing::warn!(code = %link.code, tries, "a generated code is taken; the link gets another one");
+            self.codes.give_up(&link.code).await;
             // With an id of its own: what the store still does about the former try is not done to this one.
             (link.code, link.id) = (self.codes.next().await?, self.ids.next()?);
             created = self.store_new(&draft.new).await?;

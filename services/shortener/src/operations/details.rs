@@ -116,17 +116,29 @@ impl Links {
         let Outcome::Replayed(link) = outcome else {
             return Ok(());
         };
-        let same = match (&change.password, &link.details.password) {
-            (Some(Some(NewPassword::Clear(password))), Some(hash)) => {
-                self.passwords.matches(password, Some(hash)).await?
-            }
-            (Some(Some(NewPassword::Hashed(hash))), Some(kept)) => *hash == kept.0,
-            _ => true,
+        let same = match &link.details.password {
+            Some(kept) => self.keeps_password(change, kept).await?,
+            None => true,
         };
         if same {
             Ok(())
         } else {
             Err(IdempotencyError::Mismatch.into())
+        }
+    }
+
+    /// Whether the password that is to be set, if one is, is the kept one.
+    pub(super) async fn keeps_password(
+        &self,
+        change: &DetailsChange,
+        kept: &PasswordHash,
+    ) -> Result<bool, LinkError> {
+        match &change.password {
+            Some(Some(NewPassword::Clear(password))) => {
+                Ok(self.passwords.matches(password, Some(kept)).await?)
+            }
+            Some(Some(NewPassword::Hashed(hash))) => Ok(*hash == kept.0),
+            _ => Ok(true),
         }
     }
 

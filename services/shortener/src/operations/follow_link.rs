@@ -10,8 +10,8 @@ use crate::link::Code;
 use crate::store::StoreError;
 
 impl Links {
-    /// Where a code leads, if that can be said without asking the store: most redirects end here. Whether it may be followed now is
-    /// [`decide`](super::decide)'s to say.
+    /// Where a code leads, if that can be said without asking the store: most links with gates end here, those without in
+    /// [`follow_at_once`](Self::follow_at_once). Whether it may be followed now is [`decide`](super::decide)'s to say.
     pub fn follow_remembered(&self, code: &Code) -> Option<Result<Arc<Destination>, LinkError>> {
         match self.destinations.peek(code)? {
             Lookup::Hit(destination) => Some(Ok(destination)),
@@ -21,14 +21,8 @@ impl Links {
 
     /// Where the code of a link without gates leads, if that is remembered: what can be followed without asking anybody.
     pub fn follow_at_once(&self, code: &Code) -> Option<Arc<Destination>> {
-        let plain = |found: &Lookup<Arc<Destination>>| match found {
-            Lookup::Hit(destination) => destination.gates.is_none(),
-            Lookup::Absent => false,
-        };
-        match self.destinations.peek_if(code, plain)? {
-            Lookup::Hit(destination) => Some(destination),
-            Lookup::Absent => None,
-        }
+        let plain = |found: Option<&Arc<Destination>>| found.is_some_and(|found| found.gates.is_none());
+        self.destinations.peek_if(code, plain)?.into_value()
     }
 
     /// Where a code leads. One read of the store serves all who ask at the same time; its answer, also that there is no such link, is

@@ -60,6 +60,17 @@ impl Links {
         principal: &Principal,
         items: Vec<Result<ImportItem, LinkError>>,
     ) -> Vec<Result<ImportedLink, LinkError>> {
+        let named: Vec<Code> = items
+            .iter()
+            .flatten()
+            .filter_map(|(asked, _)| self.imported_code(asked).ok().flatten())
+            .collect();
+        // Before a row without a code is given one, which may be that of another row.
+        if let Err(error) = self.codes.pass_over(named.iter()).await {
+            let failed =
+                |item: Result<ImportItem, LinkError>| item.err().unwrap_or_else(|| error.clone().into());
+            return items.into_iter().map(|item| Err(failed(item))).collect();
+        }
         let mut drafts = Vec::with_capacity(items.len());
         for item in items {
             drafts.push(self.draft_import(principal, item));
@@ -69,19 +80,12 @@ impl Links {
         // An export begins with the newest.
         number(&mut drafts, true);
         let wanted: Vec<Option<Link>> = drafts.iter().map(link_of).collect();
-        let codes = wanted.iter().flatten().map(|link| &link.code);
-        if let Err(error) = self.codes.pass_over(codes).await {
-            for draft in &mut drafts {
-                if let Drafted::Ready(_) = draft {
-                    *draft = Drafted::Answered(Box::new(Err(error.clone().into())));
-                }
-            }
-        }
         let mut imported = Vec::with_capacity(drafts.len());
         for (wanted, made) in wanted.into_iter().zip(self.make_all(drafts).await) {
             imported.push(match (made, wanted) {
                 (Ok(made), _) => Ok(ImportedLink {
-                    was_there: made.is_replay(),
+                    // Sent again, its row is answered as before: with this key it was made.
+                    was_there: false,
                     link: made.get().clone(),
                 }),
                 (Err(LinkError::AliasTaken), Some(wanted)) => self.perhaps_there(wanted).await,

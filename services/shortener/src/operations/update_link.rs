@@ -63,11 +63,15 @@ impl Links {
             // Before the change: once that stands, nothing may fail.
             let current = self.counted_one(tenant, current).await?;
             let changed = self.changed(&current.link, change, &rules);
-            let stale = change.revision.is_some_and(|seen| seen != current.link.revision);
-            // What stands already is no quarrel: a form that is sent twice is saved once.
-            let stands = changed.as_ref().is_ok_and(|link| *link == current.link);
-            if stale && (change.details.sets_password() || !stands) {
-                return Err(LinkError::ChangedSince);
+            if change.revision.is_some_and(|seen| seen != current.link.revision) {
+                // What stands already is no quarrel: a form that is sent twice is saved once.
+                let stands = changed.is_ok_and(|link| link == current.link)
+                    && self.password_stands(&current.link, change).await?;
+                if !stands {
+                    return Err(LinkError::ChangedSince);
+                }
+                self.look_again(code).await?;
+                return Ok(current);
             }
             let mut link = changed?;
             if change.details.sets_password() {
@@ -97,6 +101,14 @@ impl Links {
             }
         }
         Err(LinkError::Contended)
+    }
+
+    /// Whether the link has the password that is to be set, if one is: a new hash of it would have another salt, and tells nothing.
+    async fn password_stands(&self, link: &Link, change: &LinkChange) -> Result<bool, LinkError> {
+        match &link.details.password {
+            Some(kept) => self.keeps_password(&change.details, kept).await,
+            None => Ok(!change.details.sets_password()),
+        }
     }
 
     fn changed(&self, link: &Link, change: &LinkChange, rules: &UrlRules<'_>) -> Result<Link, LinkError> {

@@ -174,8 +174,8 @@ impl LinkForm {
         }
     }
 
-    /// What is to be changed about a link that was shown as `shown`: what is not touched is left alone, whatever became of it
-    /// meanwhile.
+    /// What is to be changed about a link that is now shown as `shown`, so that it becomes as this form has it. That undoes what others
+    /// changed since the form was sent out, unless its revision goes along: then nothing is changed.
     pub(super) fn patch(&self, shown: &Self) -> Result<LinkPatchBody, LinkError> {
         let changed =
             |mine: &String, theirs: &String| (mine.trim() != theirs.trim()).then(|| unless_blank(mine));

@@ -88,7 +88,9 @@ impl ListPage<'_> {
 
     /// Everybody's of the tenant, whoever looks.
     fn title(&self) -> String {
-        format!("All links of {}", self.who.shown().tenant)
+        let all = *self.wanted == Wanted::default();
+        let what = if all { "All links" } else { "Links" };
+        format!("{what} of {}", self.who.shown().tenant)
     }
 
     fn list(&self) -> Markup {
@@ -171,7 +173,7 @@ impl ListPage<'_> {
             .last_at_ms
             .map(|at_ms| format!("Last: {}", minute(at_ms)));
         let bad = &self.app.links.bad_urls;
-        let traits = traits(counted, bad);
+        let traits = traits(counted, bad, self.now_ms);
         vec![
             html! { a href=(url) { (code) } (copy_button(&url, &format!("Copy {url}"))) },
             html! {

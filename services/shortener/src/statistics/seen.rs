@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 /// of the spool of a process that was away in between.
 const PRODUCER_KEPT_MS: u64 = 30 * super::windows::DAY_MS;
 /// How many producers' clocks have to have come so far before the log's clock has: each event says its time by the clock of its
-/// producer, and one that is months ahead must have nobody forgotten who is still there.
+/// producer, and one that is months ahead must have nobody forgotten who is still there. A producer is a start of a process, not a
+/// machine: this holds for two starts with such a clock. Three, be it of one machine, agree with each other: then those are forgotten who
+/// are [`PRODUCER_KEPT_MS`] behind them, and what comes a second time of these counts again.
 const CLOCKS_AGREE: usize = 3;
 
 /// The events that were folded, by producer and number. A producer numbers its events without gaps, so that

@@ -16,7 +16,7 @@ pub struct TopLinks {
     pub links: Vec<TopLink>,
     /// By how much any of the counts may be too high, with a probability of 98 % each (ε = e / 1,024 of all clicks). None is too low.
     pub error_max: u64,
-    /// No link that is missing here was followed more often than this.
+    /// No link that is still there and missing here was followed more often than this.
     pub missing_max: u64,
 }
 

@@ -84,6 +84,23 @@ async fn what_is_left_of_a_range_at_a_restart_is_never_given() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_code_costs_the_rest_of_its_own_range_and_of_no_other() {
+    let fixture = fixture("codes").await;
+    let allocator = CodeAllocator::new(fixture.store.clone(), &CodeKey::generate(), 10);
+    let taken = allocator.next().await.unwrap();
+    let also_taken = allocator.next().await.unwrap();
+    let mut seen = HashSet::from([taken, also_taken]);
+    for code in [taken, also_taken, taken] {
+        allocator.give_up(&code).await;
+        assert!(seen.insert(allocator.next().await.unwrap()));
+    }
+    assert_eq!(
+        fixture.store.lease_counters(1, GENERATED_CODES).await.unwrap(),
+        20..21
+    );
+}
+
 /// As if this process had leased the first range before links were imported into it.
 async fn with_the_first_codes_leased_again(service: Service) -> Service {
     let (folder, clock) = service.stop().await;
@@ -100,7 +117,8 @@ async fn a_link_whose_generated_code_is_taken_gets_another_one() {
     let service = Service::start().await;
     let asked = json!({"url": "https://example.com/"});
     let mut codes = HashSet::new();
-    for _ in 0..3 {
+    // More in a row than are tried one by one.
+    for _ in 0..12 {
         assert!(codes.insert(service.make(asked.clone()).await["code"].to_string()));
     }
     let service = with_the_first_codes_leased_again(service).await;
@@ -115,5 +133,5 @@ async fn a_link_whose_generated_code_is_taken_gets_another_one() {
         assert_eq!(row["status"], 201, "{row}");
         assert!(codes.insert(row["link"]["code"].to_string()), "{row}");
     }
-    assert_eq!(codes.len(), 6);
+    assert_eq!(codes.len(), 15);
 }

@@ -207,8 +207,8 @@ async fn nobody_takes_over_a_generated_code_and_who_had_it_gets_it_back() {
     );
 }
 
-#[tokio::test]
-async fn with_its_code_key_an_installation_moves_whole_and_gives_no_code_twice() {
+/// What an installation with twenty links exported, and its code key; it is gone.
+async fn moving(query: &str) -> (String, String) {
     let old = Service::start().await;
     let items: Vec<Value> = (0..20)
         .map(|n| json!({"url": format!("https://example.com/{n}")}))
@@ -217,17 +217,37 @@ async fn with_its_code_key_an_installation_moves_whole_and_gives_no_code_twice()
         .send(Method::POST, "/v1/link-batches", &json!({"items": items}))
         .await;
     assert_eq!(made.status, 200);
-    let exported = export(&old, "").await;
+    let exported = export(&old, query).await;
     let key = std::fs::read_to_string(old.folder.path().join("shortener.key")).unwrap();
     old.stop().await;
-    let new = Setup::new()
+    (exported, key)
+}
+
+/// A new installation with the code key of another.
+async fn with_the_key(key: &str) -> Service {
+    Setup::new()
         .await
         .change(|settings| {
             settings.code_key = config::Secret::new(key.trim());
             settings.code_range_size = 1;
         })
         .start()
-        .await;
+        .await
+}
+
+#[tokio::test]
+async fn a_row_without_a_code_takes_none_that_another_row_brings_along() {
+    let (exported, key) = moving("format=ndjson").await;
+    let new = with_the_key(&key).await;
+    let mixed = format!("{{\"url\":\"https://example.com/codeless\"}}\n{exported}");
+    let imported = import(&new, "application/x-ndjson", &mixed).await;
+    assert_eq!(counts(&imported), [21, 0, 0], "{:?}", imported.text());
+}
+
+#[tokio::test]
+async fn with_its_code_key_an_installation_moves_whole_and_gives_no_code_twice() {
+    let (exported, key) = moving("").await;
+    let new = with_the_key(&key).await;
     assert_eq!(counts(&import(&new, "text/csv", &exported).await), [20, 0, 0]);
     // Counters begin anew in a new store, and would give the same codes.
     for _ in 0..20 {
@@ -284,20 +304,21 @@ async fn rows_are_refused_one_by_one_and_an_import_may_be_repeated() {
     );
     let again = import(&service, "text/csv", table).await;
     assert_eq!(statuses(&again), [200, 409, 422, 422, 200, 422, 422, 409, 201]);
-    // With a key, rows without a code are found again too.
+    // With a key, rows without a code are found again too, and the answer is the same.
     let authorization = format!("Bearer {}", service.token("acme"));
     let headers = [
         ("authorization", authorization.as_str()),
         ("content-type", "text/csv"),
         ("idempotency-key", "k"),
     ];
-    let mut codes = Vec::new();
+    let mut answers = Vec::new();
     for _ in 0..2 {
         let body = "url\nhttps://example.com/keyed\n";
         let answer = service.request(Method::POST, IMPORTS, &headers, body).await;
-        codes.push(answer.json()["items"][0]["code"].clone());
+        answers.push(answer.json());
     }
-    assert_eq!(codes[0], codes[1]);
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0]["created"], 1);
 }
 
 #[tokio::test]

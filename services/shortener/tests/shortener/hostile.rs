@@ -14,7 +14,7 @@ mod statistics;
 mod transfers;
 
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Answer, Service, Setup};
 
@@ -165,4 +165,43 @@ fn expected(rows: &[(u64, &str)]) -> Vec<(u64, String)> {
     rows.iter()
         .map(|(status, pointer)| (*status, (*pointer).to_owned()))
         .collect()
+}
+
+#[tokio::test]
+async fn an_operation_that_has_no_parameters_does_nothing_where_one_is_given() {
+    let service = Service::start().await;
+    let made = json!({"url": "https://example.com/", "alias": "kept"});
+    service.make(made.clone()).await;
+    let other = json!({"url": "https://example.com/", "alias": "other"});
+    let before = service.send(Method::GET, "/v1/links/kept", &Value::Null).await;
+    for (method, path, body) in [
+        (Method::DELETE, "/v1/links/kept", Value::Null),
+        (Method::PATCH, "/v1/links/kept", json!({"title": "changed"})),
+        (Method::GET, "/v1/links/kept", Value::Null),
+        (Method::POST, "/v1/links", other.clone()),
+        (Method::POST, "/v1/link-batches", json!({"items": [other]})),
+        (Method::POST, "/v1/link-imports", Value::Null),
+        (
+            Method::POST,
+            "/v1/link-transfers",
+            json!({"to": "bob", "codes": ["kept"]}),
+        ),
+        (Method::GET, "/v1/domain-rules", Value::Null),
+        (
+            Method::PUT,
+            "/v1/domain-rules",
+            json!({"allow": [], "deny": ["bad.example"]}),
+        ),
+    ] {
+        let path = format!("{path}?dry_run=true");
+        let answer = service.send(method.clone(), &path, &body).await;
+        let said = answer.text();
+        assert_eq!(answer.status, 422, "{method} {path}: {said}");
+        assert!(said.contains("no parameter `dry_run`"), "{method} {path}: {said}");
+    }
+    let after = service.send(Method::GET, "/v1/links/kept", &Value::Null).await;
+    assert_eq!(before.json(), after.json());
+    assert_eq!(service.get("/other").await.status, 404);
+    let rules = service.send(Method::GET, "/v1/domain-rules", &Value::Null).await;
+    assert_eq!(rules.json()["deny"], json!([]));
 }

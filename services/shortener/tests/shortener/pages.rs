@@ -331,6 +331,13 @@ async fn a_form_undoes_nothing_that_others_changed_since_it_was_shown() {
         (&now["url"], &now["title"]),
         (&json!("https://mine.example/"), &json!("Old"))
     );
+
+    let seen = revision(&visit(&service, place).await);
+    for (password, status) in [("sesame", 303), ("sesame", 303), ("simsim", 409)] {
+        let form = format!("{}&password={password}", mine(&seen));
+        let answer = submit(&service, place, &form).await;
+        assert_eq!(answer.status, status, "{password}: {}", answer.text());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -361,6 +368,7 @@ async fn what_is_archived_is_found_only_when_it_is_asked_for_and_comes_back() {
     assert_eq!(shown("?tag=red+%26+blue").await, (true, false));
     let none = visit(&service, "/ui/shortener?q=nowhere").await;
     assert!(none.text().contains("No link is like that."));
+    assert!(none.text().contains("Links of acme") && !none.text().contains("All links of"));
     let all = visit(&service, "/ui/shortener").await;
     assert!(all.text().contains("href=\"/ui/shortener?tag=red+%26+blue\""));
 }

@@ -109,6 +109,26 @@ async fn what_can_be_no_code_is_404_without_asking_the_store() {
     );
 }
 
+#[tokio::test]
+async fn what_is_answered_before_routing_and_what_is_routed_are_one_route_to_whoever_looks() {
+    let service = Service::start().await;
+    service
+        .make(json!({"url": "https://example.com/", "alias": "plain"}))
+        .await;
+    service
+        .make(json!({"url": "https://example.com/", "alias": "gated", "max_clicks": 5}))
+        .await;
+    for path in ["/plain", "/plain", "/gated"] {
+        assert_eq!(service.get(path).await.status, 302, "{path}");
+    }
+    let series = r#"http_server_request_duration_seconds_count{method="GET",route="/{code}",status="302"}"#;
+    assert_eq!(service.metric(series).await, 3);
+    for path in ["/plain", "/gated"] {
+        let answer = service.send(Method::PUT, path, &json!(null)).await;
+        assert_eq!(answer.status, 405, "{path}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_cold_readers_cost_the_store_one_read() {
     let service = Arc::new(Service::start().await);

@@ -93,13 +93,12 @@ fn spoken(chart: &Chart) -> String {
     let span = first
         .zip(last)
         .map(|(first, last)| format!(", from {first} to {last}"));
-    format!(
-        "{}: {} of {}{}",
-        chart.title,
-        chart.unit,
-        names.join(", "),
-        span.unwrap_or_default()
-    )
+    let of = match names.as_slice() {
+        // One series that is named after its unit says it all.
+        [name] if *name == chart.unit => String::new(),
+        names => format!(" of {}", names.join(", ")),
+    };
+    format!("{}: {}{of}{}", chart.title, chart.unit, span.unwrap_or_default())
 }
 
 fn px(value: f64) -> String {

@@ -10,8 +10,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
-/// Longest text of a parser's message that is sent back; it may quote what the client sent.
-const MESSAGE_CHARS_MAX: usize = 200;
+/// Longest text of a parser's message that is sent back: it may quote what the client sent, and names the fields there are.
+const MESSAGE_CHARS_MAX: usize = 600;
 
 /// A JSON body, in or out.
 ///

@@ -40,27 +40,13 @@ fn unknown(reason: &str) -> Option<String> {
     let name: String = name.chars().take(NAME_CHARS_MAX).collect();
     // Names stand between backticks, words between those.
     let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-    let nearest = known.iter().min_by_key(|known| distance(known, &name))?;
+    let nearest = known
+        .iter()
+        .min_by_key(|known| strsim::damerau_levenshtein(known, &name))?;
     Some(format!(
         "there is no parameter `{name}`; the nearest is `{nearest}`, of {}",
         known.join(", ")
     ))
-}
-
-/// How many letters are to be put in, taken out or changed (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (above, letter) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = above + 1;
-        for (left, other) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[left + 1];
-            row[left + 1] = changed.min(diagonal + 1).min(row[left] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]
@@ -80,17 +66,5 @@ mod tests {
         );
         assert_eq!(unknown("limit: invalid digit found in string"), None);
         assert_eq!(unknown("unknown field `x`, there are no fields"), None);
-    }
-
-    #[test]
-    fn names_are_as_far_apart_as_letters_have_to_change() {
-        for (from, to, expected) in [
-            ("", "tag", 3),
-            ("tag", "tag", 0),
-            ("archive", "archived", 1),
-            ("form", "from", 2),
-        ] {
-            assert_eq!(distance(from, to), expected, "{from} {to}");
-        }
     }
 }

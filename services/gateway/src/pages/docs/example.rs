@@ -97,6 +97,9 @@ fn least(api: &OpenApi, media: &Media) -> Value {
         return example.clone();
     }
     let (_, schema) = resolve(api, &media.schema);
+    if let Some(example) = schema.get("example") {
+        return example.clone();
+    }
     let all = properties(api, schema);
     let needed = all.iter().any(|property| property.required);
     let fields = all
@@ -126,7 +129,11 @@ pub(super) fn curl(api: &OpenApi, call: &Call<'_>, public_url: &str) -> String {
             let given = parameter
                 .example
                 .as_ref()
-                .map_or_else(|| "first-try".to_owned(), bare);
+                // A key is of one request: pasted below one another, the lines are several.
+                .map_or_else(
+                    || format!("first-{}", call.path.rsplit('/').next().unwrap_or_default()),
+                    bare,
+                );
             words.push(format!("-H {}", quoted(&format!("{}: {given}", parameter.name))));
         }
     }
@@ -226,6 +233,15 @@ mod tests {
             "curl -s -X PATCH \"http://127.0.0.1:8080/v1/links/$CODE\" -H \"Authorization: Bearer $TOKEN\" \
              -H 'Content-Type: application/json' -d '{\"name\":\"it'\\''s\"}'"
         );
+    }
+
+    #[test]
+    fn the_example_of_a_whole_body_goes_before_those_of_its_fields() {
+        let mut api = api();
+        api.components.schemas.get_mut("Node").expect("there")["example"] =
+            json!({"name": "both", "next": null});
+        let line = curl(&api, &api.calls()[0], "http://127.0.0.1:8080");
+        assert!(line.ends_with(r#"-d '{"name":"both","next":null}'"#), "{line}");
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub(super) struct TopBody {
     pub(super) items: Vec<TopItemBody>,
     /// By how much each count may be too high, with a probability of 98 %; none is too low
     error_max: u64,
-    /// No link that is missing was followed more often than this
+    /// No link that is still there and missing here was followed more often than this
     missing_max: u64,
 }
 

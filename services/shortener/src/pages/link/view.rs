@@ -73,7 +73,7 @@ impl LinkPage<'_> {
         let (link, details) = (&self.counted.link, &self.counted.link.details);
         let url = self.app.short_url(&link.code);
         let bad = &self.app.links.bad_urls;
-        let traits = traits(self.counted, bad);
+        let traits = traits(self.counted, bad, self.now_ms);
         html! {
             p.short { a href=(url) { (url) } " " (copy_button(&url, &format!("Copy {url}"))) }
             dl {

@@ -14,7 +14,7 @@ async fn hostile_rules_are_refused_and_change_nothing() {
     let denied = |domain: &str| json!({"allow": [], "deny": [domain]}).to_string();
     let mut cases = vec![
         foreign("a table", "text/csv"),
-        too_large("a body beyond its bound", 70_000),
+        too_large("a body beyond its bound", 200_000),
         malformed(
             "bytes that are no UTF-8",
             b"{\"allow\":[\"\xc3\x28\"],\"deny\":[]}".as_slice(),
@@ -37,6 +37,12 @@ async fn hostile_rules_are_refused_and_change_nothing() {
             r#"{"allow":["a.example","b.example"],"deny":["c.example","d.example"]}"#,
         )
         .at("/deny"),
+        // Read all the same: a thousand long domains are more than other paths take.
+        unacceptable(
+            "a body beyond the bound of other paths",
+            denied(&"a".repeat(100_000)),
+        )
+        .at("/deny/0"),
         unacceptable(
             "a very long domain",
             denied(&format!("{}example", "a.".repeat(20_000))),
