@@ -309,11 +309,12 @@ three words here
             let mut other = String::new();
             for (letter, how) in &letters {
                 let byte = letter.as_bytes()[0];
-                other.push_str(&match how {
+                let spelled = match how {
                     0 => letter.clone(),
                     1 => format!("%{byte:02x}"),
                     _ => format!("%{byte:02X}"),
-                });
+                };
+                other.push_str(&spelled);
             }
             for (listed, asked) in [(&plain, &other), (&other, &plain)] {
                 let (list, _) = KnownBad::parse(&format!("http://h.example/{listed}"));

@@ -29,6 +29,8 @@ const FLAGS: &[&str] = &[
     "--disable-extensions",
     "--hide-scrollbars",
     "--force-color-profile=srgb",
+    // By its own name a headless browser is a robot, and tests are about people.
+    "--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
 ];
 
 /// The programs, as found on PATH.

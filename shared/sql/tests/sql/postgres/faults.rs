@@ -182,14 +182,15 @@ async fn a_start_without_a_server_is_an_error_within_its_deadline() {
         ..settings()
     };
     let url = testkit::engines::Kind::Postgres.url_at(&[proxy.address()]);
-    proxy.cut();
+    // In this order: a proxy that was cut is not listening again at once.
+    proxy.stall();
     let error = connect(&url, short.clone(), &crate::telemetry())
         .await
         .unwrap_err();
-    assert_eq!(error.code(), "sql_unreachable", "{error:?}");
-    proxy.stall();
-    let error = connect(&url, short, &crate::telemetry()).await.unwrap_err();
     assert_eq!(error.code(), "sql_deadline", "{error:?}");
+    proxy.cut();
+    let error = connect(&url, short, &crate::telemetry()).await.unwrap_err();
+    assert_eq!(error.code(), "sql_unreachable", "{error:?}");
     drop(place);
 }
 
