@@ -65,7 +65,7 @@ impl Hits {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_again_and_again_under_load_it_keeps_every_promise() {
-    trial(Clicks::Quick, Hits::of_this_run(20)).await;
+    trial(Clicks::Quick, Hits::of_this_run(12)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,7 +12,7 @@ use crate::platform::binary;
 
 const TEST: &str = "schemathesis_finds_nothing_against_the_committed_document";
 /// Cases an operation and phase; the long form looks harder.
-const EXAMPLES: (&str, &str) = ("15", "200");
+const EXAMPLES: (&str, &str) = ("10", "200");
 const PATIENCE: Duration = Duration::from_mins(10);
 
 #[tokio::test]

@@ -29,7 +29,7 @@ async fn memory_is_flat_over_very_many_redirects() {
     let redirects: u64 = if testkit::skips::nightly() {
         10_000_000
     } else {
-        40_000
+        20_000
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let options = Options {
