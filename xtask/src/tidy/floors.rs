@@ -12,8 +12,9 @@ const FLOORS: &[&[&str]] = &[
     &["sql", "wide", "redis-engine", "nats"],
     &["streams", "leases"],
     &["cache", "limits", "idempotency"],
-    &["load", "lab"],
+    &["slo", "load", "lab"],
     &["gateway", "issuer", "shortener"],
+    &["console", "chaos"],
     &["orrery"],
 ];
 
