@@ -2,6 +2,7 @@
 
 mod fetches;
 mod floors;
+mod kit;
 mod names;
 mod planted;
 mod readmes;
@@ -27,6 +28,7 @@ pub(crate) fn tidy(writer: Writer) -> Outcome {
     wrong.extend(sizes::check(&sources));
     wrong.extend(names::check(&sources));
     wrong.extend(readmes::check(&sources));
+    wrong.extend(kit::check(&sources));
     wrong.extend(fetches::check(&sources));
     wrong.extend(generate::check(writer)?);
     if wrong.is_empty() {
