@@ -196,11 +196,7 @@ pub(crate) fn client(url: &RedisUrl, protocol: ProtocolVersion) -> Result<Client
 }
 
 fn started(connections: Counts, database: &str) -> Counts {
-    connections.starting(&[
-        &[database, "made"],
-        &[database, "lost"],
-        &[database, "failed"],
-    ])
+    connections.starting(&[&[database, "made"], &[database, "lost"], &[database, "failed"]])
 }
 
 /// Registers every metric of this crate without using it: for the catalogue of what a role can emit.

@@ -4,6 +4,7 @@ mod alert;
 mod error;
 mod evaluator;
 pub mod exposition;
+pub mod generate;
 mod objective;
 mod openslo;
 mod policy;

@@ -74,9 +74,19 @@ impl Metrics {
                 dead_letters: Family::default(),
             };
             registry.register("stream_depth", "Events held", &["stream"], metrics.depth.clone());
-            registry.register("stream_bytes", "Bytes of event data held", &["stream"], metrics.bytes.clone());
+            registry.register(
+                "stream_bytes",
+                "Bytes of event data held",
+                &["stream"],
+                metrics.bytes.clone(),
+            );
             let help = "Dead letters that were not replayed";
-            registry.register("stream_dead_letters_waiting", help, &["stream"], metrics.waiting.clone());
+            registry.register(
+                "stream_dead_letters_waiting",
+                help,
+                &["stream"],
+                metrics.waiting.clone(),
+            );
             registry.register(
                 "stream_lag",
                 "Events not yet acked by the group",
@@ -84,11 +94,26 @@ impl Metrics {
                 metrics.lag.clone(),
             );
             let help = "Age of the oldest event not yet acked by the group";
-            registry.register("stream_lag_seconds", help, &["stream", "group"], metrics.lag_seconds.clone());
+            registry.register(
+                "stream_lag_seconds",
+                help,
+                &["stream", "group"],
+                metrics.lag_seconds.clone(),
+            );
             let help = "Events offered for publishing, by outcome";
-            registry.register("stream_published_events", help, &["stream", "outcome"], metrics.events.clone());
+            registry.register(
+                "stream_published_events",
+                help,
+                &["stream", "outcome"],
+                metrics.events.clone(),
+            );
             let help = "Time of one publish, its fsync included";
-            registry.register("stream_publish_duration_seconds", help, &["stream"], metrics.durations.clone());
+            registry.register(
+                "stream_publish_duration_seconds",
+                help,
+                &["stream"],
+                metrics.durations.clone(),
+            );
             registry.register(
                 "stream_deliveries",
                 "Events handed to handlers",

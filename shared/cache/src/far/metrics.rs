@@ -1,8 +1,8 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use telemetry::Registry;
 use std::sync::atomic::AtomicU64;
+use telemetry::Registry;
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Rate = Gauge<f64, AtomicU64>;

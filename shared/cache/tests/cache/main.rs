@@ -20,8 +20,8 @@ use cache::{Cache, CacheMetrics, CacheSettings};
 use clock::ManualClock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use telemetry::prometheus_client::encoding::text::encode;
 use telemetry::Registry;
+use telemetry::prometheus_client::encoding::text::encode;
 
 type Links = Cache<String, Arc<str>, &'static str>;
 type Loaded = Result<Option<Arc<str>>, &'static str>;
