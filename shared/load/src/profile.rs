@@ -10,6 +10,7 @@ mod picture;
 mod recording;
 mod report;
 mod run;
+mod shipped;
 mod step;
 mod template;
 mod validation;
@@ -22,6 +23,7 @@ pub use error::ProfileError;
 pub use offered::{Kind, Offered, OfferedArrivals, Stage};
 pub use report::{OperationReport, Quantiles, Report, Second};
 pub use run::{Prepared, Target, TokenSource, prepare, run};
+pub use shipped::names;
 pub use step::{Body, Each, HistoryRule, Source, Step};
 pub use template::{Template, Variable};
 

@@ -132,6 +132,7 @@ impl Collected {
             started_us: 0,
             elapsed_s: 0.0,
             stopped: false,
+            history_error: None,
             errors_max_share: profile.errors_max_share,
             lateness: Quantiles::of(&self.lateness),
             total: total.report("all", None),

@@ -1,10 +1,10 @@
 //! One request: filled in, sent, judged, written into the history.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use clock::SharedClock;
-use history::{Kind, Outcome};
+use history::{HistoryError, Kind, Outcome};
 use http::{Request, StatusCode};
 
 use super::HistoryRecorder;
@@ -22,6 +22,8 @@ pub(super) struct Wire {
     pub(super) token: RwLock<Option<String>>,
     pub(super) captured: Captured,
     pub(super) recorder: Option<Arc<HistoryRecorder>>,
+    /// Why the history is not whole, if it is not.
+    pub(super) history_error: OnceLock<String>,
     pub(super) clock: SharedClock,
 }
 
@@ -151,8 +153,14 @@ impl Wire {
                 None => return,
             },
         };
-        // A history that cannot be written any more must not pass for a whole one.
-        written.expect("the history can be written");
+        self.note(written);
+    }
+
+    /// A history that cannot be written any more must not pass for a whole one.
+    pub(super) fn note(&self, written: Result<(), HistoryError>) {
+        if let Err(error) = written {
+            let _ = self.history_error.set(error.to_string());
+        }
     }
 }
 

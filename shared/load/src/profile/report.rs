@@ -25,6 +25,8 @@ pub struct Report {
     pub elapsed_s: f64,
     /// Whether it was stopped before its end.
     pub stopped: bool,
+    /// Why the recorded history is not whole, if it is not.
+    pub history_error: Option<String>,
     /// The share of arrivals that may fail or be dropped.
     pub errors_max_share: f64,
     /// How late arrivals were started, through no fault of the target: `latency` is as fine as this.
@@ -123,9 +125,9 @@ impl Report {
         share(self.total.failed + self.total.dropped, self.total.offered)
     }
 
-    /// Whether no more failed than may, and anything was offered at all.
+    /// Whether no more failed than may, anything was offered at all, and what was recorded of it is whole.
     pub fn passed(&self) -> bool {
-        self.total.offered > 0 && self.errors_share() <= self.errors_max_share
+        self.total.offered > 0 && self.history_error.is_none() && self.errors_share() <= self.errors_max_share
     }
 
     /// As JSON, with everything in it.
@@ -200,6 +202,9 @@ impl fmt::Display for Report {
         for operation in self.operations.iter().filter(|operation| operation.failed > 0) {
             let told: Vec<String> = operation.statuses.iter().map(|(what, count)| format!("{what} × {count}")).collect();
             writeln!(out, "{} was told: {}", operation.name, told.join(", "))?;
+        }
+        if let Some(error) = &self.history_error {
+            writeln!(out, "the history is not whole: {error}")?;
         }
         let verdict = if self.passed() { "passed" } else { "FAILED" };
         write!(

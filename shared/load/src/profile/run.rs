@@ -1,7 +1,7 @@
 //! Runs a profile: its setup, then an arrival at each due time, whatever became of those before.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use clock::SharedClock;
@@ -96,6 +96,7 @@ pub async fn prepare(
         token: RwLock::new(token),
         captured: Captured::new(profile, run),
         recorder,
+        history_error: OnceLock::new(),
         clock: clock.clone(),
     });
     let profile = Arc::new(profile.clone());
@@ -262,6 +263,10 @@ impl Prepared {
         report.started_us = u64::try_from(running.start.as_micros()).unwrap_or(u64::MAX);
         report.elapsed_s = elapsed.as_secs_f64();
         report.stopped = stopped;
+        if let Some(recorder) = &self.wire.recorder {
+            self.wire.note(recorder.flush());
+        }
+        report.history_error = self.wire.history_error.get().cloned();
         report
     }
 
