@@ -8,7 +8,7 @@ use crate::run::{cargo, prints};
 const FLOORS: &[&[&str]] = &[
     &["clock", "ids", "problem", "config", "history", "sketches"],
     &["telemetry", "resilience", "identity"],
-    &["server", "client", "pages"],
+    &["server", "client", "pages", "fault-proxy"],
     &["sql", "wide", "redis-engine", "nats"],
     &["streams", "leases"],
     &["cache", "limits", "idempotency"],
