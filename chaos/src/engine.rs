@@ -152,7 +152,7 @@ fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     std::env::var_os("ORRERY_ENGINES_TOOLS").map_or_else(
         || {
             std::env::var_os("CARGO_TARGET_DIR")

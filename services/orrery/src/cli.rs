@@ -87,6 +87,12 @@ pub(crate) enum Command {
     },
     /// Run an experiment that shows what a pattern does by leaving it out
     Lab(LabFlags),
+    /// Break a platform of its own on purpose, and judge what came of it
+    Drill {
+        /// What to do with them
+        #[command(subcommand)]
+        action: DrillAction,
+    },
     /// Show the effective settings and where each came from, secrets masked
     Config {
         /// Print the JSON Schema of the settings file instead
