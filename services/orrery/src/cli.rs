@@ -90,6 +90,12 @@ pub(crate) enum Command {
     Lab(LabFlags),
     /// Offer a load to the platform on this machine, and report what came of it
     Load(LoadFlags),
+    /// Break a platform of its own on purpose, and judge what came of it
+    Drill {
+        /// What to do with them
+        #[command(subcommand)]
+        action: DrillAction,
+    },
     /// Show the effective settings and where each came from, secrets masked
     Config {
         /// Print the JSON Schema of the settings file instead

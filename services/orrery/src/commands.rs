@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod dlq;
+pub(crate) mod drill;
 pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod key;

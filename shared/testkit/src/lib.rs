@@ -6,5 +6,6 @@ pub mod engines;
 pub mod http;
 pub mod otlp;
 pub mod platform;
-pub mod proxy;
 pub mod skips;
+
+pub use fault_proxy as proxy;

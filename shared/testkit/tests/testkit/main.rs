@@ -2,4 +2,3 @@
 
 mod browser;
 mod engines;
-mod proxy;
