@@ -12,6 +12,7 @@ mod hostile;
 mod invalidation;
 mod killed;
 pub(crate) mod metrics;
+mod observability;
 mod quorum;
 mod readme;
 mod serve;

@@ -1,4 +1,5 @@
-//! What tests need and nothing else may use: a platform process, engines and faults before them, an OTLP receiver, a browser.
+//! What tests need and nothing else may use: a platform process, engines and faults before them, Prometheus and
+//! Alertmanager, an OTLP receiver, a webhook, a browser.
 
 pub mod browser;
 pub mod cql_wire;
@@ -8,3 +9,5 @@ pub mod otlp;
 pub mod platform;
 pub mod proxy;
 pub mod skips;
+pub mod watchers;
+pub mod webhook;
