@@ -4,7 +4,7 @@ mod api;
 mod click_caps;
 pub(crate) mod client;
 mod cold;
-mod dead_letters;
+pub(crate) mod dead_letters;
 mod degraded;
 mod faults;
 pub(crate) mod fleet;
