@@ -9,6 +9,8 @@ mod install;
 mod native;
 mod nodes;
 mod ports;
+#[cfg(test)]
+mod stack;
 mod status;
 mod watchers;
 

@@ -3,3 +3,4 @@
 mod browser;
 mod engines;
 mod proxy;
+mod watchers;
