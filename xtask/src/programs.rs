@@ -1,4 +1,4 @@
-//! Programs that some tests drive: a browser, an API fuzzer, a tracer of system calls.
+//! Programs that some tests drive: a browser, an API fuzzer, a tracer of system calls, Prometheus.
 //!
 //! Each is used where it is; where it is missing and can be had from a package registry without asking anybody,
 //! it is installed; else the tests that need it are skipped, and the report says which command would bring it.
@@ -14,6 +14,8 @@ const DEBIAN: &[(&str, &str)] = &[
     ("strace", "strace"),
     ("curl", "curl"),
     ("sqlite3", "sqlite3"),
+    ("prometheus", "prometheus"),
+    ("amtool", "prometheus-alertmanager"),
 ];
 
 /// The API fuzzer, pinned: a newer one may find more, but not in the middle of somebody's change.
