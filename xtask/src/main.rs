@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test { nightly } => test::test(nightly),
         Chore::Engines { what } => engines::engines(what),
-        Chore::Tidy => tidy::tidy(),
+        Chore::Tidy => tidy::tidy(generate::Writer::Fresh),
         Chore::Generate => generate::write(),
         Chore::Previous => previous::previous(),
         Chore::Playbook { labs, binary } => playbook::playbook(&labs, binary),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ::engines::Kind;
 
+use crate::generate::Writer;
 use crate::run::{Outcome, cargo, passes, target};
 use crate::{engines, previous, programs, tidy};
 
@@ -53,7 +54,6 @@ pub(crate) fn test(nightly: bool) -> Outcome {
             "warnings",
         ]))
     }));
-    rows.push(step("tidy", tidy::tidy));
     let run = TestRun {
         nightly,
         required,
@@ -61,6 +61,7 @@ pub(crate) fn test(nightly: bool) -> Outcome {
     };
     // Before the previous version, which takes over what it needs of the registry's crates.
     rows.push(step("build", || run.build()));
+    rows.push(step("tidy", || tidy::tidy(run.writer())));
     rows.push(step("previous", || match previous::previous() {
         Err(why) if !required => {
             missing.push(format!("the previous version: {why}"));
@@ -165,6 +166,15 @@ struct TestRun<'a> {
 }
 
 impl TestRun<'_> {
+    /// What is released is built apart from what is tested: only a nightly run has no `orrery` of the tests yet.
+    fn writer(&self) -> Writer {
+        if self.nightly {
+            Writer::Fresh
+        } else {
+            Writer::OfTests
+        }
+    }
+
     fn build(&self) -> Outcome {
         passes(
             self.command()

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::export::ExportFlags;
 use crate::commands::lab::LabFlags;
+use crate::commands::load::LoadFlags;
 use crate::roles::RoleName;
 
 const AFTER_HELP: &str = "\
@@ -87,6 +88,14 @@ pub(crate) enum Command {
     },
     /// Run an experiment that shows what a pattern does by leaving it out
     Lab(LabFlags),
+    /// Offer a load to the platform on this machine, and report what came of it
+    Load(LoadFlags),
+    /// Break a platform of its own on purpose, and judge what came of it
+    Drill {
+        /// What to do with them
+        #[command(subcommand)]
+        action: DrillAction,
+    },
     /// Show the effective settings and where each came from, secrets masked
     Config {
         /// Print the JSON Schema of the settings file instead

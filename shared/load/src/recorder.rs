@@ -92,6 +92,14 @@ impl<W: Write> Recorder<W> {
         u64::try_from(self.clock.monotonic().as_micros()).unwrap_or(u64::MAX)
     }
 
+    /// Brings what was recorded to where it belongs.
+    pub fn flush(&self) -> Result<(), HistoryError> {
+        self.writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .flush()
+    }
+
     /// Flushes, and gives what it wrote onto.
     pub fn finish(self) -> Result<W, HistoryError> {
         self.writer

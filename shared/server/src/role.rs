@@ -144,6 +144,11 @@ impl Closing {
     async fn in_order(&self, listening: &Listening) {
         self.drain.begun().await;
         tracing::info!(role = self.name, "draining: not ready any more");
+        #[cfg(feature = "planted-bugs")]
+        if planted_bugs::is_planted(planted_bugs::Bug::NoDrainNotice) {
+            self.phases.move_to(Phase::Cut);
+            return;
+        }
         tokio::time::sleep(self.notice).await;
         self.phases.move_to(Phase::Closing);
         tracing::info!(role = self.name, "draining: the listener is closed");

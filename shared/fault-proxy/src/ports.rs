@@ -1,4 +1,4 @@
-//! Free blocks of ports, reserved across every test process of this machine.
+//! Free blocks of ports, reserved across every test and drill of this machine.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -11,7 +11,7 @@ const BLOCKS: u16 = 300;
 
 static TURN: AtomicU16 = AtomicU16::new(0);
 
-/// A block of 40 free ports. Its last port stays bound while this lives, so no other test takes the block,
+/// A block of 40 free ports. Its last port stays bound while this lives, so nobody else takes the block,
 /// not even while the platform in it is killed and restarted.
 #[derive(Debug)]
 pub struct PortBlock {
@@ -25,13 +25,16 @@ impl PortBlock {
     /// # Panics
     /// When no block is free.
     pub fn reserve() -> Self {
-        let start = u16::try_from(std::process::id() % u32::from(BLOCKS)).expect("a remainder below 300");
-        (0..BLOCKS)
-            .find_map(|_| {
-                let turn = TURN.fetch_add(1, Ordering::Relaxed) % BLOCKS;
-                Self::try_at(FIRST + (start + turn) % BLOCKS * BLOCK)
-            })
-            .expect("a free block of 40 ports")
+        Self::try_reserve().expect("a free block of 40 ports")
+    }
+
+    /// Reserves a block; `None` when none is free.
+    pub fn try_reserve() -> Option<Self> {
+        let start = u16::try_from(std::process::id() % u32::from(BLOCKS)).unwrap_or(0);
+        (0..BLOCKS).find_map(|_| {
+            let turn = TURN.fetch_add(1, Ordering::Relaxed) % BLOCKS;
+            Self::try_at(FIRST + (start + turn) % BLOCKS * BLOCK)
+        })
     }
 
     fn try_at(base: u16) -> Option<Self> {

@@ -1,17 +1,4 @@
-//! A TCP proxy that a test puts before an engine, to take the network away, slow it down, or lie about it.
-//!
-//! A fault replaces the one before it and holds for the connections that are open and for new ones.
-//! The proxy runs on a thread of its own: a test that blocks its runtime does not stall it by accident.
-//!
-//! ```no_run
-//! # async fn demo(engine: std::net::SocketAddr) {
-//! use testkit::proxy::FaultProxy;
-//! let proxy = FaultProxy::to(engine).await;
-//! // .. connect to proxy.address() ..
-//! proxy.cut();   // whoever is connected loses it, whoever tries is refused
-//! proxy.heal();  // the same address answers again
-//! # }
-//! ```
+//! The proxy itself: it accepts; what happens to a connection is `pump`'s.
 
 mod pump;
 
@@ -67,19 +54,17 @@ pub struct FaultProxy {
 impl FaultProxy {
     /// Listens on a free loopback port and passes everything to `upstream`.
     ///
-    /// # Panics
+    /// # Errors
     /// When no port or no thread can be had.
     #[expect(
         clippy::unused_async,
         reason = "the sockets of a proxy belong to a runtime; callers have one"
     )]
-    pub async fn to(upstream: SocketAddr) -> Self {
-        let reservation = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a loopback port");
-        let address = reservation.local_addr().expect("it is bound");
+    pub async fn before(upstream: SocketAddr) -> io::Result<Self> {
+        let reservation = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let address = reservation.local_addr()?;
         // Listening before we return: the first connect must not be refused.
-        let listener = listen(address)
-            .and_then(TcpListener::into_std)
-            .expect("the reserved port can be listened on");
+        let listener = listen(address).and_then(TcpListener::into_std)?;
         let shared = Arc::new(Shared {
             upstream,
             fault: watch::Sender::new(Fault::None),
@@ -87,22 +72,26 @@ impl FaultProxy {
             accepted: AtomicUsize::new(0),
         });
         let for_thread = Arc::clone(&shared);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let thread = std::thread::Builder::new()
             .name("fault-proxy".to_owned())
-            .spawn(move || {
-                tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .expect("a runtime for the proxy")
-                    .block_on(accept(for_thread, listener, address));
-            })
-            .expect("a thread for the proxy");
-        Self {
+            .spawn(move || runtime.block_on(accept(for_thread, listener, address)))?;
+        Ok(Self {
             address,
             shared,
             thread: Some(thread),
             _reservation: reservation,
-        }
+        })
+    }
+
+    /// As [`Self::before`], for a test.
+    ///
+    /// # Panics
+    /// When no port or no thread can be had.
+    pub async fn to(upstream: SocketAddr) -> Self {
+        Self::before(upstream).await.expect("a loopback port and a thread")
     }
 
     /// Where clients connect to; the same one for the proxy's whole life.
