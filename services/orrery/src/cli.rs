@@ -133,7 +133,7 @@ pub(crate) enum KeyAction {
         /// Name of the client within the tenant; made if it is not there
         #[arg(long, default_value = "default", value_name = "NAME")]
         client: String,
-        /// What a new client may do, as often as needed [default: every scope]
+        /// What a new client may do, as often as needed [default: links:read and links:write]
         #[arg(long = "scope", visible_alias = "scopes", value_delimiter = ',')]
         scopes: Vec<String>,
         /// Days after which the key is not valid any more [default: never]
