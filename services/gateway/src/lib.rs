@@ -55,6 +55,15 @@ pub fn check(settings: &Settings) -> Result<(), RunError> {
     Ok(())
 }
 
+/// Registers every metric that this role can emit, whatever engines stand behind it: for `docs/metrics.md`.
+pub fn describe_metrics(telemetry: &telemetry::Telemetry) {
+    server::describe_metrics(telemetry);
+    client::describe_metrics(telemetry);
+    limits::describe_metrics(telemetry);
+    redis_engine::describe_metrics(telemetry);
+    metrics::Metrics::register(telemetry, 0);
+}
+
 /// Serves the gateway until the role is drained. `documents` are what `/docs` shows.
 pub async fn run(mut role: Role, settings: Settings, documents: Vec<Document>) -> Result<(), RunError> {
     let gateway = gateway::Gateway::new(&role, &settings, documents).await?;

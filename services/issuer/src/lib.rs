@@ -51,6 +51,13 @@ pub fn check(settings: &Settings) -> Result<(), IssuerError> {
     Ok(())
 }
 
+/// Registers every metric that this role can emit, whatever engines stand behind it: for `docs/metrics.md`.
+pub fn describe_metrics(telemetry: &telemetry::Telemetry) {
+    server::describe_metrics(telemetry);
+    sql::describe_metrics(telemetry);
+    metrics::Metrics::of(telemetry);
+}
+
 /// Serves until the role is asked to drain. `settings.database_url` and `settings.public_url` must be set; the folders of the
 /// files must exist. Refuses to start on a listener that is not loopback.
 pub async fn run(role: server::Role, settings: Settings) -> Result<(), IssuerError> {

@@ -31,4 +31,5 @@ pub use engines::open_log;
 pub use http::openapi;
 pub use key::KeyError;
 pub use labs::labs;
+pub use metrics::describe_metrics;
 pub use migrate::{contract, migrate};

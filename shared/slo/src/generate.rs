@@ -1,0 +1,3 @@
+//! What stands in an objective's file, as other programs read it.
+
+pub mod dashboards;
