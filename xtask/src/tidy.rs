@@ -4,6 +4,7 @@ mod fetches;
 mod floors;
 mod names;
 mod readmes;
+mod runbooks;
 mod sizes;
 
 use crate::generate;
@@ -25,6 +26,7 @@ pub(crate) fn tidy() -> Outcome {
     wrong.extend(sizes::check(&sources));
     wrong.extend(names::check(&sources));
     wrong.extend(readmes::check(&sources));
+    wrong.extend(runbooks::check(&sources));
     wrong.extend(fetches::check(&sources));
     wrong.extend(generate::check()?);
     if wrong.is_empty() {
