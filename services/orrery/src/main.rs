@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod announce;
+mod catalogue;
 mod cli;
 mod commands;
 mod data_folder;

@@ -5,6 +5,7 @@ mod command_line;
 mod keys;
 mod labs;
 mod lifecycle;
+mod metrics_catalogue;
 pub(crate) mod readme;
 
 use std::path::Path;

@@ -5,6 +5,7 @@ use std::path::Path;
 use ::config::Catalog;
 
 use crate::Outcome;
+use crate::catalogue;
 use crate::settings::Settings;
 
 const SETTINGS_HEAD: &str = "\
@@ -24,6 +25,9 @@ pub(crate) fn generate(root: &Path) -> Outcome {
         let mut text = document.to_pretty_json()?;
         text.push('\n');
         write(root, &format!("services/{service}/openapi.json"), &text)?;
+    }
+    for (path, text) in catalogue::files(&catalogue::services()?)? {
+        write(root, &path, &text)?;
     }
     Ok(())
 }
