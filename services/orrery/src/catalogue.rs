@@ -21,7 +21,7 @@ struct Listed {
 
 /// What each service promises.
 pub(crate) fn services() -> Result<Vec<ServiceObjectives>, slo::SloError> {
-    [include_str!("../../shortener/slo.yaml")]
+    [gateway::OBJECTIVES, issuer::OBJECTIVES, shortener::OBJECTIVES]
         .into_iter()
         .map(ServiceObjectives::parse)
         .collect()
