@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::export::ExportFlags;
 use crate::commands::lab::LabFlags;
+use crate::commands::load::LoadFlags;
 use crate::roles::RoleName;
 
 const AFTER_HELP: &str = "\
@@ -87,6 +88,14 @@ pub(crate) enum Command {
     },
     /// Run an experiment that shows what a pattern does by leaving it out
     Lab(LabFlags),
+    /// Offer a load to the platform on this machine, and report what came of it
+    Load(LoadFlags),
+    /// Break a platform of its own on purpose, and judge what came of it
+    Drill {
+        /// What to do with them
+        #[command(subcommand)]
+        action: DrillAction,
+    },
     /// Show the effective settings and where each came from, secrets masked
     Config {
         /// Print the JSON Schema of the settings file instead
@@ -124,7 +133,7 @@ pub(crate) enum KeyAction {
         /// Name of the client within the tenant; made if it is not there
         #[arg(long, default_value = "default", value_name = "NAME")]
         client: String,
-        /// What a new client may do, as often as needed [default: every scope]
+        /// What a new client may do, as often as needed [default: links:read and links:write]
         #[arg(long = "scope", visible_alias = "scopes", value_delimiter = ',')]
         scopes: Vec<String>,
         /// Days after which the key is not valid any more [default: never]

@@ -27,6 +27,10 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Its exit code tells a verdict from an error.
+    if let Some(Command::Drill { action }) = &cli.command {
+        return commands::drill::drill(action);
+    }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -65,7 +69,10 @@ fn run(cli: Cli) -> Outcome {
             Ok(())
         }
         Command::Check => commands::check::check(&loaded.settings),
+        Command::Load(flags) => commands::load::load(&loaded.settings, &flags),
         Command::Migrate { contract } => commands::migrate::migrate(&loaded.settings, contract),
-        Command::Generate { .. } | Command::Lab(_) => unreachable!("handled before settings are read"),
+        Command::Generate { .. } | Command::Lab(_) | Command::Drill { .. } => {
+            unreachable!("handled before settings are read")
+        }
     }
 }

@@ -101,7 +101,12 @@ pub(crate) fn load(flags: &GlobalFlags) -> Result<Loaded<Settings>, String> {
 }
 
 fn layers(flags: &GlobalFlags) -> Result<Layers, String> {
-    let mut layers = Layers::new().ignore_env(SWITCHES).env(std::env::vars());
+    let mut layers = Layers::new().ignore_env(SWITCHES);
+    #[cfg(feature = "planted-bugs")]
+    {
+        layers = layers.ignore_env([planted_bugs::VARIABLE]);
+    }
+    layers = layers.env(std::env::vars());
     let named = flags.config.as_deref();
     let file = named.unwrap_or(Path::new(FILE_DEFAULT));
     match std::fs::read_to_string(file) {

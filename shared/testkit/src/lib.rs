@@ -7,7 +7,8 @@ pub mod engines;
 pub mod http;
 pub mod otlp;
 pub mod platform;
-pub mod proxy;
 pub mod skips;
 pub mod watchers;
 pub mod webhook;
+
+pub use fault_proxy as proxy;

@@ -11,7 +11,6 @@
 //! # }
 //! ```
 
-mod ports;
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -26,7 +25,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-pub use ports::PortBlock;
+pub use fault_proxy::PortBlock;
 
 /// How often a condition is looked at again.
 const POLL: Duration = Duration::from_millis(10);

@@ -88,6 +88,7 @@ pub(super) async fn who(gateway: &Gateway, headers: &HeaderMap) -> Option<Princi
 fn body(gateway: &Gateway, roles: &[(Upstream, Health)], signed_in: bool) -> Markup {
     let actions = html! {
         (link_button("/ui/shortener", "Make and list links"))
+        " " (link_button("/ui/console", "Watch it run"))
         " " (link_button("/docs", "Read the API"))
         @if !signed_in { " " (link_button("/ui/login", "Sign in")) }
     };
