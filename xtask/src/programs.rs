@@ -14,6 +14,8 @@ const DEBIAN: &[(&str, &str)] = &[
     ("strace", "strace"),
     ("curl", "curl"),
     ("sqlite3", "sqlite3"),
+    // Brings libfaketime, by which a drill steps a process's clock.
+    ("faketime", "faketime"),
 ];
 
 /// The API fuzzer, pinned: a newer one may find more, but not in the middle of somebody's change.
