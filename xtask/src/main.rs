@@ -52,9 +52,16 @@ enum Chore {
         binary: Option<PathBuf>,
     },
     /// Measure against a peer in the same run
+    #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
     Bench {
+        /// All of them, one after the other, into docs/benchmarks.md
+        #[arg(long)]
+        all: bool,
+        /// With --all: measure this binary instead of building one
+        #[arg(long, requires = "all")]
+        binary: Option<PathBuf>,
         #[command(subcommand)]
-        what: bench::Bench,
+        what: Option<bench::Bench>,
     },
 }
 
@@ -66,7 +73,13 @@ fn main() -> ExitCode {
         Chore::Generate => generate::write(),
         Chore::Previous => previous::previous(),
         Chore::Playbook { labs, binary } => playbook::playbook(&labs, binary),
-        Chore::Bench { what } => bench::bench(what),
+        Chore::Bench { what: Some(what), .. } => bench::bench(what),
+        Chore::Bench {
+            all: true, binary, ..
+        } => bench::bench_all(binary),
+        Chore::Bench { .. } => {
+            Err("which one? `cargo xtask bench --help` lists them; `--all` runs them all".to_owned())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::commands::drill::DrillAction;
 use crate::commands::export::ExportFlags;
 use crate::commands::lab::LabFlags;
+use crate::commands::load::LoadFlags;
 use crate::roles::RoleName;
 
 const AFTER_HELP: &str = "\
@@ -94,6 +95,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: DrillAction,
     },
+    /// Offer a load to the platform on this machine, and report what came of it
+    Load(LoadFlags),
     /// Show the effective settings and where each came from, secrets masked
     Config {
         /// Print the JSON Schema of the settings file instead

@@ -8,6 +8,7 @@ pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod key;
 pub(crate) mod lab;
+pub(crate) mod load;
 pub(crate) mod migrate;
 pub(crate) mod token;
 

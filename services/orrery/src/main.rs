@@ -69,6 +69,7 @@ fn run(cli: Cli) -> Outcome {
             Ok(())
         }
         Command::Check => commands::check::check(&loaded.settings),
+        Command::Load(flags) => commands::load::load(&loaded.settings, &flags),
         Command::Migrate { contract } => commands::migrate::migrate(&loaded.settings, contract),
         Command::Generate { .. } | Command::Lab(_) | Command::Drill { .. } => {
             unreachable!("handled before settings are read")

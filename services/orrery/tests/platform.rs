@@ -2,9 +2,11 @@
 
 mod announcement;
 mod command_line;
+mod k6;
 mod keys;
 mod labs;
 mod lifecycle;
+mod load;
 pub(crate) mod readme;
 
 use std::path::Path;

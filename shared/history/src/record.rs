@@ -168,7 +168,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Passes on what is buffered: what was recorded so far can be read.
+    /// Brings what was appended to where it belongs.
     pub fn flush(&mut self) -> Result<(), HistoryError> {
         Ok(self.out.flush()?)
     }

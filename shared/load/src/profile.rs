@@ -10,6 +10,7 @@ mod picture;
 mod recording;
 mod report;
 mod run;
+mod shipped;
 mod step;
 mod template;
 mod validation;
@@ -19,9 +20,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use error::ProfileError;
-pub use offered::{Kind, Offered, OfferedArrivals, Stage};
+pub use offered::{Offered, OfferedArrivals, Spread, Stage};
 pub use report::{OperationReport, Quantiles, Report, Second};
 pub use run::{Prepared, Target, TokenSource, prepare, run};
+pub use shipped::names;
 pub use step::{Body, Each, HistoryRule, Source, Step};
 pub use template::{Template, Variable};
 

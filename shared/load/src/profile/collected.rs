@@ -132,6 +132,7 @@ impl Collected {
             started_us: 0,
             elapsed_s: 0.0,
             stopped: false,
+            history_error: None,
             errors_max_share: profile.errors_max_share,
             lateness: Quantiles::of(&self.lateness),
             total: total.report("all", None),
@@ -172,5 +173,8 @@ impl Tally {
 }
 
 fn named(statuses: &BTreeMap<What, u64>) -> BTreeMap<String, u64> {
-    statuses.iter().map(|(what, count)| (what.to_string(), *count)).collect()
+    statuses
+        .iter()
+        .map(|(what, count)| (what.to_string(), *count))
+        .collect()
 }

@@ -5,6 +5,14 @@ use crate::error::LoadError;
 /// Why a profile cannot be used, or a run of it could not begin.
 #[derive(Debug, Error)]
 pub enum ProfileError {
+    /// No profile ships under this name.
+    #[error("there is no profile `{name}`; there are {known}, or give the path of a file")]
+    NoSuch {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
     /// It is not the YAML of a profile.
     #[error("the profile cannot be read: {0}")]
     Malformed(String),
@@ -43,6 +51,7 @@ impl ProfileError {
     /// The stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::NoSuch { .. } => "no_such_profile",
             Self::Malformed(_) => "profile_malformed",
             Self::Senseless { .. } => "profile_senseless",
             Self::Setup { .. } => "setup_failed",

@@ -1,7 +1,7 @@
 //! What came of a run: by operation and by second; as a table, JSON and a picture.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub struct Report {
     pub elapsed_s: f64,
     /// Whether it was stopped before its end.
     pub stopped: bool,
+    /// Why the recorded history is not whole, if it is not.
+    pub history_error: Option<String>,
     /// The share of arrivals that may fail or be dropped.
     pub errors_max_share: f64,
     /// How late arrivals were started, through no fault of the target: `latency` is as fine as this.
@@ -123,9 +125,9 @@ impl Report {
         share(self.total.failed + self.total.dropped, self.total.offered)
     }
 
-    /// Whether no more failed than may, and anything was offered at all.
+    /// Whether no more failed than may, anything was offered at all, and what was recorded of it is whole.
     pub fn passed(&self) -> bool {
-        self.total.offered > 0 && self.errors_share() <= self.errors_max_share
+        self.total.offered > 0 && self.history_error.is_none() && self.errors_share() <= self.errors_max_share
     }
 
     /// As JSON, with everything in it.
@@ -158,17 +160,30 @@ impl Report {
     reason = "a share needs no more digits than a double has"
 )]
 pub(super) fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 const TITLES: [&str; 10] = [
-    "operation", "offered", "ok", "failed", "dropped", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms",
+    "operation",
+    "offered",
+    "ok",
+    "failed",
+    "dropped",
+    "p50 ms",
+    "p90 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "max ms",
 ];
 
 /// The table as it stands on a terminal.
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let per_second = share(self.total.offered, 1_000_000) * 1e6 / self.elapsed_s.max(1e-9);
+        let per_second = share(self.total.offered, 1) / self.elapsed_s.max(1e-9);
         writeln!(
             out,
             "{}: {} arrivals in {:.1} s ({per_second:.0} a second) at {}, seed {}{}\n",
@@ -198,8 +213,15 @@ impl fmt::Display for Report {
             self.lateness.p99_ms, self.lateness.max_ms
         )?;
         for operation in self.operations.iter().filter(|operation| operation.failed > 0) {
-            let told: Vec<String> = operation.statuses.iter().map(|(what, count)| format!("{what} × {count}")).collect();
+            let told: Vec<String> = operation
+                .statuses
+                .iter()
+                .map(|(what, count)| format!("{what} × {count}"))
+                .collect();
             writeln!(out, "{} was told: {}", operation.name, told.join(", "))?;
+        }
+        if let Some(error) = &self.history_error {
+            writeln!(out, "the history is not whole: {error}")?;
         }
         let verdict = if self.passed() { "passed" } else { "FAILED" };
         write!(
@@ -212,7 +234,13 @@ impl fmt::Display for Report {
 }
 
 fn row(operation: &OperationReport, quantiles: &Quantiles) -> [String; 10] {
-    let ms = |value: f64| if value < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") };
+    let ms = |value: f64| {
+        if value < 100.0 {
+            format!("{value:.2}")
+        } else {
+            format!("{value:.0}")
+        }
+    };
     [
         operation.name.clone(),
         operation.offered.to_string(),
@@ -228,12 +256,16 @@ fn row(operation: &OperationReport, quantiles: &Quantiles) -> [String; 10] {
 }
 
 fn table(out: &mut fmt::Formatter<'_>, rows: &[[String; 10]]) -> fmt::Result {
-    let widths: [usize; 10] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let widths: [usize; 10] = std::array::from_fn(|column| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    });
     for row in rows {
         let mut line = format!("{:<width$}", row[0], width = widths[0]);
         for (cell, width) in row.iter().zip(widths).skip(1) {
-            line.push_str(&format!("  {cell:>width$}"));
+            let _ = write!(line, "  {cell:>width$}");
         }
         writeln!(out, "{}", line.trim_end())?;
     }
