@@ -18,7 +18,7 @@ export const options = {
       preAllocatedVUs: 10, maxVUs: 50, gracefulStop: '10s',
     },
   },
-  thresholds: thresholds(['redirects', 'management'], 'rate==1', { dropped_iterations: ['count==0'] }),
+  thresholds: thresholds(['redirects', 'management'], 'rate==1', { dropped_iterations: ['count==0'] }, 'http_req_failed'),
 };
 
 export function setup() {

@@ -1,10 +1,12 @@
-//! The project's own chores: `cargo xtask test|engines|tidy|generate|playbook|bench`.
+//! The project's own chores: `cargo xtask test|engines|k8s|kind|tidy|generate|playbook|bench`.
 //!
 //! It links no service; what it must know of the platform it asks the `orrery` binary.
 
 mod bench;
 mod engines;
 mod generate;
+mod k8s;
+mod kind;
 mod playbook;
 mod previous;
 mod programs;
@@ -37,6 +39,16 @@ enum Chore {
         #[command(subcommand)]
         what: engines::Engines,
     },
+    /// Check the manifests in k8s/: schemas, rules, and what the binary has
+    K8s {
+        #[command(subcommand)]
+        what: k8s::K8s,
+    },
+    /// The platform on a Kubernetes of this machine, by kind and Docker
+    Kind {
+        #[command(subcommand)]
+        what: kind::Kind,
+    },
     /// Check the house: floors, sizes, names, failure tables, generated files
     Tidy,
     /// Write the generated files (settings table, OpenAPI documents) anew
@@ -52,9 +64,16 @@ enum Chore {
         binary: Option<PathBuf>,
     },
     /// Measure against a peer in the same run
+    #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
     Bench {
+        /// All of them, one after the other, into docs/benchmarks.md
+        #[arg(long)]
+        all: bool,
+        /// With --all: measure this binary instead of building one
+        #[arg(long, requires = "all")]
+        binary: Option<PathBuf>,
         #[command(subcommand)]
-        what: bench::Bench,
+        what: Option<bench::Bench>,
     },
 }
 
@@ -62,11 +81,19 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test { nightly } => test::test(nightly),
         Chore::Engines { what } => engines::engines(what),
+        Chore::K8s { what } => k8s::k8s(what),
+        Chore::Kind { what } => kind::kind(&what),
         Chore::Tidy => tidy::tidy(generate::Writer::Fresh),
         Chore::Generate => generate::write(),
         Chore::Previous => previous::previous(),
         Chore::Playbook { labs, binary } => playbook::playbook(&labs, binary),
-        Chore::Bench { what } => bench::bench(what),
+        Chore::Bench { what: Some(what), .. } => bench::bench(what),
+        Chore::Bench {
+            all: true, binary, ..
+        } => bench::bench_all(binary),
+        Chore::Bench { .. } => {
+            Err("which one? `cargo xtask bench --help` lists them; `--all` runs them all".to_owned())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,7 +20,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use error::ProfileError;
-pub use offered::{Kind, Offered, OfferedArrivals, Stage};
+pub use offered::{Offered, OfferedArrivals, Spread, Stage};
 pub use report::{OperationReport, Quantiles, Report, Second};
 pub use run::{Prepared, Target, TokenSource, prepare, run};
 pub use shipped::names;

@@ -13,40 +13,64 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// Answers every request by a function of how many came before and of its head and body.
-async fn server<F>(answer: F) -> String
+fn server<F>(answer: F) -> String
 where
     F: Fn(u64, &str) -> String + Send + Sync + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (answer, count) = (Arc::new(answer), Arc::new(AtomicU64::new(0)));
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let (answer, count) = (answer.clone(), count.clone());
-            tokio::spawn(async move {
-                let mut buffer = [0; 8_192];
-                // One request fits one read: they are small and sent whole.
-                while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-                    let head = String::from_utf8_lossy(&buffer[..length]).into_owned();
-                    let text = answer(count.fetch_add(1, Ordering::SeqCst), &head);
-                    stream.write_all(text.as_bytes()).await.unwrap();
-                }
-            });
-        }
+    // On a thread of its own: where it stands still, the load must not.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(serve(listener, answer));
     });
     url
 }
 
+async fn serve<F>(listener: std::net::TcpListener, answer: F)
+where
+    F: Fn(u64, &str) -> String + Send + Sync + 'static,
+{
+    let listener = TcpListener::from_std(listener).unwrap();
+    let (answer, count) = (Arc::new(answer), Arc::new(AtomicU64::new(0)));
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let (answer, count) = (answer.clone(), count.clone());
+        tokio::spawn(async move {
+            let mut buffer = [0; 8_192];
+            // One request fits one read: they are small and sent whole.
+            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                let head = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                let text = answer(count.fetch_add(1, Ordering::SeqCst), &head);
+                if stream.write_all(text.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
 fn answer(status: &str, extra: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\n{extra}content-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status}\r\n{extra}content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 async fn offer(profile: &Profile, url: &str, recorder: Option<Arc<HistoryRecorder>>) -> Report {
-    let target = Target { url: url.to_owned(), token: None };
+    let target = Target {
+        url: url.to_owned(),
+        token: None,
+    };
     // Nobody is left who could say stop: the run must not take that for one.
     let (_, stop) = watch::channel(false);
     let clock = clock::SystemClock::shared();
-    run(profile, &target, &clock, recorder, stop, |_| ()).await.unwrap()
+    run(profile, &target, &clock, recorder, stop, |_| ())
+        .await
+        .unwrap()
 }
 
 fn looking(sessions: u32, per_second: u32, seconds: u32) -> Profile {
@@ -58,11 +82,9 @@ fn looking(sessions: u32, per_second: u32, seconds: u32) -> Profile {
     .unwrap()
 }
 
-/// Everything on the machine stands still once, for 200 ms.
+/// Stands still once, for 200 ms, for everybody.
 fn stalling() -> impl Fn(u64, &str) -> String + Send + Sync + 'static {
-    let turn = Mutex::new(());
-    move |number, _| {
-        let _alone = turn.lock().unwrap();
+    |number, _| {
         if number == 300 {
             std::thread::park_timeout(Duration::from_millis(200));
         }
@@ -73,24 +95,37 @@ fn stalling() -> impl Fn(u64, &str) -> String + Send + Sync + 'static {
 #[tokio::test]
 async fn a_stall_shows_in_the_latency_of_those_who_came_during_it_and_not_in_that_of_requests_sent() {
     // Four users send 250 a second: during the stall 50 arrivals are due, and four requests are under way.
-    let url = server(stalling()).await;
+    let url = server(stalling());
     let report = offer(&looking(4, 250, 4), &url, None).await;
     let total = &report.total;
     assert!(report.passed() && total.offered > 990, "{report}");
-    assert!(total.latency.p99_ms > 100.0, "50 of 1,000 came during the stall: {report}");
+    assert!(
+        total.latency.p99_ms > 100.0,
+        "50 of 1,000 came during the stall: {report}"
+    );
     assert!(total.latency.max_ms >= 150.0, "{report}");
-    assert!(total.service.p99_ms < total.latency.p99_ms / 3.0, "four of 1,000 were sent into it: {report}");
+    assert!(
+        total.service.p99_ms < total.latency.p99_ms / 3.0,
+        "four of 1,000 were sent into it: {report}"
+    );
     assert!(total.latency.p50_ms < 50.0, "the others felt nothing: {report}");
-    let worst = report.seconds.iter().map(|second| second.p99_ms).fold(0.0, f64::max);
+    let worst = report
+        .seconds
+        .iter()
+        .map(|second| second.p99_ms)
+        .fold(0.0, f64::max);
     assert!(worst > 100.0, "it shows in its second: {:?}", report.seconds);
 }
 
 #[tokio::test]
 async fn a_user_who_waits_for_each_answer_hides_the_stall_from_the_uncorrected_figure() {
-    let url = server(stalling()).await;
+    let url = server(stalling());
     let report = offer(&looking(1, 250, 4), &url, None).await;
     let (latency, service) = (&report.total.latency, &report.total.service);
-    assert!(service.max_ms >= 150.0 && service.p99_ms < 100.0, "one request of 1,000 met it: {report}");
+    assert!(
+        service.max_ms >= 150.0 && service.p99_ms < 100.0,
+        "one request of 1,000 met it: {report}"
+    );
     assert!(latency.p99_ms > 100.0, "and fifty waited for it: {report}");
 }
 
@@ -99,18 +134,23 @@ async fn what_was_not_expected_is_counted_by_what_it_was_and_fails_the_run() {
     let url = server(|number, _| match number % 10 {
         0 => answer("503 Service Unavailable", "", ""),
         _ => answer("200 OK", "", ""),
-    })
-    .await;
+    });
     let report = offer(&looking(8, 200, 1), &url, None).await;
     let total = &report.total;
     assert_eq!(total.failed, total.statuses["503"], "{report}");
     assert_eq!(total.offered, total.ok + total.failed + total.dropped, "{report}");
-    assert!((0.05..0.15).contains(&report.errors_share()) && !report.passed(), "{report}");
+    assert!(
+        (0.05..0.15).contains(&report.errors_share()) && !report.passed(),
+        "{report}"
+    );
     let failed_of_due: u64 = report.seconds.iter().map(|second| second.failed_of_due).sum();
     assert_eq!(failed_of_due, total.failed, "{:?}", report.seconds);
     let offered: u64 = report.seconds.iter().map(|second| second.offered).sum();
     assert_eq!(offered, total.offered, "{:?}", report.seconds);
-    assert!(report.to_string().contains("503 × ") && report.to_string().contains("FAILED"), "{report}");
+    assert!(
+        report.to_string().contains("503 × ") && report.to_string().contains("FAILED"),
+        "{report}"
+    );
     let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
     assert_eq!(json["operations"][0]["objective"], "o");
     assert!(report.svg().matches("<svg").count() == 3, "a drawing of two");
@@ -118,26 +158,44 @@ async fn what_was_not_expected_is_counted_by_what_it_was_and_fails_the_run() {
 
 #[tokio::test]
 async fn nobody_there_is_an_error_of_the_setup_or_a_failed_run() {
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let report = offer(&looking(2, 20, 1), &format!("http://{gone}"), None).await;
-    assert_eq!(report.total.statuses.get("not_sent"), Some(&report.total.failed), "{report}");
+    assert_eq!(
+        report.total.statuses.get("not_sent"),
+        Some(&report.total.failed),
+        "{report}"
+    );
     assert!(!report.passed() && report.total.ok == 0, "{report}");
 }
 
 #[tokio::test]
 async fn a_run_that_is_told_to_stop_ends_with_a_report() {
-    let url = server(|_, _| answer("200 OK", "", "")).await;
+    let url = server(|_, _| answer("200 OK", "", ""));
+    let profile = looking(2, 50, 600);
     let target = Target { url, token: None };
     let (stop, stopped) = watch::channel(false);
     let seen = AtomicBool::new(false);
     let clock = clock::SystemClock::shared();
-    let report = run(&looking(2, 50, 600), &target, &clock, None, stopped, |second| {
+    let report = run(&profile, &target, &clock, None, stopped, |second| {
         seen.store(second.offered > 0, Ordering::SeqCst);
         stop.send_replace(true);
     });
-    let report = tokio::time::timeout(Duration::from_secs(20), report).await.unwrap().unwrap();
-    assert!(report.stopped && report.elapsed_s < 15.0 && seen.into_inner(), "{report}");
-    assert!(report.total.ok > 0 && report.passed(), "what was offered was answered: {report}");
+    let report = tokio::time::timeout(Duration::from_secs(20), report)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        report.stopped && report.elapsed_s < 15.0 && seen.into_inner(),
+        "{report}"
+    );
+    assert!(
+        report.total.ok > 0 && report.passed(),
+        "what was offered was answered: {report}"
+    );
 }
 
 const SHELF: &str = "
@@ -166,7 +224,8 @@ fn shelf() -> impl Fn(u64, &str) -> String + Send + Sync + 'static {
         let id = path.rsplit('/').next().unwrap().to_owned();
         match method {
             "POST" => {
-                let body: serde_json::Value = serde_json::from_str(request.rsplit("\r\n\r\n").next().unwrap()).unwrap();
+                let body: serde_json::Value =
+                    serde_json::from_str(request.rsplit("\r\n\r\n").next().unwrap()).unwrap();
                 assert_eq!(body["n"], 1, "a number stays one");
                 let id = format!("t-{}", things.len());
                 things.insert(id.clone(), body["v"].as_str().unwrap().to_owned());
@@ -199,7 +258,7 @@ impl std::io::Write for Shared {
 
 #[tokio::test]
 async fn what_was_done_and_seen_becomes_a_history_that_a_checker_accepts() {
-    let url = server(shelf()).await;
+    let url = server(shelf());
     let written = Shared::default();
     let clock = clock::SystemClock::shared();
     let recorder: Arc<HistoryRecorder> = Arc::new(Recorder::new(clock, Box::new(written.clone())));
@@ -207,31 +266,59 @@ async fn what_was_done_and_seen_becomes_a_history_that_a_checker_accepts() {
     assert!(report.passed(), "{report}");
 
     let operations = history::read(&written.0.lock().unwrap()[..]).unwrap();
-    let of = |kind: Kind| operations.iter().filter(|operation| operation.kind == kind).count();
+    let of = |kind: Kind| {
+        operations
+            .iter()
+            .filter(|operation| operation.kind == kind)
+            .count()
+    };
     let [claims, reads, deletes] = [Kind::Claim, Kind::Read, Kind::Delete].map(of);
     assert_eq!(claims, 3);
     assert_eq!((reads + deletes) as u64, report.total.offered);
-    let claim = operations.iter().find(|operation| operation.kind == Kind::Claim).unwrap();
-    assert!(claim.key.starts_with("t-") && claim.intent.as_deref().unwrap().starts_with("k-"), "{claim}");
-    assert!(operations.iter().any(|operation| operation.kind == Kind::Read && operation.value.is_none()));
+    let claim = operations
+        .iter()
+        .find(|operation| operation.kind == Kind::Claim)
+        .unwrap();
+    assert!(
+        claim.key.starts_with("t-") && claim.intent.as_deref().unwrap().starts_with("k-"),
+        "{claim}"
+    );
+    assert!(
+        operations
+            .iter()
+            .any(|operation| operation.kind == Kind::Read && operation.value.is_none())
+    );
     let verdict = history::linearizable::check(&operations, history::linearizable::Limits::default());
     assert!(verdict.is_kept(), "{verdict}");
     // It is a real check: with one read of what nobody wrote it is not kept.
     let mut lies = operations.clone();
-    lies.iter_mut().find(|operation| operation.kind == Kind::Read).unwrap().value = Some("nobody's".to_owned());
+    lies.iter_mut()
+        .find(|operation| operation.kind == Kind::Read)
+        .unwrap()
+        .value = Some("nobody's".to_owned());
     assert!(!history::linearizable::check(&lies, history::linearizable::Limits::default()).is_kept());
 }
 
 #[tokio::test]
 async fn a_setup_that_is_refused_says_which_step_and_what_was_answered() {
-    let url = server(|_, _| answer("401 Unauthorized", "", "{\"code\":\"unauthenticated\"}")).await;
+    let url = server(|_, _| answer("401 Unauthorized", "", "{\"code\":\"unauthenticated\"}"));
     let target = Target { url, token: None };
     let clock = clock::SystemClock::shared();
     let (_stop, stopped) = watch::channel(false);
-    let error = run(&Profile::parse(SHELF).unwrap(), &target, &clock, None, stopped, |_| ())
-        .await
-        .unwrap_err();
+    let error = run(
+        &Profile::parse(SHELF).unwrap(),
+        &target,
+        &clock,
+        None,
+        stopped,
+        |_| (),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(error.code(), "setup_failed");
     let said = error.to_string();
-    assert!(said.contains("`put`") && said.contains("401") && said.contains("unauthenticated"), "{said}");
+    assert!(
+        said.contains("`put`") && said.contains("401") && said.contains("unauthenticated"),
+        "{said}"
+    );
 }

@@ -153,12 +153,13 @@ fn missing(part: Part, service: &str, sources: &[Source]) -> Option<String> {
                 .filter(|source| source.path.starts_with("chaos/drills/"))
                 .filter(|source| source.text.lines().any(|text| text == line))
                 .count();
-            (drills < DRILLS_MIN).then(|| {
-                format!("drills: {drills} of at least {DRILLS_MIN} in chaos/drills say `{line}`")
-            })
+            (drills < DRILLS_MIN)
+                .then(|| format!("drills: {drills} of at least {DRILLS_MIN} in chaos/drills say `{line}`"))
         }
         Part::Kubernetes => file(format!("k8s/base/{service}/kustomization.yaml")),
-        Part::Labs => (!below(&format!("services/{service}/src/labs/"))).then(|| "a lab in src/labs".to_owned()),
+        Part::Labs => {
+            (!below(&format!("services/{service}/src/labs/"))).then(|| "a lab in src/labs".to_owned())
+        }
         Part::Benchmark => {
             let named = sources
                 .iter()
@@ -212,7 +213,10 @@ mod tests {
         sources.push(source("services/chat/slo.yaml", slo));
         sources.push(source("docs/benchmarks.md", "## chat"));
         for drill in ["a", "b", "c"] {
-            sources.push(source(&format!("chaos/drills/{drill}.yaml"), "name: x\nservice: chat\n"));
+            sources.push(source(
+                &format!("chaos/drills/{drill}.yaml"),
+                "name: x\nservice: chat\n",
+            ));
         }
         sources
     }

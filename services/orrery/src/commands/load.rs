@@ -61,7 +61,11 @@ pub(crate) fn load(settings: &Settings, flags: &LoadFlags) -> Outcome {
     }
     let profile = changed(found(&flags.profile)?, flags)?;
     let clock = SystemClock::shared();
-    let recorder = flags.history.as_deref().map(|path| history(path, &clock)).transpose()?;
+    let recorder = flags
+        .history
+        .as_deref()
+        .map(|path| history(path, &clock))
+        .transpose()?;
     let local = format!("http://127.0.0.1:{}", settings.port_base);
     let target = Target {
         url: flags.url.clone().unwrap_or(local),
@@ -74,8 +78,11 @@ pub(crate) fn load(settings: &Settings, flags: &LoadFlags) -> Outcome {
         let (stop, stopped) = watch::channel(false);
         let interrupts = tokio::spawn(until_interrupted(stop));
         let line = Line::new();
-        line.say(&format!("{}: {}", profile.name, profile.description));
-        let report = run(&profile, &target, &clock, recorder, stopped, |second| line.show(second)).await;
+        eprintln!("{}: {}", profile.name, profile.description);
+        let report = run(&profile, &target, &clock, recorder, stopped, |second| {
+            line.show(second)
+        })
+        .await;
         interrupts.abort();
         line.end();
         report
@@ -105,7 +112,11 @@ fn list() -> Outcome {
 fn found(name: &str) -> Result<Profile, Box<dyn std::error::Error>> {
     let given = Path::new(name);
     let is_path = given.components().count() > 1 || given.extension().is_some();
-    let path = if is_path { given.to_owned() } else { Path::new(FOLDER).join(format!("{name}.yaml")) };
+    let path = if is_path {
+        given.to_owned()
+    } else {
+        Path::new(FOLDER).join(format!("{name}.yaml"))
+    };
     match std::fs::read_to_string(&path) {
         Ok(text) => Profile::parse(&text).map_err(|error| format!("{}: {error}", path.display()).into()),
         Err(_) if !is_path => Ok(Profile::shipped(name)?),
@@ -118,7 +129,8 @@ fn changed(mut profile: Profile, flags: &LoadFlags) -> Result<Profile, Box<dyn s
         profile = profile.with_rate(rate)?;
     }
     if let Some(seconds) = flags.duration {
-        let duration = Duration::try_from_secs_f64(seconds).map_err(|error| format!("--duration {seconds}: {error}"))?;
+        let duration =
+            Duration::try_from_secs_f64(seconds).map_err(|error| format!("--duration {seconds}: {error}"))?;
         profile = profile.with_duration(duration)?;
     }
     Ok(match flags.seed {
@@ -129,7 +141,10 @@ fn changed(mut profile: Profile, flags: &LoadFlags) -> Result<Profile, Box<dyn s
 
 fn history(path: &Path, clock: &SharedClock) -> Result<Arc<HistoryRecorder>, String> {
     let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(Arc::new(Recorder::new(clock.clone(), Box::new(BufWriter::new(file)))))
+    Ok(Arc::new(Recorder::new(
+        clock.clone(),
+        Box::new(BufWriter::new(file)),
+    )))
 }
 
 /// The given token, or fresh ones from the local issuer, as `orrery token` makes them.
@@ -181,10 +196,6 @@ impl Line {
         Self {
             on_terminal: std::io::stderr().is_terminal(),
         }
-    }
-
-    fn say(&self, text: &str) {
-        eprintln!("{text}");
     }
 
     fn show(&self, second: &Second) {

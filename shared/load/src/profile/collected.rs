@@ -173,5 +173,8 @@ impl Tally {
 }
 
 fn named(statuses: &BTreeMap<What, u64>) -> BTreeMap<String, u64> {
-    statuses.iter().map(|(what, count)| (what.to_string(), *count)).collect()
+    statuses
+        .iter()
+        .map(|(what, count)| (what.to_string(), *count))
+        .collect()
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// How arrivals are spread around their rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum Spread {
     /// Evenly.
     Constant,
     /// As of independent users: gaps are exponential.
@@ -33,7 +33,7 @@ pub struct Stage {
 pub struct OfferedArrivals {
     /// How they are spread.
     #[serde(default)]
-    pub kind: Kind,
+    pub kind: Spread,
     /// The rate, or where there are stages, the rate before the first.
     pub per_second: f64,
     /// How long they go on, where there are no stages.
@@ -129,9 +129,13 @@ impl Piece {
 
     /// After how many seconds so many were due: solves `from·x + slope·x²/2 = area`.
     fn seconds_at(&self, area: f64) -> f64 {
+        // Also where the rate begins at 0, of which the formula knows nothing.
+        if area <= 0.0 {
+            return 0.0;
+        }
         let slope = (self.to - self.from) / self.over_s;
         let root = (self.from * self.from + 2.0 * slope * area).max(0.0).sqrt();
-        // This form of the solution also holds where the line is flat, or begins at 0.
+        // This form of the solution also holds where the line is flat.
         2.0 * area / (self.from + root)
     }
 }
@@ -140,7 +144,7 @@ impl Piece {
 /// Poisson process).
 #[derive(Debug, Clone)]
 pub struct Offered {
-    kind: Kind,
+    kind: Spread,
     rng: StdRng,
     pieces: Vec<Piece>,
     /// The piece that the next arrival is looked for in, when it begins, and how many arrivals were due before it.
@@ -155,9 +159,9 @@ impl Iterator for Offered {
 
     fn next(&mut self) -> Option<Duration> {
         self.due += match self.kind {
-            Kind::Constant => 1.0,
+            Spread::Constant => 1.0,
             // The inverse of the exponential distribution; 1 - u is never 0.
-            Kind::Poisson => -(1.0 - self.rng.random::<f64>()).ln(),
+            Spread::Poisson => -(1.0 - self.rng.random::<f64>()).ln(),
         };
         loop {
             let piece = self.pieces.get(self.at)?;
@@ -176,14 +180,17 @@ impl Iterator for Offered {
 mod tests {
     use super::*;
 
-    fn arrivals(kind: Kind, per_second: f64, stages: &[(f64, f64)]) -> OfferedArrivals {
+    fn arrivals(kind: Spread, per_second: f64, stages: &[(f64, f64)]) -> OfferedArrivals {
         OfferedArrivals {
             kind,
             per_second,
             duration_s: stages.is_empty().then_some(10.0),
             stages: stages
                 .iter()
-                .map(|&(over_s, to_per_second)| Stage { over_s, to_per_second })
+                .map(|&(over_s, to_per_second)| Stage {
+                    over_s,
+                    to_per_second,
+                })
                 .collect(),
         }
     }
@@ -195,34 +202,45 @@ mod tests {
 
     #[test]
     fn a_flat_rate_is_spread_evenly() {
-        let times: Vec<_> = arrivals(Kind::Constant, 4.0, &[]).offered(1).take(3).collect();
+        let times: Vec<_> = arrivals(Spread::Constant, 4.0, &[]).offered(1).take(3).collect();
         assert_eq!(times, [250, 500, 750].map(Duration::from_millis));
-        assert_eq!(arrivals(Kind::Constant, 4.0, &[]).offered(1).count(), 39);
+        assert_eq!(arrivals(Spread::Constant, 4.0, &[]).offered(1).count(), 39);
     }
 
     #[test]
     fn a_ramp_a_plateau_and_an_end_have_the_rates_they_say() {
-        let spread = arrivals(Kind::Constant, 0.0, &[(10.0, 100.0), (10.0, 100.0), (0.001, 10.0), (9.999, 10.0)]);
+        let spread = arrivals(
+            Spread::Constant,
+            0.0,
+            &[(10.0, 100.0), (10.0, 100.0), (0.001, 10.0), (9.999, 10.0)],
+        );
         let times: Vec<_> = spread.offered(1).collect();
         assert!(times.is_sorted());
-        assert_eq!(between(&times, 0.0, 5.0), 124, "an eighth of the triangle's double");
+        assert_eq!(between(&times, 0.0, 5.0), 124, "a quarter of the ramp");
         assert!((499..=501).contains(&between(&times, 0.0, 10.0)));
         assert!((999..=1_001).contains(&between(&times, 10.0, 20.0)));
         assert!((98..=102).contains(&between(&times, 20.0, 30.0)));
         assert_eq!(between(&times, 30.0, 1e9), 0);
         assert!((spread.count_mean() - 1_600.0).abs() < 1.0);
+        let pause = arrivals(Spread::Constant, 10.0, &[(1.0, 0.0), (1.0, 0.0), (1.0, 10.0)]);
+        let times: Vec<_> = pause.offered(1).collect();
+        assert_eq!((between(&times, 0.0, 1.0), between(&times, 1.0, 2.0)), (4, 0));
+        assert_eq!(times.len(), 9, "it goes on after a pause: {times:?}");
     }
 
     #[test]
     fn independent_users_come_at_the_same_rates_and_not_evenly() {
-        let times: Vec<_> = arrivals(Kind::Poisson, 0.0, &[(10.0, 1_000.0), (10.0, 1_000.0)])
+        let times: Vec<_> = arrivals(Spread::Poisson, 0.0, &[(10.0, 1_000.0), (10.0, 1_000.0)])
             .offered(7)
             .collect();
         let (ramp, flat) = (between(&times, 0.0, 10.0), between(&times, 10.0, 20.0));
-        assert!((4_750..5_250).contains(&ramp) && (9_700..10_300).contains(&flat), "{ramp}, {flat}");
+        assert!(
+            (4_750..5_250).contains(&ramp) && (9_700..10_300).contains(&flat),
+            "{ramp}, {flat}"
+        );
         let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(gaps.iter().max() > gaps.iter().min(), "they differ");
-        let again: Vec<_> = arrivals(Kind::Poisson, 0.0, &[(10.0, 1_000.0), (10.0, 1_000.0)])
+        let again: Vec<_> = arrivals(Spread::Poisson, 0.0, &[(10.0, 1_000.0), (10.0, 1_000.0)])
             .offered(7)
             .collect();
         assert_eq!(times, again, "a seed decides everything");
@@ -230,7 +248,7 @@ mod tests {
 
     #[test]
     fn another_rate_and_another_time_keep_the_shape() {
-        let mut spread = arrivals(Kind::Constant, 10.0, &[(10.0, 100.0), (10.0, 50.0)]);
+        let mut spread = arrivals(Spread::Constant, 10.0, &[(10.0, 100.0), (10.0, 50.0)]);
         spread.scale_rate(200.0);
         spread.scale_duration(Duration::from_secs(4));
         assert!((spread.per_second - 20.0).abs() < 1e-9 && (spread.per_second_max() - 200.0).abs() < 1e-9);

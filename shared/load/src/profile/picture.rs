@@ -47,7 +47,10 @@ pub(super) fn draw(report: &Report) -> String {
         title: format!("{}: latency, from when an arrival was due", report.profile),
         unit: "ms".to_owned(),
         labels,
-        series: vec![latency("p50", |second| second.p50_ms), latency("p99", |second| second.p99_ms)],
+        series: vec![
+            latency("p50", |second| second.p50_ms),
+            latency("p99", |second| second.p99_ms),
+        ],
         kind: ChartKind::Lines,
         scale: Scale::Log,
     };
@@ -59,8 +62,17 @@ fn below_each_other(drawings: &[String]) -> String {
     let (mut inner, mut width, mut height) = (String::new(), 0.0_f64, 0.0);
     for drawing in drawings {
         let svg = drawing.find("<svg").map_or("", |from| &drawing[from..]);
-        let size = |name: &str| attribute(svg, name).and_then(|value| value.parse::<f64>().ok()).unwrap_or(0.0);
-        let _ = writeln!(inner, "{}", svg.trim_end().replacen("<svg ", &format!("<svg y=\"{height}\" "), 1));
+        let size = |name: &str| {
+            attribute(svg, name)
+                .and_then(|value| value.parse::<f64>().ok())
+                .unwrap_or(0.0)
+        };
+        let _ = writeln!(
+            inner,
+            "{}",
+            svg.trim_end()
+                .replacen("<svg ", &format!("<svg y=\"{height}\" "), 1)
+        );
         width = width.max(size("width"));
         height += size("height");
     }
@@ -84,7 +96,10 @@ mod tests {
         let one = "<?xml?>\n<svg xmlns=\"x\" width=\"100\" height=\"40\"><g/></svg>\n".to_owned();
         let both = below_each_other(&[one.clone(), one]);
         assert!(both.contains("width=\"100\" height=\"80\""), "{both}");
-        assert!(both.contains("<svg y=\"0\" xmlns") && both.contains("<svg y=\"40\" xmlns"), "{both}");
+        assert!(
+            both.contains("<svg y=\"0\" xmlns") && both.contains("<svg y=\"40\" xmlns"),
+            "{both}"
+        );
         assert_eq!(both.matches("</svg>").count(), 3);
     }
 }

@@ -77,21 +77,38 @@ impl Wire {
                 let status = answer.status.as_u16();
                 let ok = step.expect.contains(&status) && self.keep(step, asker, answer);
                 let shown = &answer.body[..answer.body.len().min(SHOWN_BYTES_MAX)];
-                (What::Status(status), ok, String::from_utf8_lossy(shown).into_owned())
+                (
+                    What::Status(status),
+                    ok,
+                    String::from_utf8_lossy(shown).into_owned(),
+                )
             }
             Err(error) => (What::None(error.code()), false, error.to_string()),
         };
-        Done { ok, what, service, body }
+        Done {
+            ok,
+            what,
+            service,
+            body,
+        }
     }
 
-    fn request(&self, step: &Step, values: &dyn Fn(&Variable) -> String) -> Result<Request<String>, LoadError> {
+    fn request(
+        &self,
+        step: &Step,
+        values: &dyn Fn(&Variable) -> String,
+    ) -> Result<Request<String>, LoadError> {
         let mut request = Request::builder()
             .method(step.method.clone())
             .uri(step.path.render(Escape::Path, values));
         for (name, value) in &step.headers {
             request = request.header(name, value.render(Escape::None, values));
         }
-        let named = |name: &str| step.headers.keys().any(|header| header.eq_ignore_ascii_case(name));
+        let named = |name: &str| {
+            step.headers
+                .keys()
+                .any(|header| header.eq_ignore_ascii_case(name))
+        };
         let token = self.token.read().unwrap_or_else(PoisonError::into_inner);
         if let (true, Some(token)) = (step.token && !named("authorization"), token.as_deref()) {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -140,7 +157,10 @@ impl Wire {
             Ok(answer) if matches!(rule.kind, Kind::Read | Kind::Redirect) => {
                 let status = answer.status.as_u16();
                 if step.expect.contains(&status) && !rule.absent.contains(&status) {
-                    recorder.saw(started, rule.seen.as_ref().and_then(|seen| seen.of(answer)).as_deref())
+                    recorder.saw(
+                        started,
+                        rule.seen.as_ref().and_then(|seen| seen.of(answer)).as_deref(),
+                    )
                 } else if rule.absent.contains(&status) {
                     recorder.saw(started, None)
                 } else {
@@ -175,7 +195,11 @@ fn changed(rule: &HistoryRule, step: &Step, answer: &Answer) -> Option<(Outcome,
             return Some((Outcome::Ok, None));
         };
         // An answer that does not say its key proves nothing of one.
-        return Some(source.of(answer).map_or((Outcome::Unknown, None), |key| (Outcome::Ok, Some(key))));
+        return Some(
+            source
+                .of(answer)
+                .map_or((Outcome::Unknown, None), |key| (Outcome::Ok, Some(key))),
+        );
     }
     let before_any_work = answer.status.is_client_error() && answer.status != StatusCode::REQUEST_TIMEOUT;
     (!before_any_work).then_some((Outcome::Unknown, None))

@@ -1,7 +1,7 @@
 //! What came of a run: by operation and by second; as a table, JSON and a picture.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -160,17 +160,30 @@ impl Report {
     reason = "a share needs no more digits than a double has"
 )]
 pub(super) fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 const TITLES: [&str; 10] = [
-    "operation", "offered", "ok", "failed", "dropped", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms",
+    "operation",
+    "offered",
+    "ok",
+    "failed",
+    "dropped",
+    "p50 ms",
+    "p90 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "max ms",
 ];
 
 /// The table as it stands on a terminal.
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let per_second = share(self.total.offered, 1_000_000) * 1e6 / self.elapsed_s.max(1e-9);
+        let per_second = share(self.total.offered, 1) / self.elapsed_s.max(1e-9);
         writeln!(
             out,
             "{}: {} arrivals in {:.1} s ({per_second:.0} a second) at {}, seed {}{}\n",
@@ -200,7 +213,11 @@ impl fmt::Display for Report {
             self.lateness.p99_ms, self.lateness.max_ms
         )?;
         for operation in self.operations.iter().filter(|operation| operation.failed > 0) {
-            let told: Vec<String> = operation.statuses.iter().map(|(what, count)| format!("{what} × {count}")).collect();
+            let told: Vec<String> = operation
+                .statuses
+                .iter()
+                .map(|(what, count)| format!("{what} × {count}"))
+                .collect();
             writeln!(out, "{} was told: {}", operation.name, told.join(", "))?;
         }
         if let Some(error) = &self.history_error {
@@ -217,7 +234,13 @@ impl fmt::Display for Report {
 }
 
 fn row(operation: &OperationReport, quantiles: &Quantiles) -> [String; 10] {
-    let ms = |value: f64| if value < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") };
+    let ms = |value: f64| {
+        if value < 100.0 {
+            format!("{value:.2}")
+        } else {
+            format!("{value:.0}")
+        }
+    };
     [
         operation.name.clone(),
         operation.offered.to_string(),
@@ -233,12 +256,16 @@ fn row(operation: &OperationReport, quantiles: &Quantiles) -> [String; 10] {
 }
 
 fn table(out: &mut fmt::Formatter<'_>, rows: &[[String; 10]]) -> fmt::Result {
-    let widths: [usize; 10] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let widths: [usize; 10] = std::array::from_fn(|column| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    });
     for row in rows {
         let mut line = format!("{:<width$}", row[0], width = widths[0]);
         for (cell, width) in row.iter().zip(widths).skip(1) {
-            line.push_str(&format!("  {cell:>width$}"));
+            let _ = write!(line, "  {cell:>width$}");
         }
         writeln!(out, "{}", line.trim_end())?;
     }

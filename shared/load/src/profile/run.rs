@@ -133,7 +133,11 @@ async fn set_up(profile: &Arc<Profile>, number: usize, wire: &Arc<Wire>) -> Resu
         let place = u32::try_from(index).unwrap_or(u32::MAX);
         let asker = Asker {
             // Beyond those of the load, for each session of a history does one thing at a time.
-            session: if each == Each::Session { place } else { profile.sessions.saturating_add(place) },
+            session: if each == Each::Session {
+                place
+            } else {
+                profile.sessions.saturating_add(place)
+            },
             key: if each == Each::Key { index } else { 0 },
             index: index as u64,
         };
@@ -198,7 +202,11 @@ impl Running {
         let deadline = self.profile.deadline();
         let free = tokio::time::timeout(deadline, self.sessions[asker.session as usize].lock()).await;
         let done = match &free {
-            Ok(_) => self.wire.perform(&self.profile.operations[operation], asker).await,
+            Ok(_) => {
+                self.wire
+                    .perform(&self.profile.operations[operation], asker)
+                    .await
+            }
             Err(_) => Done {
                 ok: false,
                 what: What::None("session_busy"),
@@ -217,7 +225,9 @@ impl Prepared {
     pub async fn run(self, mut stop: watch::Receiver<bool>, progress: impl Fn(&Second) + Send) -> Report {
         let running = Arc::new(Running {
             collected: Mutex::new(Collected::new(self.profile.operations.len())),
-            sessions: (0..self.profile.sessions).map(|_| tokio::sync::Mutex::new(())).collect(),
+            sessions: (0..self.profile.sessions)
+                .map(|_| tokio::sync::Mutex::new(()))
+                .collect(),
             start: self.wire.clock.monotonic(),
             profile: self.profile.clone(),
             wire: self.wire.clone(),
@@ -273,7 +283,10 @@ impl Prepared {
     /// Gets a new token in the background where the one there is grows old. One that cannot be had shows in the answers.
     fn refresh(&self, fresh: &mut Duration) {
         let now = self.wire.clock.monotonic();
-        let (Some(source), true) = (self.target.token.clone(), now.saturating_sub(*fresh) >= TOKEN_FRESH) else {
+        let (Some(source), true) = (
+            self.target.token.clone(),
+            now.saturating_sub(*fresh) >= TOKEN_FRESH,
+        ) else {
             return;
         };
         *fresh = now;
@@ -331,7 +344,11 @@ struct Chances {
 
 impl Chances {
     fn of(profile: &Profile) -> Self {
-        let weights: Vec<u32> = profile.operations.iter().map(|step| step.weight.unwrap_or(0)).collect();
+        let weights: Vec<u32> = profile
+            .operations
+            .iter()
+            .map(|step| step.weight.unwrap_or(0))
+            .collect();
         Self {
             seed: profile.seed,
             zipf: Zipf::new(profile.keys.count, profile.keys.zipf),

@@ -3,7 +3,10 @@
 use super::{Profile, ProfileError};
 
 const FILES: [(&str, &str); 3] = [
-    ("shortener", include_str!("../../../../loadtests/profiles/shortener.yaml")),
+    (
+        "shortener",
+        include_str!("../../../../loadtests/profiles/shortener.yaml"),
+    ),
     (
         "shortener-redirects",
         include_str!("../../../../loadtests/profiles/shortener-redirects.yaml"),
@@ -38,7 +41,9 @@ mod tests {
     #[test]
     fn every_file_ships_under_its_name_and_is_a_profile() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../loadtests/profiles");
-        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let paths = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         let files: BTreeSet<String> = paths
             .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
             .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())

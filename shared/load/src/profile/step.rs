@@ -173,8 +173,10 @@ fn node(value: serde_json::Value) -> Result<Node, String> {
         Value::String(text) => Node::Text(Template::try_from(text)?),
         Value::Array(items) => Node::List(items.into_iter().map(node).collect::<Result<_, _>>()?),
         Value::Object(fields) => {
-            let fields = fields.into_iter().map(|(name, value)| Ok((name, node(value)?)));
-            Node::Object(fields.collect::<Result<_, String>>()?)
+            let fields = fields
+                .into_iter()
+                .map(|(name, value)| node(value).map(|node| (name, node)));
+            Node::Object(fields.collect::<Result<_, _>>()?)
         }
         plain => Node::Plain(plain),
     })

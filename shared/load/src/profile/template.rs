@@ -6,7 +6,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 /// What may stand in a path as it is.
-const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// What a place is filled with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +81,9 @@ fn variable(name: &str) -> Result<Variable, String> {
             .filter(|name| !name.is_empty())
             .map(|name| Variable::Captured(name.to_owned()))
             .ok_or_else(|| {
-                format!("`{{{{{name}}}}}` is no variable; there are key, session, index, run and captured.NAME")
+                format!(
+                    "`{{{{{name}}}}}` is no variable; there are key, session, index, run and captured.NAME"
+                )
             }),
     }
 }
@@ -147,7 +153,11 @@ mod tests {
 
     #[test]
     fn an_unknown_variable_and_an_open_brace_are_named() {
-        assert!(template("{{kee}}").unwrap_err().contains("`{{kee}}` is no variable"));
+        assert!(
+            template("{{kee}}")
+                .unwrap_err()
+                .contains("`{{kee}}` is no variable")
+        );
         assert!(template("{{captured.}}").unwrap_err().contains("no variable"));
         assert!(template("a{{key").unwrap_err().contains("without its"));
         assert_eq!(template("plain").unwrap().variables().count(), 0);

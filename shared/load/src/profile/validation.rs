@@ -30,7 +30,11 @@ pub(super) fn check(profile: &Profile) -> Checked {
             return wrong(part, &format!("at most {STEPS_MAX} steps"));
         }
         for (number, step) in steps.iter().enumerate() {
-            let name = if step.name.is_empty() { number.to_string() } else { step.name.clone() };
+            let name = if step.name.is_empty() {
+                number.to_string()
+            } else {
+                step.name.clone()
+            };
             let place = format!("{part}.{name}");
             if !is_name(&step.name) || !names.insert(&step.name) {
                 return wrong(&place, "a name of letters, digits and `-` that no other step has");
@@ -48,7 +52,10 @@ fn wrong(place: &str, reason: &str) -> Checked {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn within(value: f64, from: f64, to: f64) -> bool {
@@ -58,11 +65,16 @@ fn within(value: f64, from: f64, to: f64) -> bool {
 fn arrivals(profile: &Profile) -> Checked {
     let arrivals = &profile.arrivals;
     let rate = format!("a rate from 0 to {RATE_MAX} a second, not 0 throughout");
-    if !within(arrivals.per_second, 0.0, RATE_MAX) || !within(arrivals.per_second_max(), f64::MIN_POSITIVE, RATE_MAX) {
+    if !within(arrivals.per_second, 0.0, RATE_MAX)
+        || !within(arrivals.per_second_max(), f64::MIN_POSITIVE, RATE_MAX)
+    {
         return wrong("arrivals.per_second", &rate);
     }
     if arrivals.duration_s.is_some() != arrivals.stages.is_empty() {
-        return wrong("arrivals", "either duration_s or stages, not both and not neither");
+        return wrong(
+            "arrivals",
+            "either duration_s or stages, not both and not neither",
+        );
     }
     for (number, stage) in arrivals.stages.iter().enumerate() {
         if !within(stage.to_per_second, 0.0, RATE_MAX) {
@@ -73,7 +85,10 @@ fn arrivals(profile: &Profile) -> Checked {
         }
     }
     if !within(arrivals.duration().as_secs_f64(), f64::MIN_POSITIVE, SECONDS_MAX) {
-        return wrong("arrivals", &format!("a duration of more than 0 and at most {SECONDS_MAX} seconds"));
+        return wrong(
+            "arrivals",
+            &format!("a duration of more than 0 and at most {SECONDS_MAX} seconds"),
+        );
     }
     Ok(())
 }
@@ -105,11 +120,17 @@ fn shape(step: &Step, place: &str) -> Checked {
         return wrong(&format!("{place}.expect"), "one or more statuses from 100 to 599");
     }
     if !step.path.to_string().starts_with('/') {
-        return wrong(&format!("{place}.path"), "a path that begins with `/`; the host is the run's");
+        return wrong(
+            &format!("{place}.path"),
+            "a path that begins with `/`; the host is the run's",
+        );
     }
     for name in step.headers.keys() {
         if http::HeaderName::try_from(name.as_str()).is_err() {
-            return wrong(&format!("{place}.headers"), &format!("`{name}` is no field's name"));
+            return wrong(
+                &format!("{place}.headers"),
+                &format!("`{name}` is no field's name"),
+            );
         }
     }
     Ok(())
@@ -138,7 +159,10 @@ fn roles(profile: &Profile) -> Checked {
     }
     for step in &profile.setup {
         if step.each.is_none() || step.weight.is_some() {
-            return wrong(&format!("setup.{}", step.name), "each: run, session or key; and no weight");
+            return wrong(
+                &format!("setup.{}", step.name),
+                "each: run, session or key; and no weight",
+            );
         }
     }
     for step in &profile.operations {
@@ -147,7 +171,10 @@ fn roles(profile: &Profile) -> Checked {
             return wrong(&place, "each is for the setup");
         }
         if step.weight.unwrap_or(0) == 0 {
-            return wrong(&format!("{place}.weight"), "1 or more; leave out an operation that nobody does");
+            return wrong(
+                &format!("{place}.weight"),
+                "1 or more; leave out an operation that nobody does",
+            );
         }
     }
     Ok(())
@@ -162,15 +189,24 @@ fn captures(profile: &Profile) -> Checked {
         uses(step, &place, &known, each)?;
         for name in step.capture.keys() {
             if known.insert(name, each).is_some_and(|before| before != each) {
-                return wrong(&place, &format!("captured.{name} was taken by a step with another `each`"));
+                return wrong(
+                    &place,
+                    &format!("captured.{name} was taken by a step with another `each`"),
+                );
             }
         }
     }
     for step in &profile.operations {
         let place = format!("operations.{}", step.name);
         uses(step, &place, &known, Each::Key)?;
-        if let Some(name) = step.capture.keys().find(|name| !known.contains_key(name.as_str())) {
-            let reason = format!("captured.{name} must be taken by a step of the setup first, so that it is always there");
+        if let Some(name) = step
+            .capture
+            .keys()
+            .find(|name| !known.contains_key(name.as_str()))
+        {
+            let reason = format!(
+                "captured.{name} must be taken by a step of the setup first, so that it is always there"
+            );
             return wrong(&place, &reason);
         }
     }
@@ -181,7 +217,12 @@ fn uses(step: &Step, place: &str, known: &BTreeMap<&str, Each>, each: Each) -> C
     for variable in step.templates().into_iter().flat_map(super::Template::variables) {
         match variable {
             Variable::Captured(name) => match known.get(name.as_str()) {
-                None => return wrong(place, &format!("{{{{captured.{name}}}}} is taken by no earlier step of the setup")),
+                None => {
+                    return wrong(
+                        place,
+                        &format!("{{{{captured.{name}}}}} is taken by no earlier step of the setup"),
+                    );
+                }
                 // A step once a session has no key to look under, and the other way round.
                 Some(of) if step.each.is_some() && *of != each && *of != Each::Run => {
                     return wrong(place, &format!("captured.{name} is not one a {each:?}"));
@@ -216,7 +257,10 @@ operations:
     #[test]
     fn a_good_profile_is_read() {
         let profile = Profile::parse(GOOD).unwrap();
-        assert_eq!(profile.operations[0].path.to_string(), "/v1/things/{{captured.id}}");
+        assert_eq!(
+            profile.operations[0].path.to_string(),
+            "/v1/things/{{captured.id}}"
+        );
         assert_eq!((profile.sessions, profile.deadline_ms), (64, 5_000));
     }
 
