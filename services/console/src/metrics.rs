@@ -41,33 +41,39 @@ impl Metrics {
             registry.register(
                 "console_spans_received",
                 "Spans that were sent here",
+                &[],
                 metrics.received.clone(),
             );
             registry.register(
                 "console_spans_kept",
                 "Spans that were taken",
+                &[],
                 metrics.kept.clone(),
             );
             registry.register(
                 "console_spans_refused",
                 "Spans that were not taken",
+                &["reason"],
                 metrics.refused.clone(),
             );
             registry.register(
                 "console_spans_evicted",
                 "Spans that gave way to newer ones",
+                &[],
                 metrics.evicted.clone(),
             );
-            registry.register("console_spans", "Spans held", metrics.spans.clone());
-            registry.register("console_traces", "Traces held", metrics.traces.clone());
+            registry.register("console_spans", "Spans held", &[], metrics.spans.clone());
+            registry.register("console_traces", "Traces held", &[], metrics.traces.clone());
             registry.register(
                 "console_memory_bytes",
                 "Bytes that traces, charts and the map take by the console's own count",
+                &[],
                 metrics.bytes.clone(),
             );
             registry.register(
                 "console_scrapes",
                 "Scrapes of targets, by how they ended",
+                &["job", "outcome"],
                 metrics.scrapes.clone(),
             );
         });

@@ -53,6 +53,15 @@ impl Service {
         objectives: Vec<ServiceObjectives>,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
+        Self::start_telling(objectives, change, &TelemetrySettings::default()).await
+    }
+
+    /// With telemetry of its own.
+    pub(crate) async fn start_telling(
+        objectives: Vec<ServiceObjectives>,
+        change: impl FnOnce(&mut Settings),
+        telemetry: &TelemetrySettings,
+    ) -> Self {
         let key = SigningKey::generate();
         let keys = serde_json::to_string(&Jwks::of([&key])).unwrap();
         let keys = route(move || async { ([("content-type", "application/json")], keys) });
@@ -69,7 +78,7 @@ impl Service {
         let address = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
         let (url, admin_url) = (address(&api), address(&admin));
         let clock = ManualClock::at(NOW_MS);
-        let telemetry = Telemetry::new("console", "test", &TelemetrySettings::default(), clock.clone());
+        let telemetry = Telemetry::new("console", "test", telemetry, clock.clone());
         let telemetry = telemetry.unwrap();
         let role = Role {
             name: "console",

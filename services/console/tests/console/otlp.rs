@@ -1,6 +1,7 @@
 //! OTLP as programs send it: over HTTP and gRPC, as protobuf and JSON, packed and not.
 
 use std::io::Write;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -13,7 +14,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::Trac
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::json;
+use telemetry::{OtlpProtocol, TelemetrySettings};
 use testkit::http::call;
+use testkit::otlp::OtlpReceiver;
 use tonic::codec::CompressionEncoding;
 
 use crate::harness::{NOW_MS, Service, hex, of, served};
@@ -142,4 +145,30 @@ async fn a_grpc_port_that_is_taken_is_told_by_the_setting_that_names_it() {
         Service::start_with(Vec::new(), |settings| settings.grpc_address = address).await.stop().await;
     });
     assert!(refused.await.is_err(), "it does not become ready");
+}
+
+#[tokio::test]
+async fn a_request_that_brings_spans_makes_none_whatever_becomes_of_it() {
+    let receiver = OtlpReceiver::start();
+    let telling = TelemetrySettings {
+        otlp_endpoint: Some(receiver.http_endpoint()),
+        otlp_protocol: OtlpProtocol::Http,
+        otlp_flush_interval_ms: 20,
+        ..TelemetrySettings::default()
+    };
+    let service = Service::start_telling(Vec::new(), |_| (), &telling).await;
+    service.send(&of("shop", vec![served(1, 1, 0, "/", 200, 3)])).await;
+    assert_eq!(service.post("/v1/traces", "application/x-protobuf", "x").await.status, 400);
+    assert_eq!(service.post("/v1/logs", "text/plain", "x").await.status, 415);
+    assert!(is_there(&service, 1).await);
+    let read = "GET /v1/console/traces/{trace_id}";
+    let telemetry = service.telemetry.clone();
+    let spans = tokio::task::spawn_blocking(move || {
+        telemetry.shutdown(Duration::from_secs(5)).unwrap();
+        receiver.wait_for(Duration::from_secs(5), |spans| spans.iter().any(|span| span.name == read))
+    });
+    let spans = spans.await.unwrap().unwrap();
+    let names: Vec<&str> = spans.iter().filter(|span| span.kind == "Server").map(|span| &*span.name).collect();
+    assert_eq!(names, [read], "the reading is recorded, the bringing is not");
+    service.stop().await;
 }
