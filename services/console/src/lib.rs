@@ -29,6 +29,7 @@ pub use config::{LiveSettings, SettingError, Settings};
 pub use console::{Console, Limits};
 pub use error::ConsoleError;
 pub use http::openapi;
+pub use metrics::describe_metrics;
 pub use model::{
     AlertView, Attribute, Holdings, Load, MapEdge, MapNode, NodeKind, ObjectivePoint, ObjectiveState,
     ObjectiveView, RedPoint, RedSeries, RouteView, ServiceMap, ServiceSummary, ServiceView, Source, SpanLink,

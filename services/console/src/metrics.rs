@@ -34,6 +34,13 @@ pub(crate) struct Metrics {
     scrapes: Family<Scrape, Counter>,
 }
 
+/// Registers every metric that this role can emit: for `docs/metrics.md`.
+pub fn describe_metrics(telemetry: &Telemetry) {
+    server::describe_metrics(telemetry);
+    client::describe_metrics(telemetry);
+    Metrics::of(telemetry);
+}
+
 impl Metrics {
     pub(crate) fn of(telemetry: &Telemetry) -> Self {
         let metrics = Self::default();

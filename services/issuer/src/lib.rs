@@ -37,6 +37,9 @@ pub use operations::manage_keys::{KeyRequest, NewKey};
 
 use store::{Identity, PostgresStore, SqliteStore, Store};
 
+/// What this service promises, in OpenSLO: everything that watches it is made of this.
+pub const OBJECTIVES: &str = include_str!("../slo.yaml");
+
 /// The role's name: in URLs of its assets, metrics and traces.
 const ROLE: &str = "issuer";
 

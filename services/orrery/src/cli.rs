@@ -110,12 +110,34 @@ pub(crate) enum Command {
         #[arg(long)]
         contract: bool,
     },
+    /// Look at what the services promise, and write what follows from it: rules, alerts, their tests, dashboards, thresholds
+    Slo {
+        /// What to do with them
+        #[command(subcommand)]
+        action: SloAction,
+    },
     /// Write the files that are generated from the code (settings table, OpenAPI documents)
     #[command(hide = true)]
     Generate {
         /// Folder that stands for the root of the checkout
         #[arg(long)]
         into: PathBuf,
+    },
+}
+
+/// What can be done with objectives.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SloAction {
+    /// One line an objective: its name, target and window, and how long a total outage may last in it
+    List,
+    /// Write what is made of them: Prometheus' rules and alerts with their tests, dashboards, thresholds for k6
+    Generate {
+        /// Folder that stands for the root of the checkout [default: here]
+        #[arg(long)]
+        into: Option<PathBuf>,
+        /// Make every window so many times shorter, and write rules and their tests alone: what takes hours is seen in minutes
+        #[arg(long, default_value_t = 1, value_name = "N", requires = "into", value_parser = clap::value_parser!(u32).range(1..=3600))]
+        scale: u32,
     },
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod announce;
+mod catalogue;
 mod cli;
 mod commands;
 mod data_folder;
@@ -48,6 +49,9 @@ fn run(cli: Cli) -> Outcome {
     if let Command::Generate { into } = command {
         return commands::generate::generate(&into);
     }
+    if let Command::Slo { action } = &command {
+        return commands::slo::slo(action);
+    }
     if let Command::Lab(flags) = &command {
         return commands::lab::lab(flags);
     }
@@ -70,7 +74,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Check => commands::check::check(&loaded.settings),
         Command::Load(flags) => commands::load::load(&loaded.settings, &flags),
         Command::Migrate { contract } => commands::migrate::migrate(&loaded.settings, contract),
-        Command::Generate { .. } | Command::Lab(_) | Command::Drill { .. } => {
+        Command::Generate { .. } | Command::Slo { .. } | Command::Lab(_) | Command::Drill { .. } => {
             unreachable!("handled before settings are read")
         }
     }

@@ -8,6 +8,7 @@ mod keys;
 mod labs;
 mod lifecycle;
 mod load;
+mod metrics_catalogue;
 pub(crate) mod readme;
 
 use std::path::Path;

@@ -5,6 +5,7 @@ use std::path::Path;
 use ::config::Catalog;
 
 use crate::Outcome;
+use crate::catalogue;
 use crate::settings::Settings;
 
 const SETTINGS_HEAD: &str = "\
@@ -30,10 +31,20 @@ pub(crate) fn generate(root: &Path) -> Outcome {
         text.push('\n');
         write(root, &format!("services/{service}/openapi.json"), &text)?;
     }
+    objectives(root)
+}
+
+/// Those that follow from the objectives and from what roles emit.
+pub(crate) fn objectives(root: &Path) -> Outcome {
+    let services = catalogue::services()?;
+    let made = slo::generate::files(&services)?;
+    for (path, text) in made.into_iter().chain(catalogue::files(&services)?) {
+        write(root, &path, &text)?;
+    }
     Ok(())
 }
 
-fn write(root: &Path, relative: &str, text: &str) -> Outcome {
+pub(super) fn write(root: &Path, relative: &str, text: &str) -> Outcome {
     let path = root.join(relative);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
