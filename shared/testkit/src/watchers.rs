@@ -11,6 +11,8 @@
 //! # }
 //! ```
 
+mod recorded;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,6 +27,8 @@ use tokio::time::{sleep, timeout};
 use crate::engines::instance::Instance;
 use crate::http::call;
 use crate::platform::PortBlock;
+
+pub use recorded::Recorded;
 
 /// How often a query is asked again.
 const POLL: Duration = Duration::from_millis(200);
@@ -169,13 +173,19 @@ impl Prometheus {
     }
 
     async fn ask(&self, form: &str) -> Result<Vec<Series>, String> {
+        series(&self.asked(form).await?)
+    }
+
+    async fn asked(&self, form: &str) -> Result<Value, String> {
         let answer = call(Method::POST, format!("{}/api/v1/query", self.url()))
             .header("content-type", "application/x-www-form-urlencoded")
             .bytes(form.to_owned())
             .try_send()
             .await?;
-        let told: Value = serde_json::from_slice(&answer.body).map_err(|e| format!("{e}: {}", answer.text()))?;
-        series(&told)
+        let told: Value =
+            serde_json::from_slice(&answer.body).map_err(|e| format!("{e}: {}", answer.text()))?;
+        refused(&told)?;
+        Ok(told)
     }
 }
 
@@ -257,11 +267,16 @@ fn encoded(text: &str) -> String {
     })
 }
 
+/// The words of an answer that is none.
+fn refused(told: &Value) -> Result<(), String> {
+    if told["status"] == "success" {
+        return Ok(());
+    }
+    Err(format!("{}: {}", told["errorType"], told["error"]))
+}
+
 /// The series in an answer of the query API.
 fn series(told: &Value) -> Result<Vec<Series>, String> {
-    if told["status"] != "success" {
-        return Err(format!("{}: {}", told["errorType"], told["error"]));
-    }
     let result = &told["data"]["result"];
     match told["data"]["resultType"].as_str() {
         Some("scalar") => Ok(vec![(BTreeMap::new(), value(result)?)]),
@@ -303,6 +318,6 @@ mod tests {
         let scalar = json!({"status": "success", "data": {"resultType": "scalar", "result": [1.5, "2"]}});
         assert_eq!(series(&scalar), Ok(vec![(BTreeMap::new(), 2.0)]));
         let refused = json!({"status": "error", "errorType": "bad_data", "error": "no"});
-        assert_eq!(series(&refused), Err("\"bad_data\": \"no\"".to_owned()));
+        assert_eq!(super::refused(&refused), Err("\"bad_data\": \"no\"".to_owned()));
     }
 }

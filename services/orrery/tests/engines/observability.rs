@@ -1,5 +1,6 @@
 //! What a person who watches the platform sees: a real Prometheus that scrapes it, a real Alertmanager that tells of it.
 
+mod agreement;
 mod dashboards;
 mod outage;
 mod panels;

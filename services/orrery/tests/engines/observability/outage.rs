@@ -92,6 +92,11 @@ async fn a_total_outage_of_the_shortener_pages_as_soon_as_arithmetic_lets_it_and
         .unwrap_or_else(|told| panic!("not resolved within {PATIENCE:?}: {told:?}"));
     println!("resolved {:.1} s after the restart began", repair.elapsed().as_secs_f64());
     load.abort();
+    let run = outage.elapsed();
+    println!(
+        "{}",
+        super::agreement::check(&prometheus, Policy::standard().scaled(SCALE), run).await
+    );
 }
 
 fn is_page(notice: &Notice, status: &str) -> bool {
