@@ -104,3 +104,39 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::{Chore, Cli};
+
+    #[test]
+    fn one_benchmark_or_all_of_them_can_be_asked_for_and_not_both() {
+        Cli::command().debug_assert();
+        let chore = |words: &str| Cli::try_parse_from(words.split(' ')).map(|cli| cli.chore);
+        assert!(matches!(
+            chore("xtask bench --all"),
+            Ok(Chore::Bench {
+                all: true,
+                what: None,
+                ..
+            })
+        ));
+        assert!(matches!(
+            chore("xtask bench redirect --rounds 2 --binary x"),
+            Ok(Chore::Bench {
+                all: false,
+                what: Some(_),
+                ..
+            })
+        ));
+        for wrong in [
+            "xtask bench",
+            "xtask bench --all redirect",
+            "xtask bench --binary x",
+        ] {
+            assert!(chore(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -74,7 +74,7 @@ pub async fn run(
     let app = http::App::new(http::AppParts {
         verifier: verifier(&role, &settings, &client)?,
         console: console.clone(),
-        live: pages::LiveParts::new(&settings.live, role.drain.clone()),
+        live: pages::LiveParts::new(&settings.live, role.drain.clone(), role.clock.clone()),
         body_bytes_max: settings.body_bytes_max,
         ingest: Semaphore::new(otlp::PLACES),
     });

@@ -17,7 +17,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command, ExportWhat};
-use crate::roles::ROLES;
 
 /// Returns freed memory to the system sooner than the C library's allocator, and is quicker with small requests.
 #[global_allocator]
@@ -58,7 +57,7 @@ fn run(cli: Cli) -> Outcome {
     }
     let loaded = settings::load(&cli.global)?;
     match command {
-        Command::Up => platform::run(&loaded.settings, &ROLES),
+        Command::Up => platform::run(&loaded.settings.for_up()?, &loaded.settings.roles_of_up()),
         Command::Serve { role } => platform::run(&loaded.settings, &[role]),
         Command::Token { tenant, user, scopes } => {
             commands::token::token(&loaded.settings, &tenant, &user, &scopes)

@@ -2,6 +2,7 @@
 
 mod announcement;
 mod command_line;
+mod console;
 mod k6;
 mod keys;
 mod labs;

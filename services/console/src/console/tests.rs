@@ -76,7 +76,7 @@ fn ten_times_the_bound_is_poured_in_and_never_is_more_held_than_the_bound() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_shape_spans_have_the_bound_holds_and_each_one_is_accounted_for(

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use clock::SharedClock;
 use futures::stream;
 use problem::Problem;
 use resilience::Deadline;
@@ -37,15 +38,17 @@ pub(crate) struct LiveParts {
     places: Arc<Semaphore>,
     every: Duration,
     drain: Drain,
+    clock: SharedClock,
 }
 
 impl LiveParts {
     /// With as many places as the settings say.
-    pub(crate) fn new(settings: &LiveSettings, drain: Drain) -> Self {
+    pub(crate) fn new(settings: &LiveSettings, drain: Drain, clock: SharedClock) -> Self {
         Self {
             places: Arc::new(Semaphore::new(settings.streams_max)),
             every: Duration::from_millis(settings.every_ms.max(100)),
             drain,
+            clock,
         }
     }
 }
@@ -74,7 +77,7 @@ pub(super) fn stream_of(
         Problem::unavailable("too many pages are kept up to date already", FULL_RETRY_AFTER)
     })?;
     let now = Instant::now();
-    let left = Deadline::current().map_or(LASTS, |deadline| deadline.remaining(&*app.console.clock()));
+    let left = Deadline::current().map_or(LASTS, |deadline| deadline.remaining(&*app.live.clock));
     let mut changes = app.console.changes();
     // What the page shows may be older than now.
     changes.mark_changed();

@@ -38,14 +38,12 @@ fn three() -> Graph {
     }
 }
 
-/// The number of an attribute of the `nth` element of that name, in the first drawing.
+/// The number of an attribute of the `nth` element of that name.
 fn number(text: &str, element: &str, attribute: &str, nth: usize) -> f64 {
-    let found = text.split(&format!("<{element} ")).nth(nth + 1).unwrap();
-    let value = found
-        .split(&format!(" {attribute}=\""))
-        .nth(1)
-        .or_else(|| found.strip_prefix(&format!("{attribute}=\"")));
-    value.unwrap().split('"').next().unwrap().parse().unwrap()
+    let found = text.split(&format!("<{element}")).nth(nth + 1).unwrap();
+    let tag = found.split('>').next().unwrap();
+    let value = tag.split(&format!(" {attribute}=\"")).nth(1).unwrap();
+    value.split('"').next().unwrap().parse().unwrap()
 }
 
 #[test]
