@@ -10,6 +10,7 @@ mod kind;
 mod playbook;
 mod previous;
 mod programs;
+mod rules;
 mod run;
 mod test;
 mod tidy;

@@ -10,7 +10,7 @@ use ::engines::Kind;
 
 use crate::generate::Writer;
 use crate::run::{Outcome, cargo, passes, target};
-use crate::{engines, k8s, previous, programs, tidy};
+use crate::{engines, k8s, previous, programs, rules, tidy};
 
 /// Tests append a line here for each part they skip; the report shows it.
 const SKIPS: &str = "xtask/skips.txt";
@@ -63,6 +63,7 @@ pub(crate) fn test(nightly: bool) -> Outcome {
     rows.push(step("build", || run.build()));
     rows.push(step("tidy", || tidy::tidy(run.writer())));
     rows.push(manifests(run.writer(), &mut missing));
+    rows.push(alert_rules(&mut missing));
     rows.push(step("previous", || match previous::previous() {
         Err(why) if !required => {
             missing.push(format!("the previous version: {why}"));
@@ -109,6 +110,26 @@ fn step(what: &'static str, run: impl FnOnce() -> Outcome) -> Row {
         took: started.elapsed(),
         counted: String::new(),
     }
+}
+
+/// Recording rules and alerts, where Prometheus' own program can be had.
+fn alert_rules(missing: &mut Vec<String>) -> Row {
+    let mut said = String::new();
+    let required = std::env::var("ORRERY_REQUIRE_PROGRAMS").is_ok_and(|value| value == "1");
+    let mut row = step("rules", || match rules::check() {
+        Ok(done) => {
+            said = done;
+            Ok(())
+        }
+        Err(rules::Unchecked::Missing(why)) if !required => {
+            said = "not run".to_owned();
+            missing.push(format!("the rules and alerts: {why}"));
+            Ok(())
+        }
+        Err(rules::Unchecked::Missing(why) | rules::Unchecked::Wrong(why)) => Err(why),
+    });
+    row.counted = said;
+    row
 }
 
 /// What stands in `k8s/`, where the programs that judge it can be had.

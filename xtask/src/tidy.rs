@@ -4,6 +4,7 @@ mod fetches;
 mod floors;
 mod kit;
 mod names;
+mod objectives;
 mod planted;
 mod readmes;
 mod runbooks;
@@ -30,6 +31,7 @@ pub(crate) fn tidy(writer: Writer) -> Outcome {
     wrong.extend(names::check(&sources));
     wrong.extend(readmes::check(&sources));
     wrong.extend(runbooks::check(&sources));
+    wrong.extend(objectives::check(&sources));
     wrong.extend(kit::check(&sources));
     wrong.extend(fetches::check(&sources));
     wrong.extend(generate::check(writer)?);

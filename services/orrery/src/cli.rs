@@ -137,9 +137,16 @@ pub(crate) enum SloAction {
         #[arg(long)]
         into: Option<PathBuf>,
         /// Make every window so many times shorter, and write rules and their tests alone: what takes hours is seen in minutes
-        #[arg(long, default_value_t = 1, value_name = "N", requires = "into", value_parser = clap::value_parser!(u32).range(1..=3600))]
+        #[arg(long, default_value_t = 1, value_name = "N", requires = "into", value_parser = scale)]
         scale: u32,
     },
+}
+
+/// A divisor of 300: every window must be whole seconds, and the shortest has 300.
+fn scale(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|n| *n > 0 && 300 % n == 0);
+    number
+        .ok_or_else(|| "give a divisor of 300, so that every window has whole seconds: 60, 20, 10".to_owned())
 }
 
 /// What can be done with API keys.

@@ -122,7 +122,10 @@ fn without_requests_there_is_no_burn_rate_and_no_alert() {
     // The shortest window of a ticket is two hours; that of the slowest six.
     let firing = |minute| {
         let alerts = shop.alerts(minutes(minute));
-        alerts.iter().filter(|alert| alert.firing && alert.objective == AVAILABLE).count()
+        alerts
+            .iter()
+            .filter(|alert| alert.firing && alert.objective == AVAILABLE)
+            .count()
     };
     assert_eq!((firing(30), firing(60), firing(480)), (2, 1, 0));
     assert_eq!(shop.burn_rate("nothing", minutes(5), minutes(29)), None);

@@ -22,6 +22,9 @@ const SETTING_SECTIONS: [&str; 6] = [
     "telemetry.",
 ];
 
+/// What looks like a setting and is a file.
+const FILE_ENDINGS: [&str; 3] = [".md", ".db", ".key"];
+
 pub(super) fn check(sources: &[Source]) -> Vec<String> {
     let known = Known::of(sources);
     sources
@@ -107,7 +110,8 @@ fn judge(source: &Source, known: &Known) -> Vec<String> {
                 say(format!("names `{word}` like a metric, and none is called that"));
             }
             let setting = SETTING_SECTIONS.iter().any(|section| word.starts_with(section));
-            if setting && !word.ends_with(".md") && !known.settings.contains(word) {
+            let file = FILE_ENDINGS.iter().any(|ending| word.ends_with(ending));
+            if setting && !file && !known.settings.contains(word) {
                 say(format!(
                     "names the setting `{word}`, which docs/settings.md does not have"
                 ));
@@ -183,7 +187,7 @@ mod tests {
     #[test]
     fn what_exists_may_be_named() {
         let page = "ask 'sum(rate(a_total{x=\"y\"}[5m])) / slo:sli_error:ratio_rate5m'\n\
-                    | `b_seconds_bucket{x=~\"1\\|2\"}` | `gateway.limit=5`, `sql_full`, `up` | [x](x.md#there) [y](../y.md) |";
+                    | `b_seconds_bucket{x=~\"1\\|2\"}` | `gateway.limit=5`, `issuer.db`, `sql_full`, `up` | [x](x.md#there) [y](../y.md) |";
         assert_eq!(wrong(page), Vec::<String>::new());
     }
 

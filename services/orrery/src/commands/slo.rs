@@ -21,7 +21,8 @@ pub(crate) fn slo(action: &SloAction) -> Outcome {
                 return super::generate::objectives(into);
             }
             // Dashboards are about the rules of the checkout, thresholds know no windows.
-            let files = slo::generate::rules_and_tests(&catalogue::services()?, &Policy::standard().scaled(*scale))?;
+            let files =
+                slo::generate::rules_and_tests(&catalogue::services()?, &Policy::standard().scaled(*scale))?;
             for (path, text) in files {
                 super::generate::write(into, &path, &text)?;
             }

@@ -17,7 +17,7 @@ const DOCUMENTS: [&str; 2] = [
     include_str!("../../../issuer/openapi.json"),
     include_str!("../../../shortener/openapi.json"),
 ];
-const ROLES: [(u16, &str); 3] = [(0, "gateway"), (1, "issuer"), (2, "shortener")];
+const ROLES: [(u16, &str); 4] = [(0, "gateway"), (1, "issuer"), (2, "shortener"), (7, "console")];
 /// A click that is not counted by then will not be.
 const PATIENCE: Duration = Duration::from_secs(15);
 

@@ -22,7 +22,7 @@ impl Need {
 
 const REDIS: Need = Need::Engine("Redis behind the shortener's caches (`shortener.cache_url`)");
 
-const NEEDS: [(&str, Need); 17] = [
+const NEEDS: [(&str, Need); 15] = [
     (
         "gateway_rate_limited_total",
         Need::Fault("a tenant above its rate limit"),
@@ -61,12 +61,8 @@ const NEEDS: [(&str, Need); 17] = [
     ("cache_shared_untold_writes_total", REDIS),
     ("cache_shared_up", REDIS),
     ("cache_origin_usual_rate", REDIS),
-    ("telemetry_spans_total", COLLECTOR),
-    ("telemetry_spans_waiting", COLLECTOR),
     ("ALERTS", Need::Fault("an alert that fires")),
 ];
-
-const COLLECTOR: Need = Need::Engine("a collector of traces (`telemetry.otlp_endpoint`)");
 
 /// What the metric waits for, where it waits for anything.
 pub fn needs(name: &str) -> Option<Need> {

@@ -267,7 +267,7 @@ fn traces() -> Section {
         "Traces",
         vec![
             Panel::lines("Spans a second by what became of them", "ops")
-                .told("A trace that cannot be found was dropped or failed here, or was not sampled.")
+                .told("A trace that cannot be found was dropped or failed here, or was not sampled. Nothing here: `telemetry.otlp_endpoint` is not set.")
                 .ask(
                     "sum by (result) (rate(telemetry_spans_total{job=\"JOB\"}[$__rate_interval]))",
                     "{{result}}",

@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::story::{Phase, Story};
 use crate::{BurnWindow, Objective, Policy};
 
-/// Of the page's stories: twenty steps in the shortest window.
-const STEPS_A_SHORT_WINDOW: u32 = 20;
+/// Of the page's stories: so many steps in the shortest window. Each step runs every rule.
+const STEPS_A_SHORT_WINDOW: u32 = 10;
+/// Of the tickets': so many of the shortest windows in a step.
+const SHORT_WINDOWS_A_STEP: u32 = 6;
 /// A burn rate just above one that alerts, and just below.
 const JUST_ABOVE: f64 = 1.02;
 const JUST_BELOW: f64 = 0.98;
@@ -41,7 +43,7 @@ struct Stories<'a> {
     /// The pair of the shortest windows, and that of the longest.
     fastest: BurnWindow,
     slowest: BurnWindow,
-    /// Longest window of a page.
+    /// After so long without a fault it is the pair of the shortest windows that pages first.
     hours: Duration,
     step: Duration,
 }
@@ -61,11 +63,7 @@ impl<'a> Stories<'a> {
             objective,
             fastest,
             slowest,
-            hours: policy
-                .of(fastest.severity)
-                .map(|pair| pair.long)
-                .max()
-                .unwrap_or(fastest.long),
+            hours: fastest.long.mul_f64(4.0),
             step: fastest.short / STEPS_A_SHORT_WINDOW,
         }
     }
@@ -89,7 +87,7 @@ impl<'a> Stories<'a> {
         }
     }
 
-    /// All is well for longer than the page's windows, then nothing works, then all is well.
+    /// All is well for some hours, then nothing works, then all is well.
     fn outage(&self) -> Story {
         let down = Phase {
             bad_share: 1.0,
@@ -106,7 +104,7 @@ impl<'a> Stories<'a> {
 
     /// A short burst that the short window alone would page for, over a little that is always bad.
     fn blip(&self) -> Story {
-        let before = self.fastest.long * 3;
+        let before = self.fastest.long * 2;
         let costs = 0.1 * self.fastest.burn_rate * self.objective.budget() * self.fastest.long.as_secs_f64();
         let steps = (costs / self.step.as_secs_f64()).ceil().max(1.0);
         let lasts = self.step.mul_f64(steps);
@@ -117,7 +115,7 @@ impl<'a> Stories<'a> {
         let after = self.fastest.short * 2;
         let mut story = self.story(
             "noise stays quiet",
-            vec![self.at_burn(before, 0.3), blip, self.at_burn(after, 0.3)],
+            vec![self.at_burn(before, 0.2), blip, self.at_burn(after, 0.2)],
         );
         story.looks = (0..8).map(|n| before + lasts + self.step * n).collect();
         story.looks.push(before);
@@ -191,7 +189,7 @@ impl<'a> Stories<'a> {
     }
 
     fn in_days(&self, name: &str, phases: Vec<Phase>) -> Story {
-        let step = self.fastest.short;
+        let step = self.fastest.short * SHORT_WINDOWS_A_STEP;
         // Whole steps, so that samples fall on what begins and ends.
         let whole = |phase: Phase| Phase {
             lasts: step.mul_f64((phase.lasts.as_secs_f64() / step.as_secs_f64()).round()),
@@ -200,7 +198,7 @@ impl<'a> Stories<'a> {
         Story {
             name: name.to_owned(),
             // Two in the shortest window at the least, or it has no rate.
-            sample: step / 2,
+            sample: self.fastest.short / 2,
             step,
             phases: phases.into_iter().map(whole).collect(),
             looks: Vec::new(),

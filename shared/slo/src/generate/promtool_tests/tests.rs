@@ -20,8 +20,8 @@ fn an_outage_pages_when_a_fiftieth_of_the_budget_is_gone() {
         .iter()
         .find(|e| e.firing.contains(&Severity::Page))
         .unwrap();
-    // 14.4 times 1/1000 of an hour is 51.84 s; the next step of 15 s is a minute after the beginning.
-    assert_eq!(page.at, Duration::from_secs(6 * 3600 + 60));
+    // 14.4 times 1/1000 of an hour is 51.84 s; the next step of 30 s is a minute after the beginning.
+    assert_eq!(page.at, Duration::from_secs(4 * 3600 + 60));
     assert!(!expected.last().unwrap().firing.contains(&Severity::Page));
 }
 
@@ -127,7 +127,7 @@ fn the_evaluator_agrees_with_the_arithmetic() {
                 let samples: Vec<Sample> = series
                     .0
                     .iter()
-                    .map(|(name, of)| sample(name, of(story.counted(at))))
+                    .map(|made| sample(&made.to_string(), (made.of)(story.counted(at))))
                     .collect();
                 evaluator.ingest(at, "gateway", "a", &samples);
                 if let Some(expected) = expected.iter().find(|e| e.at == at) {
