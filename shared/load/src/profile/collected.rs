@@ -112,11 +112,13 @@ impl Collected {
         second
     }
 
+    /// Ends the last second, of which only a part was needed.
+    pub(super) fn rest(&mut self) -> Option<Second> {
+        (self.current != Second::default()).then(|| self.second())
+    }
+
     /// Everything.
     pub(super) fn report(mut self, profile: &Profile, url: &str) -> Report {
-        if self.current != Second::default() {
-            self.second();
-        }
         for (second, failed) in self.seconds.iter_mut().zip(&self.failed_of_due) {
             second.failed_of_due = *failed;
         }

@@ -267,6 +267,10 @@ impl Prepared {
                 }
             }
         }
+        let rest = running.collected().rest();
+        if let Some(second) = rest {
+            progress(&second);
+        }
         let elapsed = running.since_start();
         let collected = std::mem::replace(&mut *running.collected(), Collected::new(0));
         let mut report = collected.report(&self.profile, &self.target.url);
