@@ -2,21 +2,30 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::run::{Outcome, cargo, passes, root, target};
+use crate::run::{Outcome, cargo, command, passes, root, target};
+
+/// Which `orrery` writes them.
+#[derive(Clone, Copy)]
+pub(crate) enum Writer {
+    /// The one that cargo builds now.
+    Fresh,
+    /// The one that the tests were built with: the same code, and nothing is built a second time.
+    OfTests,
+}
 
 /// Writes them into the checkout.
 pub(crate) fn write() -> Outcome {
-    generate_into(&root())
+    generate_into(&root(), Writer::Fresh)
 }
 
 /// What stands in the checkout against what the binary would write now.
-pub(crate) fn check() -> Result<Vec<String>, String> {
+pub(crate) fn check(writer: Writer) -> Result<Vec<String>, String> {
     let fresh = target().join("xtask/generated");
     if fresh.exists() {
         std::fs::remove_dir_all(&fresh).map_err(|e| format!("{}: {e}", fresh.display()))?;
     }
     std::fs::create_dir_all(&fresh).map_err(|e| format!("{}: {e}", fresh.display()))?;
-    generate_into(&fresh)?;
+    generate_into(&fresh, writer)?;
     let mut wrong = Vec::new();
     for file in files_under(&fresh)? {
         let relative = file.strip_prefix(&fresh).map_err(|e| e.to_string())?;
@@ -31,20 +40,16 @@ pub(crate) fn check() -> Result<Vec<String>, String> {
     Ok(wrong)
 }
 
-fn generate_into(folder: &Path) -> Outcome {
-    passes(
-        cargo()
-            .args([
-                "run",
-                "--quiet",
-                "--package",
-                "orrery",
-                "--",
-                "generate",
-                "--into",
-            ])
-            .arg(folder),
-    )
+fn generate_into(folder: &Path, writer: Writer) -> Outcome {
+    let mut orrery = match writer {
+        Writer::Fresh => {
+            let mut cargo = cargo();
+            cargo.args(["run", "--quiet", "--package", "orrery", "--"]);
+            cargo
+        }
+        Writer::OfTests => command(target().join("debug/orrery")),
+    };
+    passes(orrery.args(["generate", "--into"]).arg(folder))
 }
 
 fn files_under(folder: &Path) -> Result<Vec<PathBuf>, String> {

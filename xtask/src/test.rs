@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use ::engines::Kind;
 
+use crate::generate::Writer;
 use crate::run::{Outcome, cargo, passes, target};
-use crate::{engines, previous, programs, tidy};
+use crate::{engines, k8s, previous, programs, tidy};
 
 /// Tests append a line here for each part they skip; the report shows it.
 const SKIPS: &str = "xtask/skips.txt";
@@ -53,7 +54,6 @@ pub(crate) fn test(nightly: bool) -> Outcome {
             "warnings",
         ]))
     }));
-    rows.push(step("tidy", tidy::tidy));
     let run = TestRun {
         nightly,
         required,
@@ -61,6 +61,8 @@ pub(crate) fn test(nightly: bool) -> Outcome {
     };
     // Before the previous version, which takes over what it needs of the registry's crates.
     rows.push(step("build", || run.build()));
+    rows.push(step("tidy", || tidy::tidy(run.writer())));
+    rows.push(manifests(run.writer(), &mut missing));
     rows.push(step("previous", || match previous::previous() {
         Err(why) if !required => {
             missing.push(format!("the previous version: {why}"));
@@ -107,6 +109,26 @@ fn step(what: &'static str, run: impl FnOnce() -> Outcome) -> Row {
         took: started.elapsed(),
         counted: String::new(),
     }
+}
+
+/// What stands in `k8s/`, where the programs that judge it can be had.
+fn manifests(writer: Writer, missing: &mut Vec<String>) -> Row {
+    let mut said = String::new();
+    let required = std::env::var("ORRERY_REQUIRE_PROGRAMS").is_ok_and(|value| value == "1");
+    let mut row = step("manifests", || match k8s::check(writer) {
+        Ok(done) => {
+            said = done;
+            Ok(())
+        }
+        Err(k8s::Unchecked::Missing(why)) if !required => {
+            said = "not run".to_owned();
+            missing.push(format!("the manifests in k8s/: {why}"));
+            Ok(())
+        }
+        Err(k8s::Unchecked::Missing(why) | k8s::Unchecked::Wrong(why)) => Err(why),
+    });
+    row.counted = said;
+    row
 }
 
 /// Whether a missing engine is a failure: where it is asked for, and in CI unless that says otherwise.
@@ -165,6 +187,15 @@ struct TestRun<'a> {
 }
 
 impl TestRun<'_> {
+    /// What is released is built apart from what is tested: only a nightly run has no `orrery` of the tests yet.
+    fn writer(&self) -> Writer {
+        if self.nightly {
+            Writer::Fresh
+        } else {
+            Writer::OfTests
+        }
+    }
+
     fn build(&self) -> Outcome {
         passes(
             self.command()

@@ -2,11 +2,14 @@
 
 mod fetches;
 mod floors;
+mod kit;
 mod names;
+mod planted;
 mod readmes;
+mod runbooks;
 mod sizes;
 
-use crate::generate;
+use crate::generate::{self, Writer};
 use crate::run::{Outcome, files, root};
 
 /// One file of the checkout.
@@ -18,15 +21,18 @@ pub(crate) struct Source {
 }
 
 /// Runs every check and reports all that is wrong at once.
-pub(crate) fn tidy() -> Outcome {
+pub(crate) fn tidy(writer: Writer) -> Outcome {
     let sources = sources()?;
     let mut wrong = Vec::new();
     wrong.extend(floors::check()?);
+    wrong.extend(planted::check()?);
     wrong.extend(sizes::check(&sources));
     wrong.extend(names::check(&sources));
     wrong.extend(readmes::check(&sources));
+    wrong.extend(runbooks::check(&sources));
+    wrong.extend(kit::check(&sources));
     wrong.extend(fetches::check(&sources));
-    wrong.extend(generate::check()?);
+    wrong.extend(generate::check(writer)?);
     if wrong.is_empty() {
         println!("tidy: {} files, {}", sources.len(), sizes::summary(&sources));
         return Ok(());

@@ -20,6 +20,9 @@ use std::sync::Arc;
 
 use server::{Readiness, Role, ServeError};
 
+/// What this service promises, in OpenSLO: everything that watches it is made of this.
+pub const OBJECTIVES: &str = include_str!("../slo.yaml");
+
 /// Why the gateway could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {

@@ -15,8 +15,8 @@ pub struct Settings {
     /// Where keys, codes and clients are kept: `sqlite:PATH`, by default `issuer.db` in the data folder, or
     /// `postgres://user:password@host:port/database?schema=NAME`.
     pub database_url: Option<String>,
-    /// The URL that clients reach the issuer by, which is the `iss` of its tokens: `http://host:port`. By default the gateway's,
-    /// made from the port base.
+    /// The URL that clients reach the issuer by, which is the `iss` of its tokens: `http://host:port`, or `https` where something
+    /// in front speaks TLS. By default the gateway's, made from the port base. People sign in only where it is loopback.
     pub public_url: Option<String>,
     /// Whom access tokens are for: their `aud`.
     pub audience: String,
@@ -106,6 +106,8 @@ pub(crate) struct Rules {
     pub(crate) issuer: String,
     pub(crate) audience: String,
     pub(crate) redirect_uris: Vec<String>,
+    /// Whether there is a sign-in page: anybody may be anybody on it, so only where nobody else can come.
+    pub(crate) people_may_sign_in: bool,
     pub(crate) token_lifetime_s: u64,
     pub(crate) key_rotation_ms: u64,
     pub(crate) key_notice_ms: u64,
@@ -135,7 +137,8 @@ impl Settings {
     /// Checks everything else.
     pub(crate) fn rules(&self) -> Result<Rules, IssuerError> {
         let public = self.public_url.as_deref().unwrap_or(DEFAULT_URL);
-        let issuer = loopback_origin(public).map_err(|detail| wrong("public_url", detail))?;
+        let url = origin_url(public).map_err(|detail| wrong("public_url", detail))?;
+        let (issuer, local) = (url.origin().ascii_serialization(), is_loopback(&url));
         if !(1..=identity::TOKEN_LIFETIME_S_MAX).contains(&self.token_lifetime_s) {
             return Err(wrong("token_lifetime_s", "must be 1 to 900"));
         }
@@ -150,7 +153,7 @@ impl Settings {
             return Err(wrong("key_notice_s", "must be shorter than key_rotation_hours"));
         }
         let mut redirect_uris = self.redirect_uris.clone();
-        if redirect_uris.is_empty() {
+        if redirect_uris.is_empty() && local {
             redirect_uris.push(format!("{issuer}/ui/callback"));
         }
         for uri in &redirect_uris {
@@ -160,6 +163,7 @@ impl Settings {
             issuer,
             audience: self.audience.clone(),
             redirect_uris,
+            people_may_sign_in: local,
             token_lifetime_s: self.token_lifetime_s,
             key_rotation_ms,
             key_notice_ms,
@@ -174,13 +178,8 @@ impl Settings {
 /// Whoever reaches the sign-in page may be anybody they like, so nothing of it leaves this machine.
 fn loopback_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    if url.scheme() != "http" || !loopback || !url.username().is_empty() || url.fragment().is_some() {
+    if url.scheme() != "http" || !is_loopback(&url) || !url.username().is_empty() || url.fragment().is_some()
+    {
         return Err(format!(
             "`{text}` must be http on a loopback address: anybody may sign in as anybody here"
         ));
@@ -188,12 +187,37 @@ fn loopback_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn loopback_origin(text: &str) -> Result<String, String> {
-    let url = loopback_url(text)?;
-    if url.path() != "/" || url.query().is_some() {
-        return Err(format!("`{text}` must be only http://host:port"));
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
     }
-    Ok(url.origin().ascii_serialization())
+}
+
+/// Tokens carry it as `iss`, so it has nothing that two programs could spell differently. On this machine nothing speaks TLS.
+fn origin_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
+    let spoken = match url.scheme() {
+        "http" => true,
+        "https" => !is_loopback(&url),
+        _ => false,
+    };
+    let reachable = match url.host() {
+        Some(Host::Ipv4(ip)) => !ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => !ip.is_unspecified(),
+        Some(Host::Domain(_)) => true,
+        None => false,
+    };
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    if !(spoken && reachable && bare && nobody) {
+        return Err(format!(
+            "`{text}` must be only http://host:port, or https:// where something in front of the gateway speaks TLS"
+        ));
+    }
+    Ok(url)
 }
 
 #[cfg(test)]
@@ -214,7 +238,27 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_loopback_is_accepted_since_anybody_may_be_anybody() {
+    fn people_sign_in_under_a_loopback_address_and_nowhere_else() {
+        for elsewhere in [
+            "http://example.com",
+            "https://example.com:8443",
+            "http://10.0.0.1",
+        ] {
+            let rules = with(|s| s.public_url = Some(elsewhere.into())).unwrap();
+            assert!(!rules.people_may_sign_in, "{elsewhere}");
+            assert_eq!(rules.redirect_uris, [""; 0], "{elsewhere}");
+        }
+        for bad in [
+            "http://0.0.0.0:8080",
+            "https://127.0.0.1",
+            "http://u@127.0.0.1",
+            "http://example.com/issuer",
+            "x",
+            "",
+        ] {
+            let error = with(|s| s.public_url = Some(bad.into())).unwrap_err();
+            assert!(error.starts_with("issuer.public_url: "), "{error}");
+        }
         for bad in [
             "http://example.com",
             "http://0.0.0.0:8080",
@@ -223,8 +267,6 @@ mod tests {
             "x",
             "",
         ] {
-            let error = with(|s| s.public_url = Some(bad.into())).unwrap_err();
-            assert!(error.starts_with("issuer.public_url: "), "{error}");
             let error = with(|s| s.redirect_uris = vec![bad.into()]).unwrap_err();
             assert!(error.starts_with("issuer.redirect_uris: "), "{error}");
         }
@@ -233,7 +275,8 @@ mod tests {
             "http://[::1]:8080",
             "http://127.0.0.2:80",
         ] {
-            assert!(with(|s| s.public_url = Some(good.into())).is_ok(), "{good}");
+            let rules = with(|s| s.public_url = Some(good.into())).unwrap();
+            assert!(rules.people_may_sign_in, "{good}");
         }
     }
 

@@ -20,9 +20,9 @@ pub enum IssuerError {
         /// What is wrong and what would be right.
         detail: String,
     },
-    /// The listener can be reached from other machines.
-    #[error("the issuer listens on {0}: it must be loopback, for anybody may sign in as anybody here")]
-    NotLoopback(String),
+    /// The listener does not say where it listens.
+    #[error("the issuer's listener has no address: {0}")]
+    Listener(String),
     /// A token was asked for with a scope that nothing here asks for.
     #[error("there is no scope `{scope}`: known are {known}")]
     UnknownScope {
@@ -92,7 +92,7 @@ impl IssuerError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Setting { .. } => "setting_invalid",
-            Self::NotLoopback(_) => "not_loopback",
+            Self::Listener(_) => "listener",
             Self::UnknownScope { .. } => "unknown_scope",
             Self::NoLife => "key_without_life",
             Self::DisplayName { .. } => "display_name_invalid",

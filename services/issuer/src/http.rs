@@ -35,7 +35,7 @@ pub(crate) struct App {
 #[openapi(
     info(
         title = "Orrery issuer",
-        description = "A local OpenID Connect issuer: a stand-in for a real one, on loopback only."
+        description = "A local OpenID Connect issuer: a stand-in for a real one. People sign in on loopback only; programs with API keys anywhere."
     ),
     modifiers(&MachineClients)
 )]

@@ -37,6 +37,9 @@ pub use operations::manage_keys::{KeyRequest, NewKey};
 
 use store::{Identity, PostgresStore, SqliteStore, Store};
 
+/// What this service promises, in OpenSLO: everything that watches it is made of this.
+pub const OBJECTIVES: &str = include_str!("../slo.yaml");
+
 /// The role's name: in URLs of its assets, metrics and traces.
 const ROLE: &str = "issuer";
 
@@ -59,14 +62,16 @@ pub fn describe_metrics(telemetry: &telemetry::Telemetry) {
 }
 
 /// Serves until the role is asked to drain. `settings.database_url` and `settings.public_url` must be set; the folders of the
-/// files must exist. Refuses to start on a listener that is not loopback.
+/// files must exist. On a listener or under a URL that other machines can reach nobody signs in: only programs with API keys get
+/// tokens there.
 pub async fn run(role: server::Role, settings: Settings) -> Result<(), IssuerError> {
-    let rules = settings.rules()?;
+    let mut rules = settings.rules()?;
     let address = role
         .api_addr()
-        .map_err(|cause| IssuerError::NotLoopback(cause.to_string()))?;
-    if !address.ip().is_loopback() {
-        return Err(IssuerError::NotLoopback(address.to_string()));
+        .map_err(|cause| IssuerError::Listener(cause.to_string()))?;
+    rules.people_may_sign_in &= address.ip().is_loopback();
+    if !rules.people_may_sign_in {
+        tracing::info!(%address, issuer = rules.issuer, "not on loopback: nobody signs in here, programs with API keys get tokens");
     }
     let store = open(&settings, &role.telemetry, &role.clock).await?;
     let secret = hash_secret::open(&settings, &*store, role.clock.unix_ms()).await?;

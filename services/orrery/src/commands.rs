@@ -10,6 +10,7 @@ pub(crate) mod key;
 pub(crate) mod lab;
 pub(crate) mod load;
 pub(crate) mod migrate;
+pub(crate) mod slo;
 pub(crate) mod token;
 
 use clock::{SharedClock, SystemClock};

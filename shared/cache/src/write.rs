@@ -123,6 +123,10 @@ where
     /// a level that was wiped during the write may keep the old value, until it is told.
     pub async fn done(mut self) -> Result<(), SharedError> {
         self.ended = true;
+        #[cfg(feature = "planted-bugs")]
+        if planted_bugs::is_planted(planted_bugs::Bug::ChangeNotTold) {
+            return Ok(());
+        }
         self.cache.invalidate(&self.key);
         self.tell().await
     }

@@ -101,7 +101,7 @@ impl IdGenerator {
             }
             let unix_ms = self.clock.unix_ms();
             let (now, then) = (unix_ms.saturating_sub(EPOCH_MS), last >> TIME_SHIFT);
-            let next = if now > then {
+            let next = if now > then || follows_back(now, then) {
                 now << TIME_SHIFT | worker_bits(self.worker)
             } else if now < then {
                 let by_ms = then - now;
@@ -131,6 +131,17 @@ impl IdGenerator {
                 return Ok(Id::from_u64(next).expect("41 + 10 + 12 bits are below 2^63"));
             }
         }
+    }
+}
+
+/// Only a planted bug gives ids in the order of a clock that went back.
+fn follows_back(now: u64, then: u64) -> bool {
+    #[cfg(feature = "planted-bugs")]
+    return now < then && planted_bugs::is_planted(planted_bugs::Bug::ClockTrusted);
+    #[cfg(not(feature = "planted-bugs"))]
+    {
+        let _ = (now, then);
+        false
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Serving {
     pub large: LargeBodies,
     /// What is answered before routing.
     pub direct: Option<Direct>,
+    /// Those whose requests get no span, spelled as in a request line: what brings spans must not make some.
+    pub unrecorded: &'static [&'static str],
 }
 
 /// What the binary hands to each service.
@@ -142,6 +144,11 @@ impl Closing {
     async fn in_order(&self, listening: &Listening) {
         self.drain.begun().await;
         tracing::info!(role = self.name, "draining: not ready any more");
+        #[cfg(feature = "planted-bugs")]
+        if planted_bugs::is_planted(planted_bugs::Bug::NoDrainNotice) {
+            self.phases.move_to(Phase::Cut);
+            return;
+        }
         tokio::time::sleep(self.notice).await;
         self.phases.move_to(Phase::Closing);
         tracing::info!(role = self.name, "draining: the listener is closed");

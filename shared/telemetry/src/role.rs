@@ -186,6 +186,11 @@ impl Telemetry {
         RequestSpan::start(self, method, traceparent)
     }
 
+    /// A request that never gets a span, not even when it fails: one that brings spans.
+    pub fn unrecorded_request(&self, method: &Method) -> RequestSpan {
+        RequestSpan::unrecorded(self, method)
+    }
+
     /// A span below `parent`, or below the current context; not recorded when there is neither or it is not sampled.
     pub fn span(
         &self,

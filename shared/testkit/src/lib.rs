@@ -1,4 +1,5 @@
-//! What tests need and nothing else may use: a platform process, engines and faults before them, an OTLP receiver, a browser.
+//! What tests need and nothing else may use: a platform process, engines and faults before them, Prometheus and
+//! Alertmanager, an OTLP receiver, a webhook, a browser.
 
 pub mod browser;
 pub mod cql_wire;
@@ -7,5 +8,7 @@ pub mod http;
 pub mod otlp;
 pub mod platform;
 pub mod skips;
+pub mod watchers;
+pub mod webhook;
 
 pub use fault_proxy as proxy;

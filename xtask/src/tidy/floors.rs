@@ -6,7 +6,15 @@ use crate::run::{cargo, prints};
 
 /// The floors, lowest first; inside a floor, the order stands too.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "ids", "problem", "config", "history", "sketches"],
+    &[
+        "planted-bugs",
+        "clock",
+        "ids",
+        "problem",
+        "config",
+        "history",
+        "sketches",
+    ],
     &["telemetry", "resilience", "identity"],
     &["server", "client", "pages", "fault-proxy"],
     &["sql", "wide", "redis-engine", "nats"],

@@ -41,7 +41,7 @@ pub(crate) struct AuthorizeParams {
     #[param(pattern = "^S256$")]
     #[schema(pattern = "^S256$")]
     code_challenge_method: String,
-    /// `links:read`, `links:write` and `openid`, separated by spaces; `openid` asks for an ID token.
+    /// `links:read`, `links:write`, `console:read` and `openid`, separated by spaces; `openid` asks for an ID token.
     scope: Option<String>,
     /// Comes back with the answer.
     #[param(max_length = 512)]
@@ -79,10 +79,10 @@ pub(crate) struct SignInForm {
     (status = 200, description = "The sign-in page", content_type = "text/html"),
     (status = 303, description = "The request is refused: `error` at the client's address"),
     (status = 400, description = "Client or address are not known", content_type = "text/html"),
-    (status = 403, description = "Asked for by a name that is not loopback", content_type = "text/html"),
+    (status = 403, description = "Other machines can reach the issuer, or it was asked for by a name that is not loopback", content_type = "text/html"),
 ))]
 pub(super) async fn show(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    if !guard::is_local(&headers) {
+    if !guard::is_local(&headers, &app) {
         return not_local();
     }
     let params = Params::parse(query.unwrap_or_default().as_bytes());
@@ -107,7 +107,7 @@ pub(super) async fn submit(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    if !guard::is_local(&headers) {
+    if !guard::is_local(&headers, &app) {
         return Ok(not_local());
     }
     let params = Params::parse(&body);
@@ -173,8 +173,7 @@ fn refused(refusal: Refusal) -> Response {
 }
 
 fn not_local() -> Response {
-    let why =
-        "Anybody may sign in as anybody here, so the sign-in page answers on 127.0.0.1 and localhost only.";
+    let why = "Anybody may sign in as anybody here, so the sign-in page answers on 127.0.0.1 and localhost only, and only where no other machine can reach the issuer. Programs get tokens with API keys.";
     error_page(StatusCode::FORBIDDEN, "Only on this machine", why).into_response()
 }
 

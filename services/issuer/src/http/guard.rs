@@ -26,10 +26,11 @@ fn is_loopback(authority: &str) -> bool {
     }
 }
 
-/// Whether the page was asked for by a loopback name. A site that makes its own name lead to this machine (DNS
-/// rebinding) is stopped here.
-pub(super) fn is_local(headers: &HeaderMap) -> bool {
-    text(headers, HOST).is_some_and(is_loopback)
+/// Whether nobody but this machine can have asked: the issuer is reachable from nowhere else, and the page was asked for by a
+/// loopback name. A site that makes its own name lead to this machine (DNS rebinding) is stopped here. The name alone proves
+/// nothing where others can reach us, for whoever writes a request writes its `Host`.
+pub(super) fn is_local(headers: &HeaderMap, app: &App) -> bool {
+    app.rules.people_may_sign_in && text(headers, HOST).is_some_and(is_loopback)
 }
 
 /// Whether a form was sent by a page of ours: browsers say so, and scripts on other sites cannot make them lie.

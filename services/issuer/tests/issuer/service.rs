@@ -59,14 +59,32 @@ impl Service {
         Self::start_on(folder, clock, settings).await
     }
 
+    /// On every address of the machine, as in a cluster.
+    pub(crate) async fn start_reachable() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        Self::listening("0.0.0.0:0", folder, ManualClock::at(NOW_MS), settings).await
+    }
+
     pub(crate) async fn start_on(
         folder: tempfile::TempDir,
         clock: Arc<ManualClock>,
         settings: Settings,
     ) -> Self {
-        let listener = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listening("127.0.0.1:0", folder, clock, settings).await
+    }
+
+    async fn listening(
+        address: &str,
+        folder: tempfile::TempDir,
+        clock: Arc<ManualClock>,
+        settings: Settings,
+    ) -> Self {
+        let listener = || std::net::TcpListener::bind(address).unwrap();
         let (api, admin, drain) = (listener(), listener(), server::Drain::new());
-        let address = |listener: &std::net::TcpListener| format!("http://{}", listener.local_addr().unwrap());
+        let address = |listener: &std::net::TcpListener| {
+            format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port())
+        };
         let (url, admin_url) = (address(&api), address(&admin));
         let telemetry = telemetry(&clock);
         let role = server::Role {

@@ -216,18 +216,28 @@ async fn too_many_waiting_codes_refuse_the_next_sign_in_until_they_expire() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_others_can_reach_does_not_start() {
-    let service = Service::start().await;
-    let listener = |address| std::net::TcpListener::bind(address).unwrap();
-    let role = server::Role {
-        name: "issuer",
-        clock: service.clock.clone(),
-        telemetry: service.telemetry.clone(),
-        settings: server::ServerSettings::default(),
-        api: listener("0.0.0.0:0"),
-        admin: listener("127.0.0.1:0"),
-        drain: server::Drain::new(),
+async fn where_others_can_reach_the_issuer_nobody_signs_in_and_programs_get_tokens() {
+    let service = Service::start_reachable().await;
+    // Whoever writes a request writes its `Host`: a loopback name proves nothing here.
+    let page = service.page(&Service::query(&[])).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert!(page.text().contains("API keys"), "{}", page.text());
+    let form = service.submit(&page, "acme", "ada", &[]).await;
+    assert_eq!(form.status, StatusCode::FORBIDDEN);
+    let request = issuer::KeyRequest {
+        tenant: "acme",
+        display_name: None,
+        client: "reports",
+        scopes: &[],
+        expires_days: None,
     };
-    let error = issuer::run(role, service.settings.clone()).await.unwrap_err();
-    assert_eq!(error.code(), "not_loopback");
+    let made = service.credentials().await.create(&request).await.unwrap();
+    let id = made.client.id.to_string();
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", id.as_str()),
+        ("client_secret", made.text.as_str()),
+    ];
+    let token = service.exchange(&fields).await;
+    assert_eq!(token.status, StatusCode::OK, "{}", token.text());
 }

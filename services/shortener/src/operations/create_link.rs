@@ -135,11 +135,27 @@ impl Links {
     }
 
     async fn store_new(&self, new: &NewLink) -> Result<Created, StoreError> {
+        #[cfg(feature = "planted-bugs")]
+        if planted_bugs::is_planted(planted_bugs::Bug::AckBeforeDurable) {
+            return Ok(self.acknowledge_first(new.clone()));
+        }
         let write = self.destinations.write_new(new.link.code).await;
         let created = self.store.create(&new.link, new.record.as_ref()).await;
         // Somebody may have asked for this code while it led nowhere.
         told(write, &created).await;
         created
+    }
+
+    /// A planted bug: the answer does not wait for the write.
+    #[cfg(feature = "planted-bugs")]
+    fn acknowledge_first(&self, new: NewLink) -> Created {
+        const LATER: std::time::Duration = std::time::Duration::from_millis(250);
+        let store = std::sync::Arc::clone(&self.store);
+        tokio::spawn(async move {
+            tokio::time::sleep(LATER).await;
+            let _ = store.create(&new.link, new.record.as_ref()).await;
+        });
+        Created::Now
     }
 
     /// The link that is to be written: the rules are kept, its code and id are its own.

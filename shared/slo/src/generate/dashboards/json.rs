@@ -11,6 +11,9 @@ const SOURCE: &str = "${datasource}";
 /// Grafana 12's.
 const SCHEMA_VERSION: u32 = 41;
 
+/// Grafana serves the folder `public` itself, so that a mount of `docs/runbooks` there is enough.
+const RUNBOOKS: &str = "/public";
+
 const COLUMNS: u32 = 24;
 const PANEL_ROWS: u32 = 8;
 
@@ -48,8 +51,8 @@ fn variables() -> Value {
         },
         {
             "name": "repository", "label": "Where the runbooks are", "type": "textbox", "hide": 0,
-            "description": "An address under which the repository's files can be read: a runbook is this and its path.",
-            "query": "http://127.0.0.1:8080", "current": {"text": "http://127.0.0.1:8080", "value": "http://127.0.0.1:8080"},
+            "description": "Where the repository's files can be read: a runbook is this and its path. infra/compose.yaml mounts docs/runbooks here.",
+            "query": RUNBOOKS, "current": {"text": RUNBOOKS, "value": RUNBOOKS},
             "options": [],
         },
     ])

@@ -1,0 +1,67 @@
+#![doc = include_str!("../README.md")]
+
+use std::sync::OnceLock;
+
+/// Names the bug of a process. `cargo xtask tidy` looks for this text in a normal build.
+pub const VARIABLE: &str = "ORRERY_PLANTED_BUG";
+
+/// A bug that can be planted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// A link is acknowledged before it is written.
+    AckBeforeDurable,
+    /// A change does not reach what is remembered.
+    ChangeNotTold,
+    /// Ids follow the wall clock back.
+    ClockTrusted,
+    /// A role that is to stop cuts what is open.
+    NoDrainNotice,
+}
+
+/// Every bug there is.
+pub const BUGS: [Bug; 4] = [
+    Bug::AckBeforeDurable,
+    Bug::ChangeNotTold,
+    Bug::ClockTrusted,
+    Bug::NoDrainNotice,
+];
+
+impl Bug {
+    /// As it is named in [`VARIABLE`].
+    pub const fn name(self) -> &'static str {
+        match self {
+            Bug::AckBeforeDurable => "ack-before-durable",
+            Bug::ChangeNotTold => "change-not-told",
+            Bug::ClockTrusted => "clock-trusted",
+            Bug::NoDrainNotice => "no-drain-notice",
+        }
+    }
+
+    /// The drill that finds it.
+    pub const fn found_by(self) -> &'static str {
+        match self {
+            Bug::AckBeforeDurable => "shortener-killed",
+            Bug::ChangeNotTold => "cache-wiped",
+            Bug::ClockTrusted => "clock-stepped",
+            Bug::NoDrainNotice => "gateway-restarted",
+        }
+    }
+
+    /// The bug of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        BUGS.into_iter().find(|bug| bug.name() == name)
+    }
+}
+
+/// Whether this process has the bug. Read once: a process is born with its bug.
+///
+/// # Panics
+/// When the variable names no bug: a score over a bug that was misspelt would be a lie.
+pub fn is_planted(bug: Bug) -> bool {
+    static PLANTED: OnceLock<Option<Bug>> = OnceLock::new();
+    let planted = PLANTED.get_or_init(|| {
+        let named = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty());
+        named.map(|name| Bug::parse(&name).unwrap_or_else(|| panic!("{VARIABLE}={name}: no such bug")))
+    });
+    *planted == Some(bug)
+}
