@@ -20,7 +20,7 @@ use crate::invariants::{self, Evidence};
 use crate::observer::{Asked, Holdings};
 use crate::platform::{Platform, Start};
 use crate::verdict::{Gathered, Verdict};
-use crate::watch::{Alerts, SCRAPE_EVERY, watch};
+use crate::watch::{Alerts, SCRAPE_EVERY, follow};
 use crate::{Drill, DrillError, Experiment, Fault, catalogue};
 
 /// How long counts may take to settle once the load is over.
@@ -140,7 +140,7 @@ async fn gather(
     let alerts = Alerts::default();
     let (stop, stopped) = watch::channel(false);
     let evaluator = Evaluator::new(bench.objectives.clone(), Policy::standard().scaled(drill.scale));
-    let watching = tokio::spawn(watch(
+    let watching = tokio::spawn(follow(
         evaluator,
         platform.admin_ports(),
         alerts.clone(),

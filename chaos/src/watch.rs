@@ -86,7 +86,7 @@ pub(crate) fn word(severity: Severity) -> &'static str {
 }
 
 /// Scrapes until it is told to stop. A role that does not answer exports nothing, as in production.
-pub(crate) async fn watch(
+pub(crate) async fn follow(
     mut evaluator: Evaluator,
     ports: Vec<(String, u16)>,
     alerts: Alerts,

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use chaos::{Bench, DrillError};
 use clap::{Args, Subcommand};
 use clock::SystemClock;
-use slo::ServiceObjectives;
+
+use crate::catalogue;
 
 /// Where the engines for development are listed, seen from the checkout's root.
 const ENGINES: &str = "target/engines/engines.json";
@@ -75,13 +76,17 @@ fn listed() -> Result<ExitCode, DrillError> {
 
 fn ran(flags: &RunFlags) -> Result<ExitCode, DrillError> {
     let drill = chaos::drill(&flags.name)?;
+    let objectives = catalogue::services().map_err(|error| DrillError::Malformed {
+        file: "slo.yaml".to_owned(),
+        reason: error.to_string(),
+    })?;
     let system = |what: &str| {
         let what = what.to_owned();
         move |source| DrillError::System { what, source }
     };
     let bench = Bench {
         program: std::env::current_exe().map_err(system("this program's own path"))?,
-        objectives: objectives(),
+        objectives: objectives.into_iter().flat_map(|service| service.objectives).collect(),
         clock: SystemClock::shared(),
         seed: flags.seed,
         brief: flags.brief,
@@ -111,13 +116,4 @@ fn ran(flags: &RunFlags) -> Result<ExitCode, DrillError> {
         }
     }
     Ok(if verdict.passed { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
-}
-
-/// Every service's, as it ships them.
-fn objectives() -> Vec<slo::Objective> {
-    [include_str!("../../../shortener/slo.yaml")]
-        .into_iter()
-        .map(|yaml| ServiceObjectives::parse(yaml).expect("each service's tests parse its objectives"))
-        .flat_map(|service| service.objectives)
-        .collect()
 }
