@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # prove.sh BASE_URL [STEP..]: what the manifests promise, tried on the cluster of KUBECONFIG after `k8s/apply.sh`: the k6 smoke through the
 # gateway's Service, a rolling restart of every role under load, a pod killed under load, and who reaches whom. Ends with a table; status 1
-# where something did not hold. Steps: smoke restart kill network memory [default: all]. RATE (20) requests a second.
+# where something did not hold. Steps: smoke restart kill network memory [default: all]. RATE (20) requests a second. KILL: a command that ends the
+# processes of the pod it is given at once; without one the pod is deleted with no grace, as Chaos Mesh does it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export BASE_URL=$1
@@ -60,6 +61,8 @@ restart() {
   say restart $verdict "every role anew within $took s under load: $requests requests, $lost failed, $wrong wrong answers, p95 $p95 ms, slowest $max ms"
 }
 
+delete_at_once() { k delete pod "$1" --grace-period=0 --force >/dev/null 2>&1; }
+
 # What died with a pod is a handful of requests in flight; a second later nothing is missing.
 kill_pod() {
   RATE=$rate MINUTES=${MINUTES:-1} load kill load.js
@@ -67,7 +70,9 @@ kill_pod() {
   local pod before
   pod=$(k get pod -l app.kubernetes.io/name=shortener -o jsonpath='{.items[0].metadata.name}')
   before=$SECONDS
-  k delete pod "$pod" --grace-period=0 --force >/dev/null 2>&1
+  ${KILL:-delete_at_once} "$pod"
+  # Until Kubernetes has noticed; after a deletion it has already.
+  k wait deployment/shortener --for=jsonpath='{.status.readyReplicas}'=1 --timeout=5s >/dev/null 2>&1 || true
   k rollout status deployment/shortener --timeout=180s >/dev/null
   local took=$((SECONDS - before))
   wait $k6_pid || true
