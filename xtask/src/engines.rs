@@ -2,20 +2,23 @@
 //! with ports and data of the checkout's own under `target/engines`.
 //!
 //! As containers where a Docker engine answers and its images can be had, else as native programs, which are installed when
-//! they are missing. An engine that `engines.json` lists by somebody else's hand and that answers is left alone.
+//! they are missing. Prometheus and Alertmanager, which watch a platform, join them where they are asked for. An engine that `engines.json` lists by somebody else's hand and that answers is left alone.
 
 mod compose;
 mod install;
 mod native;
 mod nodes;
 mod ports;
+#[cfg(test)]
+mod stack;
 mod status;
+mod watchers;
 
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use engines::{Answer, Kind, Listed};
+use engines::{Answer, Kind, Listed, Program};
 
 use crate::run::Outcome;
 use nodes::Node;
@@ -33,6 +36,8 @@ pub(crate) enum Engines {
         /// Native programs, even where a Docker engine answers
         #[arg(long)]
         native: bool,
+        #[command(flatten)]
+        watching: watchers::Watching,
     },
     /// Stop what `up` started
     Down {
@@ -66,17 +71,26 @@ enum Found {
 
 pub(crate) fn engines(what: Engines) -> Outcome {
     match what {
-        Engines::Up { cql_nodes, native } => {
+        Engines::Up {
+            cql_nodes,
+            native,
+            watching,
+        } => {
             let cql_nodes = cql_nodes.and_then(|nodes| nodes.parse().ok());
             let up = up(cql_nodes, native)?;
+            let watched = {
+                let _lock = lock()?;
+                watchers::up(&watching)
+            };
             status::print()?;
             match up.failed.as_slice() {
-                [] => Ok(()),
+                [] => watched,
                 failed => Err(failures(failed)),
             }
         }
         Engines::Down { wipe } => {
             let _lock = lock()?;
+            watchers::down(wipe)?;
             down(&Kind::ALL, wipe)
         }
         Engines::Status => status::print(),
@@ -138,17 +152,26 @@ pub(crate) fn up(cql_nodes: Option<usize>, native: bool) -> Result<Up, String> {
             }
         }
     }
-    up.started = waiting.iter().map(|one| one.node.kind).collect();
+    up.started = waiting.iter().filter_map(|one| kind_of(one.node.program)).collect();
     up.started.dedup();
     waiting.extend(native::start(&lost)?);
     // One that ran already may still be starting.
     waiting.extend(running.into_iter().map(native::Waiting::running));
-    for (kind, why) in native::until_answering(waiting) {
-        up.started.retain(|started| *started != kind);
-        up.failed.push((kind, why));
+    for (program, why) in native::until_answering(waiting) {
+        if let Some(kind) = kind_of(program) {
+            up.started.retain(|started| *started != kind);
+            up.failed.push((kind, why));
+        }
     }
     write_list(base, &up)?;
     Ok(up)
+}
+
+fn kind_of(program: Program) -> Option<Kind> {
+    match program {
+        Program::Engine(kind) => Some(kind),
+        Program::Watcher(_) => None,
+    }
 }
 
 /// Stops what we started of these, and lists it no longer.

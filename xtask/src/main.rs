@@ -64,9 +64,16 @@ enum Chore {
         binary: Option<PathBuf>,
     },
     /// Measure against a peer in the same run
+    #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
     Bench {
+        /// All of them, one after the other, into docs/benchmarks.md
+        #[arg(long)]
+        all: bool,
+        /// With --all: measure this binary instead of building one
+        #[arg(long, requires = "all")]
+        binary: Option<PathBuf>,
         #[command(subcommand)]
-        what: bench::Bench,
+        what: Option<bench::Bench>,
     },
 }
 
@@ -80,13 +87,55 @@ fn main() -> ExitCode {
         Chore::Generate => generate::write(),
         Chore::Previous => previous::previous(),
         Chore::Playbook { labs, binary } => playbook::playbook(&labs, binary),
-        Chore::Bench { what } => bench::bench(what),
+        Chore::Bench { what: Some(what), .. } => bench::bench(what),
+        Chore::Bench {
+            all: true, binary, ..
+        } => bench::bench_all(binary),
+        Chore::Bench { .. } => {
+            Err("which one? `cargo xtask bench --help` lists them; `--all` runs them all".to_owned())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::{Chore, Cli};
+
+    #[test]
+    fn one_benchmark_or_all_of_them_can_be_asked_for_and_not_both() {
+        Cli::command().debug_assert();
+        let chore = |words: &str| Cli::try_parse_from(words.split(' ')).map(|cli| cli.chore);
+        assert!(matches!(
+            chore("xtask bench --all"),
+            Ok(Chore::Bench {
+                all: true,
+                what: None,
+                ..
+            })
+        ));
+        assert!(matches!(
+            chore("xtask bench redirect --rounds 2 --binary x"),
+            Ok(Chore::Bench {
+                all: false,
+                what: Some(_),
+                ..
+            })
+        ));
+        for wrong in [
+            "xtask bench",
+            "xtask bench --all redirect",
+            "xtask bench --binary x",
+        ] {
+            assert!(chore(wrong).is_err(), "{wrong}");
         }
     }
 }

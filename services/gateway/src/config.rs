@@ -83,6 +83,8 @@ pub struct Upstreams {
     pub issuer: String,
     /// The shortener.
     pub shortener: String,
+    /// The console. It may be away: nothing but its own pages needs it.
+    pub console: String,
 }
 
 impl Default for Upstreams {
@@ -90,6 +92,7 @@ impl Default for Upstreams {
         Self {
             issuer: "http://127.0.0.1:8092".to_owned(),
             shortener: "http://127.0.0.1:8094".to_owned(),
+            console: "http://127.0.0.1:8104".to_owned(),
         }
     }
 }
@@ -102,6 +105,8 @@ pub struct AdminPorts {
     pub issuer: String,
     /// The shortener's.
     pub shortener: String,
+    /// The console's.
+    pub console: String,
 }
 
 impl Default for AdminPorts {
@@ -109,6 +114,7 @@ impl Default for AdminPorts {
         Self {
             issuer: "http://127.0.0.1:8093".to_owned(),
             shortener: "http://127.0.0.1:8095".to_owned(),
+            console: "http://127.0.0.1:8105".to_owned(),
         }
     }
 }
@@ -118,6 +124,7 @@ impl Default for AdminPorts {
 pub(crate) struct PerUpstream {
     issuer: Origin,
     shortener: Origin,
+    console: Origin,
 }
 
 impl PerUpstream {
@@ -125,6 +132,7 @@ impl PerUpstream {
         Ok(Self {
             issuer: Origin::parse("upstreams.issuer", &settings.issuer)?,
             shortener: Origin::parse("upstreams.shortener", &settings.shortener)?,
+            console: Origin::parse("upstreams.console", &settings.console)?,
         })
     }
 
@@ -132,6 +140,7 @@ impl PerUpstream {
         Ok(Self {
             issuer: Origin::parse("admin.issuer", &settings.issuer)?,
             shortener: Origin::parse("admin.shortener", &settings.shortener)?,
+            console: Origin::parse("admin.console", &settings.console)?,
         })
     }
 
@@ -139,6 +148,7 @@ impl PerUpstream {
         match upstream {
             Upstream::Issuer => &self.issuer,
             Upstream::Shortener => &self.shortener,
+            Upstream::Console => &self.console,
         }
     }
 }

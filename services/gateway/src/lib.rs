@@ -20,6 +20,9 @@ use std::sync::Arc;
 
 use server::{Readiness, Role, ServeError};
 
+/// What this service promises, in OpenSLO: everything that watches it is made of this.
+pub const OBJECTIVES: &str = include_str!("../slo.yaml");
+
 /// Why the gateway could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -53,6 +56,15 @@ pub fn check(settings: &Settings) -> Result<(), RunError> {
     config::PerUpstream::admins(&settings.admin)?;
     rate_limit::Buckets::named(settings)?;
     Ok(())
+}
+
+/// Registers every metric that this role can emit, whatever engines stand behind it: for `docs/metrics.md`.
+pub fn describe_metrics(telemetry: &telemetry::Telemetry) {
+    server::describe_metrics(telemetry);
+    client::describe_metrics(telemetry);
+    limits::describe_metrics(telemetry);
+    redis_engine::describe_metrics(telemetry);
+    metrics::Metrics::register(telemetry, 0);
 }
 
 /// Serves the gateway until the role is drained. `documents` are what `/docs` shows.

@@ -33,7 +33,16 @@ impl Metrics {
                 "gateway_sign_ins",
                 "Sign-ins that came back from the issuer, by how they ended",
                 &["outcome"],
-            ),
+            )
+            .starting(&[
+                &["ok"],
+                &["not_begun_here"],
+                &["wrong_issuer"],
+                &["denied"],
+                &["issuer_unavailable"],
+                &["code_refused"],
+                &["bad_token"],
+            ]),
         }
     }
 

@@ -7,15 +7,17 @@ use http::Method;
 pub(crate) enum Upstream {
     Issuer,
     Shortener,
+    Console,
 }
 
 impl Upstream {
-    pub(crate) const ALL: [Self; 2] = [Self::Issuer, Self::Shortener];
+    pub(crate) const ALL: [Self; 3] = [Self::Issuer, Self::Shortener, Self::Console];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Issuer => "issuer",
             Self::Shortener => "shortener",
+            Self::Console => "console",
         }
     }
 }
@@ -61,6 +63,9 @@ pub(crate) const ROUTES: &[Route] = &[
     tree("/v1/stats", Upstream::Shortener, Access::Token),
     tree("/ui/shortener", Upstream::Shortener, Access::Page),
     tree("/ui/shortener/assets", Upstream::Shortener, Access::Open),
+    tree("/v1/console", Upstream::Console, Access::Token),
+    tree("/ui/console", Upstream::Console, Access::Page),
+    tree("/ui/console/assets", Upstream::Console, Access::Open),
     tree("/oauth2", Upstream::Issuer, Access::Open),
     tree("/.well-known", Upstream::Issuer, Access::Open),
     tree("/ui/issuer", Upstream::Issuer, Access::Open),
@@ -155,12 +160,21 @@ mod tests {
 /v1/stats  /v1/stats/{*rest} -> shortener, Token, any
 /ui/shortener  /ui/shortener/{*rest} -> shortener, Page, any
 /ui/shortener/assets  /ui/shortener/assets/{*rest} -> shortener, Open, any
+/v1/console  /v1/console/{*rest} -> console, Token, any
+/ui/console  /ui/console/{*rest} -> console, Page, any
+/ui/console/assets  /ui/console/assets/{*rest} -> console, Open, any
 /oauth2  /oauth2/{*rest} -> issuer, Open, any
 /.well-known  /.well-known/{*rest} -> issuer, Open, any
 /ui/issuer  /ui/issuer/{*rest} -> issuer, Open, any
 /{code} -> shortener, Open, GET, HEAD, POST
 ";
         assert_eq!(printed(), agreed);
+    }
+
+    #[test]
+    fn spans_come_to_the_console_from_inside_alone() {
+        let taken = ["/v1/traces", "/v1/metrics", "/v1/logs", "/v1"];
+        assert!(ROUTES.iter().all(|route| taken.iter().all(|path| route.shape != Shape::Tree(path))));
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub use operations::manage_keys::{KeyRequest, NewKey};
 
 use store::{Identity, PostgresStore, SqliteStore, Store};
 
+/// What this service promises, in OpenSLO: everything that watches it is made of this.
+pub const OBJECTIVES: &str = include_str!("../slo.yaml");
+
 /// The role's name: in URLs of its assets, metrics and traces.
 const ROLE: &str = "issuer";
 
@@ -49,6 +52,13 @@ pub fn check(settings: &Settings) -> Result<(), IssuerError> {
     settings.database()?;
     hash_secret::check(settings)?;
     Ok(())
+}
+
+/// Registers every metric that this role can emit, whatever engines stand behind it: for `docs/metrics.md`.
+pub fn describe_metrics(telemetry: &telemetry::Telemetry) {
+    server::describe_metrics(telemetry);
+    sql::describe_metrics(telemetry);
+    metrics::Metrics::of(telemetry);
 }
 
 /// Serves until the role is asked to drain. `settings.database_url` and `settings.public_url` must be set; the folders of the

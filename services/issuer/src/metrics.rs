@@ -38,31 +38,37 @@ impl Metrics {
             registry.register(
                 "issuer_codes_granted",
                 "Sign-ins that ended with a code",
+                &[],
                 metrics.codes.clone(),
             );
             registry.register(
                 "issuer_tokens_issued",
                 "Tokens issued for a code",
+                &[],
                 metrics.tokens.clone(),
             );
             registry.register(
                 "issuer_client_tokens_issued",
                 "Tokens issued to a machine client for its API key",
+                &[],
                 metrics.client_tokens.clone(),
             );
             registry.register(
                 "issuer_tokens_refused",
                 "Token requests refused",
+                &["error"],
                 metrics.refused.clone(),
             );
             registry.register(
                 "issuer_signing_keys_made",
                 "Signing keys made",
+                &[],
                 metrics.keys_made.clone(),
             );
             registry.register(
                 "issuer_housekeeping_last_success_timestamp_seconds",
                 "When keys were last looked after (unix time)",
+                &[],
                 metrics.housekeeping.clone(),
             );
         });

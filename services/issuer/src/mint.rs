@@ -7,6 +7,7 @@ use telemetry::Telemetry;
 
 use crate::config::Settings;
 use crate::error::IssuerError;
+use crate::operations::authorize::SCOPES;
 use crate::operations::manage_keys::known;
 use crate::operations::{rotate_keys, sign_token};
 use crate::store::{PostgresStore, SqliteStore};
@@ -19,7 +20,7 @@ pub struct TokenRequest<'a> {
     pub tenant: &'a str,
     /// The user.
     pub user: &'a str,
-    /// What it allows, one scope an element; empty means `links:read links:write`.
+    /// What it allows, one scope an element; empty means all there are.
     pub scopes: &'a [String],
     /// How long it lives, in seconds: 1 to 900. `None`: as long as the settings say.
     pub lifetime_s: Option<u64>,
@@ -34,7 +35,7 @@ pub async fn mint(
     clock: &SharedClock,
 ) -> Result<String, IssuerError> {
     let scopes = match request.scopes {
-        [] => Scopes::of([identity::LINKS_READ, identity::LINKS_WRITE])?,
+        [] => Scopes::of(SCOPES)?,
         some => known(Scopes::of(some)?)?,
     };
     let principal = Principal {

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::roles::{ROLES, RoleName};
+use crate::roles::RoleName;
 
 /// The text printed once everything is ready.
-pub(crate) fn platform(host: IpAddr, base: u16, data: &str, took_ms: u128) -> String {
+pub(crate) fn platform(host: IpAddr, base: u16, roles: &[RoleName], data: &str, took_ms: u128) -> String {
     let url = format!("http://{}", authority(host, base));
     let mut text = format!("Orrery is up after {took_ms} ms. Open {url}/ in a browser; Ctrl-C stops it.\n\n");
     let _ = writeln!(
@@ -14,8 +14,8 @@ pub(crate) fn platform(host: IpAddr, base: u16, data: &str, took_ms: u128) -> St
         "  {:<10} {:<24} admin (/metrics /livez /readyz)",
         "role", "API"
     );
-    for role in ROLES {
-        text.push_str(&row(host, base, role));
+    for role in roles {
+        text.push_str(&row(host, base, *role));
     }
     let token = token_command(data);
     let _ = write!(
@@ -98,12 +98,13 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::{authority, platform, quoted};
+    use crate::roles::ROLES;
 
     #[test]
     fn the_lines_to_paste_carry_the_data_folder_only_when_it_is_not_the_default() {
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        assert!(!platform(host, 8080, ".orrery", 1).contains("--data"));
-        assert!(platform(host, 9000, "/tmp/my data", 1).contains("--data '/tmp/my data'"));
+        assert!(!platform(host, 8080, &ROLES, ".orrery", 1).contains("--data"));
+        assert!(platform(host, 9000, &ROLES, "/tmp/my data", 1).contains("--data '/tmp/my data'"));
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::drill::DrillAction;
 use crate::commands::export::ExportFlags;
 use crate::commands::lab::LabFlags;
+use crate::commands::load::LoadFlags;
 use crate::roles::RoleName;
 
 const AFTER_HELP: &str = "\
@@ -87,6 +89,14 @@ pub(crate) enum Command {
     },
     /// Run an experiment that shows what a pattern does by leaving it out
     Lab(LabFlags),
+    /// Offer a load to the platform on this machine, and report what came of it
+    Load(LoadFlags),
+    /// Break a platform of its own on purpose, and judge what came of it
+    Drill {
+        /// What to do with them
+        #[command(subcommand)]
+        action: DrillAction,
+    },
     /// Show the effective settings and where each came from, secrets masked
     Config {
         /// Print the JSON Schema of the settings file instead
@@ -101,12 +111,34 @@ pub(crate) enum Command {
         #[arg(long)]
         contract: bool,
     },
+    /// Look at what the services promise, and write what follows from it: rules, alerts, their tests, dashboards, thresholds
+    Slo {
+        /// What to do with them
+        #[command(subcommand)]
+        action: SloAction,
+    },
     /// Write the files that are generated from the code (settings table, OpenAPI documents)
     #[command(hide = true)]
     Generate {
         /// Folder that stands for the root of the checkout
         #[arg(long)]
         into: PathBuf,
+    },
+}
+
+/// What can be done with objectives.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SloAction {
+    /// One line an objective: its name, target and window, and how long a total outage may last in it
+    List,
+    /// Write what is made of them: Prometheus' rules and alerts with their tests, dashboards, thresholds for k6
+    Generate {
+        /// Folder that stands for the root of the checkout [default: here]
+        #[arg(long)]
+        into: Option<PathBuf>,
+        /// Make every window so many times shorter, and write rules and their tests alone: what takes hours is seen in minutes
+        #[arg(long, default_value_t = 1, value_name = "N", requires = "into", value_parser = clap::value_parser!(u32).range(1..=3600))]
+        scale: u32,
     },
 }
 
@@ -124,7 +156,7 @@ pub(crate) enum KeyAction {
         /// Name of the client within the tenant; made if it is not there
         #[arg(long, default_value = "default", value_name = "NAME")]
         client: String,
-        /// What a new client may do, as often as needed [default: every scope]
+        /// What a new client may do, as often as needed [default: links:read and links:write]
         #[arg(long = "scope", visible_alias = "scopes", value_delimiter = ',')]
         scopes: Vec<String>,
         /// Days after which the key is not valid any more [default: never]

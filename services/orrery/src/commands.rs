@@ -3,11 +3,14 @@
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod dlq;
+pub(crate) mod drill;
 pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod key;
 pub(crate) mod lab;
+pub(crate) mod load;
 pub(crate) mod migrate;
+pub(crate) mod slo;
 pub(crate) mod token;
 
 use clock::{SharedClock, SystemClock};

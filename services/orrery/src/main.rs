@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod announce;
+mod catalogue;
 mod cli;
 mod commands;
 mod data_folder;
@@ -16,7 +17,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command, ExportWhat};
-use crate::roles::ROLES;
 
 /// Returns freed memory to the system sooner than the C library's allocator, and is quicker with small requests.
 #[global_allocator]
@@ -27,6 +27,10 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Its exit code tells a verdict from an error.
+    if let Some(Command::Drill { action }) = &cli.command {
+        return commands::drill::drill(action);
+    }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -45,12 +49,15 @@ fn run(cli: Cli) -> Outcome {
     if let Command::Generate { into } = command {
         return commands::generate::generate(&into);
     }
+    if let Command::Slo { action } = &command {
+        return commands::slo::slo(action);
+    }
     if let Command::Lab(flags) = &command {
         return commands::lab::lab(flags);
     }
     let loaded = settings::load(&cli.global)?;
     match command {
-        Command::Up => platform::run(&loaded.settings, &ROLES),
+        Command::Up => platform::run(&loaded.settings.for_up()?, &loaded.settings.roles_of_up()),
         Command::Serve { role } => platform::run(&loaded.settings, &[role]),
         Command::Token { tenant, user, scopes } => {
             commands::token::token(&loaded.settings, &tenant, &user, &scopes)
@@ -65,7 +72,10 @@ fn run(cli: Cli) -> Outcome {
             Ok(())
         }
         Command::Check => commands::check::check(&loaded.settings),
+        Command::Load(flags) => commands::load::load(&loaded.settings, &flags),
         Command::Migrate { contract } => commands::migrate::migrate(&loaded.settings, contract),
-        Command::Generate { .. } | Command::Lab(_) => unreachable!("handled before settings are read"),
+        Command::Generate { .. } | Command::Slo { .. } | Command::Lab(_) | Command::Drill { .. } => {
+            unreachable!("handled before settings are read")
+        }
     }
 }

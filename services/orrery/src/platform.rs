@@ -34,12 +34,13 @@ pub(crate) fn run(settings: &Settings, roles: &[RoleName]) -> Outcome {
     let _locked = DataFolder::lock(Path::new(&settings.data), roles)?;
     let listeners = ports::bind(host, settings.port_base, roles)?;
     let (ended, ended_seen) = tokio::sync::mpsc::unbounded_channel();
-    let settings = Arc::new(settings.clone());
+    let (of_console, settings) = (Arc::new(beside_others(settings)), Arc::new(settings.clone()));
     let mut threads = Vec::new();
     for listeners in listeners {
+        let watches = roles.len() > 1 && listeners.role == RoleName::Console;
         threads.push(RoleThread::start(
             listeners,
-            settings.clone(),
+            if watches { of_console.clone() } else { settings.clone() },
             clock.clone(),
             ended.clone(),
         )?);
@@ -49,6 +50,13 @@ pub(crate) fn run(settings: &Settings, roles: &[RoleName]) -> Outcome {
         .enable_all()
         .build()?;
     runtime.block_on(supervise(host, &settings, roles, threads, ended_seen, &clock))
+}
+
+/// The console drains last and alone: nobody is left who should look away first.
+fn beside_others(settings: &Settings) -> Settings {
+    let mut settings = settings.clone();
+    settings.server.drain_notice_ms = 0;
+    settings
 }
 
 async fn supervise(
@@ -112,19 +120,23 @@ async fn announce_ready(
     if let [one] = roles {
         print!("{}", announce::role(host, base, *one, took_ms));
     } else {
-        print!("{}", announce::platform(host, base, &settings.data, took_ms));
+        print!("{}", announce::platform(host, base, roles, &settings.data, took_ms));
     }
     Ok(())
 }
 
-/// The gateway first, so that what it has in flight still finds its upstreams; then all others at once.
+/// The gateway first, so that what it has in flight still finds its upstreams; then all others at once, but for the console, which
+/// still takes their last spans.
 async fn drain(threads: Vec<RoleThread>, patience: Duration, clock: &SharedClock) -> Outcome {
     debug_assert!(ROLES[0] == RoleName::Gateway, "the gateway is the outermost role");
     let mut failed = Vec::new();
     let (outer, inner): (Vec<_>, Vec<_>) = threads
         .into_iter()
         .partition(|thread| thread.role == RoleName::Gateway);
-    for wave in [outer, inner] {
+    let (last, inner): (Vec<_>, Vec<_>) = inner
+        .into_iter()
+        .partition(|thread| thread.role == RoleName::Console);
+    for wave in [outer, inner, last] {
         for thread in &wave {
             thread.drain.begin();
         }

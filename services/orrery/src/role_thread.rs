@@ -92,8 +92,11 @@ fn run(listeners: Listeners, settings: &Settings, clock: &SharedClock, drain: Dr
         Box::pin(serve(listeners.role, role, settings)).await
     });
     runtime.shutdown_timeout(RUNTIME_END);
-    // Spans that cannot be delivered any more are counted by nobody; saying so is all that is left.
-    if let Err(error) = telemetry.shutdown(TELEMETRY_END) {
+    // Spans that cannot be delivered any more are counted by nobody; saying so is all that is left. The console has sent its
+    // own to itself, and does not listen any more.
+    if let Err(error) = telemetry.shutdown(TELEMETRY_END)
+        && listeners.role != RoleName::Console
+    {
         eprintln!("{name}: telemetry was not flushed: {error}");
     }
     outcome
@@ -118,6 +121,7 @@ fn documents() -> Result<Vec<gateway::Document>, String> {
     let all = [
         ("issuer", issuer::openapi().to_pretty_json()),
         ("shortener", shortener::openapi().to_pretty_json()),
+        ("console", console::openapi().to_pretty_json()),
     ];
     let documents = all.into_iter().map(|(role, json)| {
         let json = json.map_err(|error| format!("the API document of {role}: {error}"))?;
@@ -126,12 +130,23 @@ fn documents() -> Result<Vec<gateway::Document>, String> {
     documents.collect()
 }
 
+/// What the platform promises, for the console to watch.
+fn objectives() -> Result<Vec<slo::ServiceObjectives>, String> {
+    let all = [gateway::OBJECTIVES, issuer::OBJECTIVES, shortener::OBJECTIVES];
+    all.into_iter()
+        .map(|yaml| slo::ServiceObjectives::parse(yaml).map_err(|error| error.to_string()))
+        .collect()
+}
+
 async fn serve(name: RoleName, role: Role, settings: &Settings) -> Result<(), String> {
     match name {
         RoleName::Gateway => gateway::run(role, settings.gateway.clone(), documents()?)
             .await
             .map_err(|e| e.to_string()),
         RoleName::Issuer => issuer::run(role, settings.issuer.clone())
+            .await
+            .map_err(|e| e.to_string()),
+        RoleName::Console => Box::pin(console::run(role, settings.console.clone(), objectives()?))
             .await
             .map_err(|e| e.to_string()),
         RoleName::Shortener => Box::pin(shortener::run(role, settings.shortener.clone()))

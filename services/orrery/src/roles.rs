@@ -8,13 +8,20 @@ pub(crate) enum RoleName {
     Gateway,
     Issuer,
     Shortener,
+    Console,
 }
 
 /// Every role, in order.
-pub(crate) const ROLES: [RoleName; 3] = [RoleName::Gateway, RoleName::Issuer, RoleName::Shortener];
+pub(crate) const ROLES: [RoleName; 4] = [
+    RoleName::Gateway,
+    RoleName::Issuer,
+    RoleName::Shortener,
+    RoleName::Console,
+];
 
-/// The highest offset from the port base that the layout uses: eight roles have a place, those to come included.
-pub(crate) const PORT_OFFSET_MAX: u16 = 25;
+/// The highest offset from the port base that the layout uses: eight roles have a place, those to come included, and the
+/// console's OTLP over gRPC.
+pub(crate) const PORT_OFFSET_MAX: u16 = 26;
 
 impl RoleName {
     /// As it is called in settings, metrics and traces.
@@ -23,6 +30,7 @@ impl RoleName {
             RoleName::Gateway => "gateway",
             RoleName::Issuer => "issuer",
             RoleName::Shortener => "shortener",
+            RoleName::Console => "console",
         }
     }
 
@@ -41,7 +49,12 @@ impl RoleName {
 
     /// Whether it keeps files in the data folder, and so must be alone on them.
     pub(crate) const fn owns_data(self) -> bool {
-        !matches!(self, RoleName::Gateway)
+        !matches!(self, RoleName::Gateway | RoleName::Console)
+    }
+
+    /// Where the console takes OTLP over gRPC.
+    pub(crate) const fn otlp_grpc_port(base: u16) -> u16 {
+        base + 26
     }
 
     const fn index(self) -> u16 {
@@ -49,6 +62,8 @@ impl RoleName {
             RoleName::Gateway => 0,
             RoleName::Issuer => 1,
             RoleName::Shortener => 2,
+            // The places between are kept for the services to come.
+            RoleName::Console => 7,
         }
     }
 }
@@ -68,10 +83,11 @@ mod tests {
         let mut ports: Vec<u16> = ROLES
             .iter()
             .flat_map(|r| [r.api_port(8080), r.admin_port(8080)])
+            .chain([RoleName::otlp_grpc_port(8080)])
             .collect();
         ports.sort_unstable();
         ports.dedup();
-        assert_eq!(ports.len(), 2 * ROLES.len());
+        assert_eq!(ports.len(), 2 * ROLES.len() + 1);
         assert!(ports.iter().all(|p| (8080..=8080 + PORT_OFFSET_MAX).contains(p)));
     }
 
@@ -94,6 +110,10 @@ mod tests {
                 RoleName::Shortener.admin_port(8080)
             ),
             (8094, 8095)
+        );
+        assert_eq!(
+            (RoleName::Console.api_port(8080), RoleName::Console.admin_port(8080)),
+            (8104, 8105)
         );
     }
 }

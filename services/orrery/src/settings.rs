@@ -8,7 +8,7 @@ use config::{Layers, Loaded};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use server::ServerSettings;
-use telemetry::TelemetrySettings;
+use telemetry::{OtlpProtocol, TelemetrySettings};
 
 use crate::announce::{authority, token_command};
 use crate::cli::GlobalFlags;
@@ -53,6 +53,31 @@ pub(crate) struct Settings {
     pub(crate) issuer: issuer::Settings,
     /// The shortener.
     pub(crate) shortener: shortener::Settings,
+    /// The console.
+    pub(crate) console: console::Settings,
+}
+
+impl Settings {
+    /// The roles of `orrery up`.
+    pub(crate) fn roles_of_up(&self) -> Vec<RoleName> {
+        let wanted = |role: &RoleName| *role != RoleName::Console || self.console.enabled;
+        ROLES.into_iter().filter(wanted).collect()
+    }
+
+    /// As `orrery up` takes them: where nobody else is named, spans go to the console beside.
+    pub(crate) fn for_up(&self) -> Result<Self, String> {
+        let mut settings = self.clone();
+        if settings.console.enabled && settings.telemetry.otlp_endpoint.is_none() {
+            let host: IpAddr = self
+                .host
+                .parse()
+                .map_err(|_| format!("host: `{}` is not an IP address", self.host))?;
+            let console = authority(host, RoleName::Console.api_port(self.port_base));
+            settings.telemetry.otlp_endpoint = Some(format!("http://{console}"));
+            settings.telemetry.otlp_protocol = OtlpProtocol::Http;
+        }
+        Ok(settings)
+    }
 }
 
 /// What runs a role's tasks.
@@ -75,6 +100,7 @@ impl Default for Settings {
             gateway: gateway::Settings::default(),
             issuer: issuer::Settings::default(),
             shortener: shortener::Settings::default(),
+            console: console::Settings::default(),
         }
     }
 }
@@ -150,7 +176,7 @@ fn derived(settings: &Settings) -> Result<Derived, String> {
     }
     let mut derived = from_ports(host, base);
     derived.extend(from_data(&settings.data));
-    for path in ["gateway.tokens.audience", "shortener.tokens.audience"] {
+    for path in ["gateway.tokens.audience", "shortener.tokens.audience", "console.tokens.audience"] {
         derived.push((path, settings.issuer.audience.clone().into(), "issuer.audience"));
     }
     if std::io::stderr().is_terminal() {
@@ -171,13 +197,24 @@ fn from_ports(host: IpAddr, base: u16) -> Derived {
     let own_ports: Vec<u16> = ROLES
         .iter()
         .flat_map(|r| [r.api_port(base), r.admin_port(base)])
+        .chain([RoleName::otlp_grpc_port(base)])
         .collect();
-    let values: [(&str, serde_json::Value); 11] = [
+    let targets: Vec<String> = ROLES
+        .iter()
+        .map(|role| format!("{role}={}/metrics", admin(*role)))
+        .collect();
+    let values: [(&str, serde_json::Value); 17] = [
+        ("console.grpc_address", authority(host, RoleName::otlp_grpc_port(base)).into()),
+        ("console.jwks_url", jwks.clone().into()),
+        ("console.targets", targets.into()),
+        ("console.tokens.issuer", public.clone().into()),
         ("gateway.public_url", public.clone().into()),
         ("gateway.upstreams.issuer", api(RoleName::Issuer).into()),
         ("gateway.upstreams.shortener", api(RoleName::Shortener).into()),
+        ("gateway.upstreams.console", api(RoleName::Console).into()),
         ("gateway.admin.issuer", admin(RoleName::Issuer).into()),
         ("gateway.admin.shortener", admin(RoleName::Shortener).into()),
+        ("gateway.admin.console", admin(RoleName::Console).into()),
         ("gateway.tokens.issuer", public.clone().into()),
         ("issuer.public_url", public.clone().into()),
         ("shortener.public_url", public.clone().into()),

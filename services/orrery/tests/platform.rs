@@ -2,9 +2,13 @@
 
 mod announcement;
 mod command_line;
+mod console;
+mod k6;
 mod keys;
 mod labs;
 mod lifecycle;
+mod load;
+mod metrics_catalogue;
 pub(crate) mod readme;
 
 use std::path::Path;

@@ -178,8 +178,13 @@ async fn serve(
         paths: crate::http::LARGE_BODIES,
         bytes_max: settings.bulk.body_bytes_max(),
     };
+    let serving = Serving {
+        large,
+        direct,
+        ..Serving::default()
+    };
     let served = while_all_work(
-        role.serve_with(router, engines.readiness(), Serving { large, direct }),
+        role.serve_with(router, engines.readiness(), serving),
         &engines.watch,
         &drain,
     )

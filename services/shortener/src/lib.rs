@@ -31,4 +31,8 @@ pub use engines::open_log;
 pub use http::openapi;
 pub use key::KeyError;
 pub use labs::labs;
+pub use metrics::describe_metrics;
 pub use migrate::{contract, migrate};
+
+/// What this service promises, in OpenSLO: everything that watches it is made of this.
+pub const OBJECTIVES: &str = include_str!("../slo.yaml");

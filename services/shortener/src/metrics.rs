@@ -15,8 +15,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
-use telemetry::Telemetry;
+use prometheus_client::registry::Unit;
+use telemetry::{Registry, Telemetry};
 
 /// From one flush to a backlog of minutes.
 const LAG_BUCKETS_S: [f64; 10] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0];
@@ -74,18 +74,43 @@ pub struct Metrics {
     pub click_lag: Histogram,
 }
 
+/// Registers every metric that this role can emit, whatever engines stand behind it: for `docs/metrics.md`.
+pub fn describe_metrics(telemetry: &telemetry::Telemetry) {
+    server::describe_metrics(telemetry);
+    client::describe_metrics(telemetry);
+    sql::describe_metrics(telemetry);
+    redis_engine::describe_metrics(telemetry);
+    streams::describe_metrics(telemetry);
+    leases::describe_metrics(telemetry);
+    limits::describe_metrics(telemetry);
+    cache::describe_metrics(telemetry);
+    // CQL and NATS have the operations of every engine, and nothing of their own.
+    Metrics::register(telemetry);
+}
+
 impl Metrics {
     /// Registers all of them; once a role.
     pub fn register(telemetry: &Telemetry) -> Self {
         telemetry.registry(|registry| {
-            let redirects = labelled(registry, "shortener_redirects", "Answers to GET and HEAD /{code}");
-            let links = labelled(registry, "shortener_links", "Changes of links");
+            let redirects = labelled(
+                registry,
+                "shortener_redirects",
+                "Answers to GET and HEAD /{code}",
+                "outcome",
+            );
+            let links = labelled(registry, "shortener_links", "Changes of links", "change");
             let clicks = labelled(
                 registry,
                 "shortener_clicks",
                 "Clicks on their way into the counts",
+                "step",
             );
-            let bad = labelled(registry, "shortener_bad_url_files", "Files of known bad URLs");
+            let bad = labelled(
+                registry,
+                "shortener_bad_url_files",
+                "Files of known bad URLs",
+                "outcome",
+            );
             let file = |value| bad.get_or_create_owned(&[("outcome", value)]);
             let outcome = |value| redirects.get_or_create_owned(&[("outcome", value)]);
             let change = |value| links.get_or_create_owned(&[("change", value)]);
@@ -118,22 +143,26 @@ impl Metrics {
             registry.register(
                 "shortener_bad_urls",
                 "Hosts and beginnings of URLs that no link leads to",
+                &[],
                 metrics.bad_urls.clone(),
             );
             registry.register(
                 "shortener_password_checks",
                 "Passwords checked against a link's, or for lack of one against nobody's",
+                &[],
                 metrics.password_checks.clone(),
             );
             registry.register(
                 "shortener_click_queue_length",
                 "Clicks that wait in memory to be appended to the stream",
+                &[],
                 metrics.click_queue_length.clone(),
             );
             registry.register_with_unit(
                 "shortener_click_lag",
                 "From a click to its count",
                 Unit::Seconds,
+                &[],
                 metrics.click_lag.clone(),
             );
             metrics
@@ -141,8 +170,8 @@ impl Metrics {
     }
 }
 
-fn labelled(registry: &mut Registry, name: &'static str, help: &'static str) -> Labelled {
+fn labelled(registry: &mut Registry, name: &str, help: &str, label: &str) -> Labelled {
     let family = Labelled::default();
-    registry.register(name, help, family.clone());
+    registry.register(name, help, &[label], family.clone());
     family
 }

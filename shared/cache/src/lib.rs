@@ -15,7 +15,7 @@ pub mod xfetch;
 pub use cache::{Cache, Lookup, Ticket};
 pub use error::LoadError;
 pub use far::{Codec, Shared};
-pub use metrics::CacheMetrics;
+pub use metrics::{CacheMetrics, describe_metrics};
 pub use settings::CacheSettings;
 pub use shared::{
     Lease, Look, MemorySharedCache, Notice, RedisSharedCache, SharedCache, SharedCacheSettings, SharedError,

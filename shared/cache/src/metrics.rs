@@ -2,9 +2,14 @@ use crate::far::FarMetrics;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use telemetry::{Registry, Telemetry};
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// Registers every metric of this crate without a cache: for the catalogue of what a role can emit.
+pub fn describe_metrics(telemetry: &Telemetry) {
+    telemetry.registry(|registry| CacheMetrics::default().register(registry));
+}
 
 /// The metrics of all caches of a role, told apart by the label `cache`. Register it once.
 #[derive(Debug, Clone, Default)]
@@ -23,26 +28,31 @@ impl CacheMetrics {
         registry.register(
             "cache_lookups",
             "Lookups by outcome: hit, negative (known to be absent), miss",
+            &["cache", "outcome"],
             self.lookups.clone(),
         );
         registry.register(
             "cache_loads",
             "Calls to the origin by outcome: found, absent, origin_failed, timed_out, abandoned, busy (refused)",
+            &["cache", "outcome"],
             self.loads.clone(),
         );
         registry.register(
             "cache_refreshes",
             "Loads begun in the background before the entry expired",
+            &["cache"],
             self.refreshes.clone(),
         );
         registry.register(
             "cache_evictions",
             "Entries pushed out by newer ones",
+            &["cache"],
             self.evictions.clone(),
         );
         registry.register(
             "cache_entries",
             "Entries held, expired ones included",
+            &["cache"],
             self.entries.clone(),
         );
         self.far.register(registry);

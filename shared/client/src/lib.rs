@@ -29,6 +29,7 @@ use metrics::ClientMetrics;
 pub use body::ResponseBody;
 pub use error::ClientError;
 pub use keys::HttpKeys;
+pub use metrics::describe_metrics;
 pub use settings::ClientSettings;
 
 /// Any error, as bodies have it.

@@ -9,6 +9,11 @@ pub(crate) struct ClientMetrics {
     pub(crate) durations: Durations,
 }
 
+/// Registers every metric of this crate without using it: for the catalogue of what a role can emit.
+pub fn describe_metrics(telemetry: &Telemetry) {
+    ClientMetrics::register(telemetry);
+}
+
 impl ClientMetrics {
     pub(crate) fn register(telemetry: &Telemetry) -> Self {
         Self {

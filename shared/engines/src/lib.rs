@@ -6,7 +6,9 @@ mod folders;
 mod leftovers;
 mod listed;
 mod process;
+mod program;
 mod settings_file;
+mod watcher;
 
 pub use answers::{Answer, ask};
 pub use cluster::{ClusterNode, cluster};
@@ -14,7 +16,9 @@ pub use folders::{checkout, scripts, state, tools};
 pub use leftovers::{remove, sweep};
 pub use listed::Listed;
 pub use process::{Process, signal_all};
+pub use program::Program;
 pub use settings_file::settings_file;
+pub use watcher::Watcher;
 
 use std::net::SocketAddr;
 

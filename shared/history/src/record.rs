@@ -168,6 +168,11 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// Brings what was appended to where it belongs.
+    pub fn flush(&mut self) -> Result<(), HistoryError> {
+        Ok(self.out.flush()?)
+    }
+
     /// Flushes, and gives what it wrote onto.
     pub fn finish(mut self) -> Result<W, HistoryError> {
         self.out.flush()?;

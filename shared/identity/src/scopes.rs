@@ -8,6 +8,8 @@ use crate::error::InvalidName;
 pub const LINKS_READ: &str = "links:read";
 /// Allows making, changing and deleting one's links.
 pub const LINKS_WRITE: &str = "links:write";
+/// Allows watching the platform: its map, objectives and traces, of all tenants.
+pub const CONSOLE_READ: &str = "console:read";
 /// The most scopes in one token.
 pub const SCOPES_MAX: usize = 32;
 /// The longest scope, in bytes.

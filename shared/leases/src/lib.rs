@@ -12,6 +12,7 @@ mod worker;
 
 pub use crate::error::LeaseError;
 pub use crate::ids::LeasedIds;
+pub use crate::metrics::describe_metrics;
 pub use crate::nats::NatsLeaseStore;
 pub use crate::settings::LeaseSettings;
 pub use crate::sqlite::SqliteLeaseStore;

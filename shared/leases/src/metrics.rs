@@ -15,27 +15,43 @@ pub(crate) struct Metrics {
     issue_until: Gauge,
 }
 
+/// Registers every metric of this crate without using it: for the catalogue of what a role can emit.
+pub fn describe_metrics(telemetry: &Telemetry) {
+    Metrics::register(telemetry);
+}
+
 impl Metrics {
     pub(crate) fn register(telemetry: &Telemetry) -> Self {
         let metrics = Self::default();
         telemetry.registry(|registry| {
-            registry.register("id_refusals", "Ids refused, by reason", metrics.refusals.clone());
+            registry.register(
+                "id_refusals",
+                "Ids refused, by reason",
+                &["reason"],
+                metrics.refusals.clone(),
+            );
             registry.register(
                 "lease_renewals",
                 "Renewals by outcome: ok, or the error's code",
+                &["outcome"],
                 metrics.renewals.clone(),
             );
             registry.register(
                 "lease_worker",
                 "The worker number that is held",
+                &[],
                 metrics.worker.clone(),
             );
             registry.register(
                 "lease_issue_until_timestamp_milliseconds",
                 "No id is issued with a later time than this",
+                &[],
                 metrics.issue_until.clone(),
             );
         });
+        for (reason, _) in RefusalCounts::default().by_reason() {
+            metrics.refusals.get_or_create(&[("reason", reason)]).inc_by(0);
+        }
         metrics
     }
 

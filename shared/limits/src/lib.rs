@@ -12,4 +12,4 @@ pub use keyed::KeyedLimiter;
 pub use limiter::{LimitError, RateLimiter};
 pub use redis::RedisLimiter;
 pub use settings::{LimitSettings, OnLoss};
-pub use shared::SharedLimiter;
+pub use shared::{SharedLimiter, describe_metrics};

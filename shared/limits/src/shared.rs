@@ -34,14 +34,25 @@ impl SharedLimiter {
             own,
             shared,
             on_loss,
-            decisions: Counts::register(
-                telemetry,
-                "rate_limit_decisions",
-                "Requests that a shared rate limiter decided on, by what decided",
-                &["by"],
-            ),
+            decisions: decisions(telemetry),
         }
     }
+}
+
+/// Registers every metric of this crate without using it: for the catalogue of what a role can emit.
+pub fn describe_metrics(telemetry: &Telemetry) {
+    decisions(telemetry);
+}
+
+fn decisions(telemetry: &Telemetry) -> Counts {
+    Counts::register(
+        telemetry,
+        "rate_limit_decisions",
+        "Requests that a shared rate limiter decided on, by what decided: its own bucket, Redis, its own bucket for lack of \
+         Redis (fallback), or nobody",
+        &["by"],
+    )
+    .starting(&[&["own"], &["redis"], &["fallback"], &["nobody"]])
 }
 
 #[async_trait]

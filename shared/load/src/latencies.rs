@@ -35,6 +35,11 @@ impl Latencies {
         debug_assert!(added.is_ok(), "all have the same bounds");
     }
 
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.histogram.reset();
+    }
+
     /// How many were counted.
     pub fn count(&self) -> u64 {
         self.histogram.len()

@@ -6,6 +6,7 @@ mod http_client;
 mod keys;
 mod latencies;
 mod open_loop;
+pub mod profile;
 mod recorder;
 
 pub use arrivals::{Arrivals, Schedule};

@@ -1,5 +1,6 @@
 //! Records what clients did and saw.
 
+use std::fmt;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
@@ -7,10 +8,15 @@ use clock::SharedClock;
 use history::{HistoryError, Kind, Operation, Outcome, Writer};
 
 /// Writes the operations of many clients as one history, by one clock.
-#[derive(Debug)]
 pub struct Recorder<W: Write> {
     clock: SharedClock,
     writer: Mutex<Writer<W>>,
+}
+
+impl<W: Write> fmt::Debug for Recorder<W> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Recorder").finish_non_exhaustive()
+    }
 }
 
 /// An operation that was begun: what is known before its answer.
@@ -90,6 +96,11 @@ impl<W: Write> Recorder<W> {
 
     fn now_us(&self) -> u64 {
         u64::try_from(self.clock.monotonic().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Brings what was recorded to where it belongs.
+    pub fn flush(&self) -> Result<(), HistoryError> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).flush()
     }
 
     /// Flushes, and gives what it wrote onto.

@@ -11,7 +11,8 @@ const BASE_STYLE: &str = include_str!("../assets/style.css");
 pub(crate) const CHART_STYLE: &str = include_str!("../assets/chart.css");
 const STYLE: &str = concat!(
     include_str!("../assets/style.css"),
-    include_str!("../assets/chart.css")
+    include_str!("../assets/chart.css"),
+    include_str!("../assets/watch.css")
 );
 const LOGO: &str = include_str!("../assets/logo.svg");
 const COPY: &str = include_str!("../assets/copy.js");

@@ -85,6 +85,11 @@ pub fn chart(chart: &Chart) -> Markup {
     }
 }
 
+/// A number as people write it: thousands apart, and no more digits than help.
+pub fn number(value: f64) -> String {
+    scale::show(value)
+}
+
 /// The chart as a file of its own, light or dark as its reader prefers. Drawn from the values alone: the same chart is the
 /// same file.
 pub fn chart_file(chart: &Chart) -> String {

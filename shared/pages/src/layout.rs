@@ -12,6 +12,8 @@ pub enum Place {
     Start,
     /// The shortener's pages.
     Links,
+    /// The console: what the platform does, and how well.
+    Console,
     /// The documents of every API.
     Docs,
     /// The sign-in page: no entry, and no invitation to sign in.
@@ -76,6 +78,7 @@ fn header(page: &Page<'_>, logo: &str) -> Markup {
                     ul {
                         li { (entry("/", "Start", page.place == Place::Start)) }
                         li { (entry("/ui/shortener", "Links", page.place == Place::Links)) }
+                        li { (entry("/ui/console", "Console", page.place == Place::Console)) }
                         li { (entry("/docs", "API", page.place == Place::Docs)) }
                     }
                 }

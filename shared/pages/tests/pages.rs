@@ -1,6 +1,9 @@
 //! Pages as a browser gets them: headers, landmarks, escaping, and contrast computed from the style sheet.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+#[path = "pages/watch.rs"]
+mod watch;
+
 use std::collections::HashMap;
 
 use axum::response::IntoResponse as _;

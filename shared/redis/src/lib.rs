@@ -13,6 +13,7 @@ mod url;
 pub use connection::{Effect, Redis};
 pub use error::RedisError;
 pub use key::Key;
+pub use link::describe_metrics;
 pub use script::{Call, Script};
 pub use settings::RedisSettings;
 pub use subscription::{Notice, Subscription};

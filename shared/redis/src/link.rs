@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ProtocolVersion, PushInfo, PushKind};
-use telemetry::{Counts, Telemetry};
+use telemetry::{Counts, Operations, Telemetry};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -55,7 +55,7 @@ impl Links {
             settings,
             address: url.address(),
             database: url.prefix().to_owned(),
-            connections: connections(telemetry),
+            connections: started(connections(telemetry), url.prefix()),
             state: Arc::clone(&sender),
             suspicion: Arc::clone(&suspicion),
         };
@@ -193,6 +193,16 @@ async fn lives(connection: &mut MultiplexedConnection, within: Duration) -> bool
 pub(crate) fn client(url: &RedisUrl, protocol: ProtocolVersion) -> Result<Client, RedisError> {
     let info = url.info(protocol)?;
     Client::open(info).map_err(|error| RedisError::connecting(&error))
+}
+
+fn started(connections: Counts, database: &str) -> Counts {
+    connections.starting(&[&[database, "made"], &[database, "lost"], &[database, "failed"]])
+}
+
+/// Registers every metric of this crate without using it: for the catalogue of what a role can emit.
+pub fn describe_metrics(telemetry: &Telemetry) {
+    Operations::register(telemetry);
+    connections(telemetry);
 }
 
 /// `redis_connections_total{database, event}`: `made`, `lost`, `failed`.

@@ -24,6 +24,7 @@ pub use drain::Drain;
 pub use edge::Direct;
 pub use error::ServeError;
 pub use extract::{Authenticated, Json, NoQuery, NotBearer, Path, Query, bearer_token};
+pub use metrics::describe_metrics;
 pub use owned::owned;
 pub use readiness::Readiness;
 pub use request_id::{REQUEST_ID_HEADER, RequestId};

@@ -10,6 +10,11 @@ pub(crate) struct ServerMetrics {
     pub(crate) refused: Counts,
 }
 
+/// Registers every metric of this crate without using it: for the catalogue of what a role can emit.
+pub fn describe_metrics(telemetry: &Telemetry) {
+    ServerMetrics::register(telemetry);
+}
+
 impl ServerMetrics {
     pub(crate) fn register(telemetry: &Telemetry) -> Self {
         Self {

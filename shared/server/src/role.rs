@@ -26,6 +26,8 @@ pub struct Serving {
     pub large: LargeBodies,
     /// What is answered before routing.
     pub direct: Option<Direct>,
+    /// Those whose requests get no span, spelled as in a request line: what brings spans must not make some.
+    pub unrecorded: &'static [&'static str],
 }
 
 /// What the binary hands to each service.

@@ -56,6 +56,21 @@ impl fmt::Debug for Postgres {
     }
 }
 
+/// Registers every metric of this crate without using it: for the catalogue of what a role can emit.
+pub fn describe_metrics(telemetry: &Telemetry) {
+    Operations::register(telemetry);
+    retries(telemetry);
+}
+
+fn retries(telemetry: &Telemetry) -> Counts {
+    Counts::register(
+        telemetry,
+        "db_client_retries",
+        "Transactions that were run again, by what had been in their way",
+        &["database", "operation", "cause"],
+    )
+}
+
 impl Postgres {
     /// Connects to `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=NAME`. Waits for a server that is away for as long as
     /// `connect_timeout_ms`. The schema need not be there yet: [`Postgres::migrate`] makes it.
@@ -69,17 +84,11 @@ impl Postgres {
         let name = url.name();
         let sessions = Sessions::of(&url, &settings);
         let pool = |session, size| Pool::new(session, size, settings.acquire_timeout(), settings.idle_max());
-        let retries = Counts::register(
-            &telemetry,
-            "db_client_retries",
-            "Transactions that were run again, by what had been in their way",
-            &["database", "operation", "cause"],
-        );
         let inner = Inner {
             schema: url.schema,
             operations: Operations::of(&telemetry, clock, "postgresql", &name),
             name,
-            retries,
+            retries: retries(&telemetry),
             readers: pool(sessions.reader, settings.readers_max),
             writers: pool(sessions.writer, settings.writers_max),
             probe_session: sessions.probe,

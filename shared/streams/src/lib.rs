@@ -21,6 +21,7 @@ pub use log::{
     Claim, Collected, DeadLetter, DeadLetterPage, Delivery, Group, GroupLag, Lag, Published, Stored,
     StreamLog,
 };
+pub use metrics::describe_metrics;
 pub use partition::{PARTITIONS, Partition, Position};
 pub use settings::{ConsumerSettings, StreamSettings};
 pub use sqlite::SqliteStreamLog;

@@ -54,6 +54,11 @@ pub(crate) struct Metrics {
     dead_letters: Family<GroupLabels, Counter>,
 }
 
+/// Registers every metric of this crate without using it: for the catalogue of what a role can emit.
+pub fn describe_metrics(telemetry: &Telemetry) {
+    Metrics::of(telemetry);
+}
+
 impl Metrics {
     pub(crate) fn of(telemetry: &Telemetry) -> Self {
         telemetry.registered(|registry| {
@@ -68,29 +73,57 @@ impl Metrics {
                 deliveries: Family::default(),
                 dead_letters: Family::default(),
             };
-            registry.register("stream_depth", "Events held", metrics.depth.clone());
-            registry.register("stream_bytes", "Bytes of event data held", metrics.bytes.clone());
+            registry.register("stream_depth", "Events held", &["stream"], metrics.depth.clone());
+            registry.register(
+                "stream_bytes",
+                "Bytes of event data held",
+                &["stream"],
+                metrics.bytes.clone(),
+            );
             let help = "Dead letters that were not replayed";
-            registry.register("stream_dead_letters_waiting", help, metrics.waiting.clone());
+            registry.register(
+                "stream_dead_letters_waiting",
+                help,
+                &["stream"],
+                metrics.waiting.clone(),
+            );
             registry.register(
                 "stream_lag",
                 "Events not yet acked by the group",
+                &["stream", "group"],
                 metrics.lag.clone(),
             );
             let help = "Age of the oldest event not yet acked by the group";
-            registry.register("stream_lag_seconds", help, metrics.lag_seconds.clone());
+            registry.register(
+                "stream_lag_seconds",
+                help,
+                &["stream", "group"],
+                metrics.lag_seconds.clone(),
+            );
             let help = "Events offered for publishing, by outcome";
-            registry.register("stream_published_events", help, metrics.events.clone());
+            registry.register(
+                "stream_published_events",
+                help,
+                &["stream", "outcome"],
+                metrics.events.clone(),
+            );
             let help = "Time of one publish, its fsync included";
-            registry.register("stream_publish_duration_seconds", help, metrics.durations.clone());
+            registry.register(
+                "stream_publish_duration_seconds",
+                help,
+                &["stream"],
+                metrics.durations.clone(),
+            );
             registry.register(
                 "stream_deliveries",
                 "Events handed to handlers",
+                &["stream", "group"],
                 metrics.deliveries.clone(),
             );
             registry.register(
                 "stream_dead_letters",
                 "Events given up",
+                &["stream", "group"],
                 metrics.dead_letters.clone(),
             );
             metrics

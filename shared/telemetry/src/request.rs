@@ -36,6 +36,7 @@ pub struct RequestSpan {
     context: TraceContext,
     started: Duration,
     attributes: Vec<(&'static str, AttributeValue)>,
+    recordable: bool,
     ended: bool,
 }
 
@@ -74,6 +75,22 @@ impl RequestSpan {
             context,
             started: telemetry.clock().monotonic(),
             attributes: Vec::new(),
+            recordable: true,
+            ended: false,
+        }
+    }
+
+    /// The same for a request that never gets a span, whatever becomes of it: what carries spans in would else make spans
+    /// without end.
+    pub(crate) fn unrecorded(telemetry: &Telemetry, method: &Method) -> Self {
+        Self {
+            telemetry: telemetry.clone(),
+            method: method_name(method),
+            parent: None,
+            context: TraceContext::root(|_| false),
+            started: telemetry.clock().monotonic(),
+            attributes: Vec::new(),
+            recordable: false,
             ended: false,
         }
     }
@@ -100,7 +117,7 @@ impl RequestSpan {
     fn end(&mut self, end: &RequestEnd<'_>) -> Finished {
         self.ended = true;
         let elapsed = self.telemetry.clock().monotonic().saturating_sub(self.started);
-        if !self.telemetry.exports() {
+        if !self.telemetry.exports() || !self.recordable {
             return Finished {
                 elapsed,
                 recorded: None,

@@ -10,14 +10,13 @@ use clock::SharedClock;
 use http::{Method, Uri};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::Resource;
-use prometheus_client::registry::Registry;
 use tracing::Dispatch;
 
 use crate::context::TraceContext;
 use crate::error::TelemetryError;
 use crate::export::{Export, Priority, Record};
 use crate::logs;
-use crate::metrics;
+use crate::metrics::{self, MetricDescription, Registry};
 use crate::redact::redacted;
 use crate::request::RequestSpan;
 use crate::sampling::Sampler;
@@ -156,6 +155,19 @@ impl Telemetry {
         family
     }
 
+    /// Every metric that was registered, whether or not it has a series yet.
+    pub fn catalogue(&self) -> Vec<MetricDescription> {
+        self.locked_registry().described().to_vec()
+    }
+
+    /// A role that only registers its metrics, and sends nothing anywhere: for a catalogue. Those of the span export,
+    /// which a role without a collector does not have, are among them.
+    pub fn for_catalogue(service_name: &'static str, clock: SharedClock) -> Result<Self, TelemetryError> {
+        let telemetry = Self::new(service_name, "catalogue", &TelemetrySettings::default(), clock)?;
+        telemetry.registry(|registry| metrics::register_export(registry, Arc::default()));
+        Ok(telemetry)
+    }
+
     /// A scrape: content type and body. OpenMetrics with exemplars, unless `accept` asks for the older text only.
     pub fn encode(&self, accept: Option<&str>) -> Result<(String, Vec<u8>), TelemetryError> {
         metrics::encode(&self.locked_registry(), accept)
@@ -172,6 +184,11 @@ impl Telemetry {
     /// A request that arrives: decides whether its trace is recorded before any span exists.
     pub fn request(&self, method: &Method, traceparent: Option<&str>) -> RequestSpan {
         RequestSpan::start(self, method, traceparent)
+    }
+
+    /// A request that never gets a span, not even when it fails: one that brings spans.
+    pub fn unrecorded_request(&self, method: &Method) -> RequestSpan {
+        RequestSpan::unrecorded(self, method)
     }
 
     /// A span below `parent`, or below the current context; not recorded when there is neither or it is not sampled.

@@ -12,7 +12,7 @@
 //! }
 //! ```
 
-mod instance;
+pub(crate) mod instance;
 mod own;
 
 use std::hash::{BuildHasher as _, Hasher as _};

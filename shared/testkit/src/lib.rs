@@ -1,4 +1,5 @@
-//! What tests need and nothing else may use: a platform process, engines and faults before them, an OTLP receiver, a browser.
+//! What tests need and nothing else may use: a platform process, engines and faults before them, Prometheus and
+//! Alertmanager, an OTLP receiver, a webhook, a browser.
 
 pub mod browser;
 pub mod cql_wire;
@@ -6,5 +7,8 @@ pub mod engines;
 pub mod http;
 pub mod otlp;
 pub mod platform;
-pub mod proxy;
 pub mod skips;
+pub mod watchers;
+pub mod webhook;
+
+pub use fault_proxy as proxy;

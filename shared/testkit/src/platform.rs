@@ -11,7 +11,6 @@
 //! # }
 //! ```
 
-mod ports;
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -26,7 +25,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-pub use ports::PortBlock;
+pub use fault_proxy::PortBlock;
 
 /// How often a condition is looked at again.
 const POLL: Duration = Duration::from_millis(10);
@@ -48,7 +47,7 @@ pub struct Options {
     pub args: Vec<String>,
     /// What the binary is told to do: `up`, or `serve` and a role.
     pub command: Vec<String>,
-    /// The indexes of the roles that must be ready: 0 gateway, 1 issuer, 2 shortener.
+    /// The indexes of the roles that must be ready: 0 gateway, 1 issuer, 2 shortener, 7 console.
     pub roles: Vec<u16>,
     /// How long the platform may take to become ready, and to exit when terminated.
     pub deadline: Duration,
@@ -62,7 +61,7 @@ impl Default for Options {
             env: Vec::new(),
             args: Vec::new(),
             command: vec!["up".to_owned()],
-            roles: vec![0, 1, 2],
+            roles: vec![0, 1, 2, 7],
             deadline: Duration::from_secs(30),
         }
     }
@@ -81,6 +80,15 @@ impl Options {
     pub fn serve(mut self, role: &str, index: u16) -> Self {
         self.command = vec!["serve".to_owned(), role.to_owned()];
         self.roles = vec![index];
+        self
+    }
+
+    /// Without the console, and so without spans unless an endpoint is named.
+    #[must_use]
+    pub fn without_console(mut self) -> Self {
+        self.args
+            .extend(["--set".to_owned(), "console.enabled=false".to_owned()]);
+        self.roles.retain(|role| *role != 7);
         self
     }
 

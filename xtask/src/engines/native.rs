@@ -1,11 +1,11 @@
-//! Engines as programs of this machine: started detached by their `start.sh`, known by a file with their process.
+//! Engines and watchers as programs of this machine: started detached by their `start.sh`, known by a file with their process.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use engines::{Answer, Kind, Process};
+use engines::{Answer, Kind, Process, Program};
 
 use super::ASK_TIMEOUT;
 use super::nodes::{self, Node};
@@ -53,7 +53,7 @@ impl Waiting {
         {
             return Err(format!("ended early ({status})"));
         }
-        let said = match engines::ask(self.node.kind, self.node.address, ASK_TIMEOUT) {
+        let said = match self.node.program.ask(self.node.address, ASK_TIMEOUT) {
             Ok(Answer::Ready(version)) => return Ok(Some(version)),
             Ok(Answer::NotYet(said)) => said,
             Err(e) => e.to_string(),
@@ -95,12 +95,11 @@ fn start_one(node: &Node) -> Result<Waiting, String> {
     let log = folder.join("log");
     let out = File::create(&log).map_err(|e| failed(&log, e))?;
     let err = out.try_clone().map_err(|e| failed(&log, e))?;
-    let script = engines::scripts().join(node.kind.name()).join("start.sh");
     // A session of its own: neither Ctrl-C nor the end of the terminal is meant for it.
     let mut command = command("setsid");
     command
         .arg("bash")
-        .arg(&script)
+        .arg(node.program.script())
         .arg(&folder)
         .arg(node.address.port().to_string())
         .args(&node.arguments);
@@ -123,7 +122,7 @@ fn start_one(node: &Node) -> Result<Waiting, String> {
 }
 
 /// Waits until each answers; what does not is stopped, and returned with the reason.
-pub(super) fn until_answering(mut waiting: Vec<Waiting>) -> Vec<(Kind, String)> {
+pub(super) fn until_answering(mut waiting: Vec<Waiting>) -> Vec<(Program, String)> {
     let mut failed = Vec::new();
     while !waiting.is_empty() {
         let mut still = Vec::new();
@@ -137,7 +136,7 @@ pub(super) fn until_answering(mut waiting: Vec<Waiting>) -> Vec<(Kind, String)> 
                 }
                 Ok(None) => still.push(one),
                 Err(why) => {
-                    failed.push((one.node.kind, one.failure(&why)));
+                    failed.push((one.node.program, one.failure(&why)));
                     if one.started.is_some()
                         && let Some(process) = process(&one.node.name)
                     {
@@ -180,30 +179,35 @@ pub(super) fn folder(name: &str) -> PathBuf {
 
 /// Asks all of them to end, and kills what does not.
 pub(super) fn stop(kinds: &[Kind]) -> Outcome {
-    let running: Vec<(Kind, Process)> = names(kinds)
-        .into_iter()
-        .filter_map(|(kind, name)| Some((kind, process(&name)?)))
+    stop_named(&names(kinds))
+}
+
+/// The same for these nodes.
+pub(super) fn stop_named(nodes: &[(Program, String)]) -> Outcome {
+    let running: Vec<(Program, Process)> = nodes
+        .iter()
+        .filter_map(|(program, name)| Some((*program, process(name)?)))
         .collect();
-    for (kind, process) in &running {
-        match signal(*kind) {
+    for (program, process) in &running {
+        match signal(*program) {
             "KILL" => process.kill(),
             signal => engines::signal_all(signal, &[*process]),
         }
     }
-    for (kind, process) in &running {
+    for (program, process) in &running {
         if !process.wait_gone(ENDS_WITHIN_S) {
             process.kill();
         }
         if process.runs() {
             return Err(format!(
                 "{} (process {}) does not end",
-                kind.name(),
+                program.name(),
                 process.pid()
             ));
         }
     }
-    for (_, name) in names(kinds) {
-        let _ = fs::remove_file(folder(&name).join("process"));
+    for (_, name) in nodes {
+        let _ = fs::remove_file(folder(name).join("process"));
     }
     Ok(())
 }
@@ -215,11 +219,11 @@ pub(super) fn wipe(kinds: &[Kind]) {
     }
 }
 
-fn names(kinds: &[Kind]) -> Vec<(Kind, String)> {
-    let mut names: Vec<(Kind, String)> = kinds
+fn names(kinds: &[Kind]) -> Vec<(Program, String)> {
+    let mut names: Vec<(Program, String)> = kinds
         .iter()
         .flat_map(|kind| [nodes::of(*kind, 0, 1), nodes::of(*kind, 0, 3)].concat())
-        .map(|node| (node.kind, node.name))
+        .map(|node| (node.program, node.name))
         .collect();
     // Only a CQL server has other nodes in a cluster.
     names.dedup();
@@ -227,13 +231,13 @@ fn names(kinds: &[Kind]) -> Vec<(Kind, String)> {
 }
 
 /// How each is asked to end.
-fn signal(kind: Kind) -> &'static str {
-    match kind {
+fn signal(program: Program) -> &'static str {
+    match program {
         // On SIGTERM it would wait until every client has gone by itself.
-        Kind::Postgres => "INT",
-        Kind::Redis | Kind::Nats => "TERM",
+        Program::Engine(Kind::Postgres) => "INT",
+        Program::Engine(Kind::Redis | Kind::Nats) | Program::Watcher(_) => "TERM",
         // It takes seconds to say goodbye, and its commit log is synced anyway.
-        Kind::Cql => "KILL",
+        Program::Engine(Kind::Cql) => "KILL",
     }
 }
 

@@ -1,13 +1,13 @@
-//! The processes that make up an engine: one, or three of a CQL cluster.
+//! The processes that make up an engine: one, or three of a CQL cluster. And those of the watchers.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use engines::Kind;
+use engines::{Kind, Program, Watcher};
 
-/// One process of an engine.
+/// One process of an engine, or a watcher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
-    pub(super) kind: Kind,
+    pub(super) program: Program,
     /// Its folder below the state.
     pub(super) name: String,
     pub(super) address: SocketAddr,
@@ -26,7 +26,7 @@ pub(super) fn of(kind: Kind, base: u16, nodes: usize) -> Vec<Node> {
         };
     if kind != Kind::Cql || nodes == 1 {
         return vec![Node {
-            kind,
+            program: kind.into(),
             name: kind.name().to_owned(),
             address: (Ipv4Addr::LOCALHOST, port).into(),
             arguments: Vec::new(),
@@ -36,12 +36,28 @@ pub(super) fn of(kind: Kind, base: u16, nodes: usize) -> Vec<Node> {
         .into_iter()
         .enumerate()
         .map(|(index, node)| Node {
-            kind,
+            program: kind.into(),
             name: format!("cql-{}-of-3", index + 1),
             address: node.address,
             arguments: node.arguments,
         })
         .collect()
+}
+
+/// The process of a watcher, in the same block of ports.
+pub(super) fn of_watcher(watcher: Watcher, base: u16, arguments: Vec<String>) -> Node {
+    // Cassandra's nodes talk to each other on the port after the engines'.
+    let port = base
+        + match watcher {
+            Watcher::Prometheus => 5,
+            Watcher::Alertmanager => 6,
+        };
+    Node {
+        program: watcher.into(),
+        name: watcher.name().to_owned(),
+        address: (Ipv4Addr::LOCALHOST, port).into(),
+        arguments,
+    }
 }
 
 #[cfg(test)]

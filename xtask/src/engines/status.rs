@@ -1,8 +1,8 @@
 //! What runs, where, and whether it answers.
 
-use engines::{Answer, Kind, Listed};
+use engines::{Answer, Kind, Listed, Process};
 
-use super::{ASK_TIMEOUT, Found, compose, found, list, native, nodes, ports};
+use super::{ASK_TIMEOUT, Found, compose, found, list, native, nodes, ports, watchers};
 use crate::run::Outcome;
 
 /// One line of the table.
@@ -14,6 +14,22 @@ struct Row {
     answer: String,
 }
 
+impl Row {
+    fn of_watcher((name, runs, answer): (&str, Option<(Process, String)>, String)) -> Self {
+        let (pid, address) = runs.map_or_else(
+            || ("-".to_owned(), "-".to_owned()),
+            |(process, address)| (process.pid().to_string(), address),
+        );
+        Self {
+            name: name.to_owned(),
+            how: if pid == "-" { "-" } else { "native" },
+            address,
+            pid,
+            answer,
+        }
+    }
+}
+
 /// Prints a line for each node.
 pub(super) fn print() -> Outcome {
     std::fs::create_dir_all(engines::state()).map_err(|e| format!("{}: {e}", engines::state().display()))?;
@@ -22,14 +38,15 @@ pub(super) fn print() -> Outcome {
     let rows: Vec<Row> = Kind::ALL
         .into_iter()
         .flat_map(|kind| rows(kind, &listed, base))
+        .chain(watchers::rows(base).into_iter().map(Row::of_watcher))
         .collect();
     println!(
-        "{:<11} {:<8} {:<21} {:>8}  answers",
+        "{:<12} {:<8} {:<21} {:>8}  answers",
         "engine", "how", "address", "pid"
     );
     for row in &rows {
         println!(
-            "{:<11} {:<8} {:<21} {:>8}  {}",
+            "{:<12} {:<8} {:<21} {:>8}  {}",
             row.name, row.how, row.address, row.pid, row.answer
         );
     }

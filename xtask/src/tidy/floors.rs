@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
         "sketches",
     ],
     &["telemetry", "resilience", "identity"],
-    &["server", "client", "pages"],
+    &["server", "client", "pages", "fault-proxy"],
     &["sql", "wide", "redis-engine", "nats"],
     &["streams", "leases"],
     &["cache", "limits", "idempotency"],

@@ -43,13 +43,14 @@ impl Health {
 
 /// Draws the start page; roles are asked at once and together, and the page never waits longer than the setting says.
 pub(crate) async fn show(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Html {
-    let [issuer, shortener] = Upstream::ALL;
-    let (who, issuer, shortener) = tokio::join!(
+    let [issuer, shortener, console] = Upstream::ALL;
+    let (who, of_issuer, of_shortener, of_console) = tokio::join!(
         who(&gateway, &headers),
         health(&gateway, issuer),
-        health(&gateway, shortener)
+        health(&gateway, shortener),
+        health(&gateway, console)
     );
-    let rows = [(Upstream::Issuer, issuer), (Upstream::Shortener, shortener)];
+    let rows = [(issuer, of_issuer), (shortener, of_shortener), (console, of_console)];
     let signed_in = who.as_ref().map(|who| SignedIn {
         tenant: who.tenant.as_str(),
         user: who.user.as_str(),
@@ -88,6 +89,7 @@ pub(super) async fn who(gateway: &Gateway, headers: &HeaderMap) -> Option<Princi
 fn body(gateway: &Gateway, roles: &[(Upstream, Health)], signed_in: bool) -> Markup {
     let actions = html! {
         (link_button("/ui/shortener", "Make and list links"))
+        " " (link_button("/ui/console", "Watch it run"))
         " " (link_button("/docs", "Read the API"))
         @if !signed_in { " " (link_button("/ui/login", "Sign in")) }
     };

@@ -44,6 +44,8 @@ impl Plan {
         settings.admin.issuer = format!("http://{issuer}");
         settings.upstreams.shortener = format!("http://{shortener}");
         settings.admin.shortener = format!("http://{shortener}");
+        settings.upstreams.console = format!("http://{shortener}");
+        settings.admin.console = format!("http://{shortener}");
         let server = ServerSettings {
             drain_notice_ms: 0,
             drain_deadline_ms: 500,

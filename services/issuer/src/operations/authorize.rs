@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use identity::{LINKS_READ, LINKS_WRITE, Principal, Scopes};
+use identity::{CONSOLE_READ, LINKS_READ, LINKS_WRITE, Principal, Scopes};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -15,7 +15,7 @@ use crate::store::{CodeHash, Grant, Store};
 pub const CLIENT_ID: &str = "orrery-gateway";
 
 /// What a person may grant.
-pub(crate) const SCOPES: [&str; 2] = [LINKS_READ, LINKS_WRITE];
+pub(crate) const SCOPES: [&str; 3] = [LINKS_READ, LINKS_WRITE, CONSOLE_READ];
 /// Asks for an ID token; nothing a person grants.
 pub(crate) const OPENID: &str = "openid";
 
@@ -97,7 +97,7 @@ pub(crate) fn check(params: &Params, rules: &Rules) -> Result<AuthorizeRequest, 
             .all(|scope| scope == OPENID || SCOPES.contains(&scope))
     };
     let Some(scopes) = wanted.ok().filter(known) else {
-        return refuse("invalid_scope", "known are links:read, links:write and openid");
+        return refuse("invalid_scope", "known are links:read, links:write, console:read and openid");
     };
     Ok(AuthorizeRequest {
         redirect_uri: redirect_uri.to_owned(),

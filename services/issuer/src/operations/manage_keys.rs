@@ -5,6 +5,7 @@ use identity::{LINKS_READ, LINKS_WRITE, Scopes, Tenant, User};
 use crate::api_keys::{self, ApiKey, HashSecret};
 use crate::config::ClientLimits;
 use crate::error::IssuerError;
+use crate::operations::authorize::SCOPES;
 use crate::store::{ApiKeyRecord, ClientRecord, Put, Registry, TenantRecord};
 
 const DISPLAY_NAME_CHARS_MAX: usize = 200;
@@ -149,7 +150,7 @@ async fn client_of(
 
 /// A scope that nothing asks for is a slip of the pen, and better told here than by a 403 later.
 pub(crate) fn known(scopes: Scopes) -> Result<Scopes, IssuerError> {
-    let known = [LINKS_READ, LINKS_WRITE];
+    let known = SCOPES;
     let unknown = scopes
         .iter()
         .find(|scope| !known.contains(scope))

@@ -1,6 +1,6 @@
 //! The sign-in page.
 
-use identity::{LINKS_READ, LINKS_WRITE, Tenant, User};
+use identity::{CONSOLE_READ, LINKS_READ, LINKS_WRITE, Tenant, User};
 use pages::{Field, Html, Markup, Page, Place, Tone, card, checkbox, field, html, notice, orrery};
 
 use crate::http::App;
@@ -45,6 +45,7 @@ fn scope_label(scope: &str) -> &'static str {
     match scope {
         LINKS_READ => "See my links",
         LINKS_WRITE => "Make, change and delete my links",
+        CONSOLE_READ => "Watch the platform, whoever uses it",
         _ => "",
     }
 }

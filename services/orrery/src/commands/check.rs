@@ -35,6 +35,7 @@ pub(crate) fn check(settings: &Settings) -> Outcome {
     line("gateway", taken(gateway::check(&settings.gateway)));
     line("issuer", taken(issuer::check(&settings.issuer)));
     line("shortener", taken(shortener::check(&settings.shortener)));
+    line("console", taken(console::check(&settings.console)));
     let folder = Path::new(&settings.data);
     line("data folder", folder_is_usable(folder));
     line("ports", ports_are_free(settings));
@@ -78,7 +79,12 @@ fn ports_are_free(settings: &Settings) -> Result<String, String> {
         .host
         .parse()
         .map_err(|_| format!("host `{}` is not an IP address", settings.host))?;
-    ports::bind(host, settings.port_base, &ROLES).map_err(|error| error.to_string())?;
+    ports::bind(host, settings.port_base, &settings.roles_of_up()).map_err(|error| error.to_string())?;
+    let grpc = &settings.console.grpc_address;
+    if settings.console.enabled && !grpc.is_empty() {
+        let bound = std::net::TcpListener::bind(grpc.as_str());
+        bound.map_err(|error| format!("{grpc} (console, OTLP over gRPC) cannot be bound: {error}"))?;
+    }
     Ok(format!("those of base {} are free", settings.port_base))
 }
 

@@ -243,8 +243,15 @@ async fn counted(api: &Api, clicks: u64) {
 }
 
 /// An embedded platform that looks often for what others published: nobody wakes it.
-fn eager() -> Options {
+pub(crate) fn eager() -> Options {
     Options::default().env("ORRERY_SHORTENER_CONSUMER_POLL_MS", "100")
+}
+
+/// Publishes an event to an embedded platform that nobody there can handle.
+pub(crate) async fn poison(platform: &Platform) {
+    let log = attach(platform).await;
+    let event = Event::new("poison", "/test", "link.clicked", "0aB3xYz", SystemClock.unix_ms(), &json!({"no": "click"}));
+    log.publish(STREAM, &[event.unwrap()]).await.unwrap();
 }
 
 async fn attach(platform: &Platform) -> SqliteStreamLog {

@@ -47,7 +47,7 @@ impl EngineUrls {
         }
     }
 
-    fn env(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn env(&self) -> Vec<(&'static str, String)> {
         vec![
             ("ORRERY_ISSUER_DATABASE_URL", self.postgres.clone()),
             ("ORRERY_SHORTENER_DATABASE_URL", self.cql.clone()),

@@ -1,8 +1,8 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 use std::sync::atomic::AtomicU64;
+use telemetry::Registry;
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Rate = Gauge<f64, AtomicU64>;
@@ -24,32 +24,38 @@ impl FarMetrics {
             "cache_shared_operations",
             "Calls of the shared level by operation (look, fill, begin_write, end_write) and outcome: of look hit, absent, \
              fill, load, unreadable; of the others done, refused; of all the error's code",
+            &["cache", "operation", "outcome"],
             self.operations.clone(),
         );
         registry.register(
             "cache_limited_reads",
             "Reads for which the origin had room while the shared level was away or refilling (origin), and those for which \
              it had none: stale, refused",
+            &["cache", "outcome"],
             self.limited.clone(),
         );
         registry.register(
             "cache_shared_notices",
             "What was heard of other processes: key, gap (messages may be lost), wiped (the level had lost everything)",
+            &["cache", "notice"],
             self.notices.clone(),
         );
         registry.register(
             "cache_shared_untold_writes",
             "Ended writes of which the shared level was not told at once",
+            &["cache"],
             self.untold.clone(),
         );
         registry.register(
             "cache_shared_up",
             "Whether the shared level answered last (1) or is left alone (0)",
+            &["cache"],
             self.up.clone(),
         );
         registry.register(
             "cache_origin_usual_rate",
             "Reads of the origin a second while the shared level is well; twice that is the limit while it is not",
+            &["cache"],
             self.usual.clone(),
         );
     }

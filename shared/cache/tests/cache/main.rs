@@ -20,8 +20,8 @@ use cache::{Cache, CacheMetrics, CacheSettings};
 use clock::ManualClock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use telemetry::Registry;
 use telemetry::prometheus_client::encoding::text::encode;
-use telemetry::prometheus_client::registry::Registry;
 
 type Links = Cache<String, Arc<str>, &'static str>;
 type Loaded = Result<Option<Arc<str>>, &'static str>;
@@ -97,7 +97,7 @@ fn metric_of(metrics: &CacheMetrics, line: &str) -> u64 {
     let mut registry = Registry::default();
     metrics.register(&mut registry);
     let mut text = String::new();
-    encode(&mut text, &registry).expect("the metrics encode");
+    encode(&mut text, registry.series()).expect("the metrics encode");
     let value = text.lines().find_map(|found| found.strip_prefix(line));
     value.map_or(0, |value| value.trim().parse().expect("a count"))
 }

@@ -56,7 +56,11 @@ impl Exchange {
             edge.settings.deadline_max(),
         );
         let traceparent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
-        let span = edge.telemetry.request(request.method(), traceparent);
+        let span = if edge.serving.unrecorded.contains(&request.uri().path()) {
+            edge.telemetry.unrecorded_request(request.method())
+        } else {
+            edge.telemetry.request(request.method(), traceparent)
+        };
         let context = RequestContext {
             request_id: request_id.clone(),
             peer: activity.peer,

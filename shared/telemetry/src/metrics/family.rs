@@ -184,7 +184,7 @@ impl Durations {
         let series_max = telemetry.series_max();
         telemetry.registered_as(name, |registry| {
             let family = Family::new_with_constructor(Buckets);
-            registry.register_with_unit(name, help, Unit::Seconds, family.clone());
+            registry.register_with_unit(name, help, Unit::Seconds, labels, family.clone());
             Self(Arc::new(Handles::new(labels, family, series_max)))
         })
     }
@@ -220,9 +220,18 @@ impl Counts {
         let series_max = telemetry.series_max();
         telemetry.registered_as(name, |registry| {
             let family = Family::<Labels, Counter, fn() -> Counter>::new_with_constructor(Counter::default);
-            registry.register(name, help, family.clone());
+            registry.register(name, help, labels, family.clone());
             Self(Arc::new(Handles::new(labels, family, series_max)))
         })
+    }
+
+    /// Starts these label sets at 0: a rate is there before the first of them, and the catalogue can name the values.
+    #[must_use]
+    pub fn starting(self, known: &[&[&str]]) -> Self {
+        for values in known {
+            self.inc_by(values, 0);
+        }
+        self
     }
 
     /// Counts one.

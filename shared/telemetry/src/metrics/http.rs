@@ -33,6 +33,7 @@ impl HttpMetrics {
             registry.register(
                 "http_server_active_requests",
                 "Requests being served",
+                &[],
                 in_flight.clone(),
             );
         });

@@ -23,12 +23,7 @@ pub struct Operations {
 impl Operations {
     /// Those of `database`, kept by `system` (`db.system.name`: `sqlite`, `postgresql`, `cassandra`, `redis`, `nats`).
     pub fn of(telemetry: &Telemetry, clock: SharedClock, system: &'static str, database: &str) -> Self {
-        let durations = Durations::register(
-            telemetry,
-            "db_client_operation_duration",
-            "Time of one database operation, its waits and retries included",
-            &["database", "operation", "outcome"],
-        );
+        let durations = Self::register(telemetry);
         Self {
             telemetry: telemetry.clone(),
             clock,
@@ -36,6 +31,16 @@ impl Operations {
             database: database.into(),
             durations,
         }
+    }
+
+    /// Registers the histogram before there is a database.
+    pub fn register(telemetry: &Telemetry) -> Durations {
+        Durations::register(
+            telemetry,
+            "db_client_operation_duration",
+            "Time of one database operation, its waits and retries included",
+            &["database", "operation", "outcome"],
+        )
     }
 
     /// One that begins now. Its outcome is `refused` (the caller's own error, or nobody waited any more) unless it is told

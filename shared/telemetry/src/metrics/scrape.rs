@@ -1,7 +1,6 @@
 //! The scrape: OpenMetrics, or the older text for a reader that asks for nothing else.
 
-use prometheus_client::registry::Registry;
-
+use super::registry::Registry;
 use crate::error::TelemetryError;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -9,7 +8,7 @@ const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(crate) fn encode(registry: &Registry, accept: Option<&str>) -> Result<(String, Vec<u8>), TelemetryError> {
     let mut body = String::with_capacity(16 * 1_024);
-    prometheus_client::encoding::text::encode(&mut body, registry)?;
+    prometheus_client::encoding::text::encode(&mut body, registry.series())?;
     if accept.is_some_and(wants_classic) {
         return Ok((CLASSIC.to_owned(), classic(&body).into_bytes()));
     }

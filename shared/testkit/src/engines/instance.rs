@@ -1,4 +1,4 @@
-//! One process of a private engine, and its folder.
+//! One process of a private engine or watcher, and its folder.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -7,10 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use ::engines::{NOT_INSTALLED, Process, scripts, signal_all, state, tools};
+use ::engines::{Answer, NOT_INSTALLED, Process, Program, signal_all, state, tools};
 use tokio::time::{sleep, timeout};
 
-use super::{Answer, Kind, ask};
 use crate::skips;
 
 /// How often a condition is looked at again.
@@ -24,8 +23,8 @@ const TAIL_LINES: usize = 20;
 
 /// A private process with a folder of its own. Dropping it kills it and removes its data.
 #[derive(Debug)]
-pub(super) struct Instance {
-    kind: Kind,
+pub(crate) struct Instance {
+    program: Program,
     folder: PathBuf,
     address: SocketAddr,
     arguments: Vec<String>,
@@ -34,8 +33,8 @@ pub(super) struct Instance {
 
 /// Why a process did not start.
 #[derive(Debug)]
-pub(super) struct Failure {
-    kind: Kind,
+pub(crate) struct Failure {
+    program: Program,
     status: Option<i32>,
     text: String,
 }
@@ -45,23 +44,24 @@ impl Failure {
     ///
     /// # Panics
     /// When it is installed and did not start.
-    pub(super) fn skip(&self, test: &str) {
+    pub(crate) fn skip(&self, test: &str) {
         let installed = self.status != Some(NOT_INSTALLED);
-        assert!(!installed, "{} for {test}: {}", self.kind.name(), self.text);
+        assert!(!installed, "{} for {test}: {}", self.program.name(), self.text);
         skips::skip_engine(test, &self.text);
     }
 }
 
 impl Instance {
     /// A fresh folder for a process that will serve at `address`; it does not run yet.
-    pub(super) fn prepare(kind: Kind, address: SocketAddr, arguments: Vec<String>) -> Self {
+    pub(crate) fn prepare(program: impl Into<Program>, address: SocketAddr, arguments: Vec<String>) -> Self {
+        let program = program.into();
         let own = state().join("own");
         std::fs::create_dir_all(&own).expect("a folder for private engines");
         ::engines::sweep(&own);
-        let folder = own.join(super::fresh_name(kind.name()));
+        let folder = own.join(super::fresh_name(program.name()));
         std::fs::create_dir(&folder).expect("a fresh folder");
         Self {
-            kind,
+            program,
             folder,
             address,
             arguments,
@@ -69,21 +69,20 @@ impl Instance {
         }
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Starts it without waiting; kills it first if it runs.
-    pub(super) fn spawn(&mut self) {
+    pub(crate) fn spawn(&mut self) {
         self.kill();
-        let script = scripts().join(self.kind.name()).join("start.sh");
         let log = File::options()
             .append(true)
             .create(true)
             .open(self.folder.join("log"))
             .expect("a log file");
         let child = Command::new("bash")
-            .arg(&script)
+            .arg(self.program.script())
             .arg(&self.folder)
             .arg(self.address.port().to_string())
             .args(&self.arguments)
@@ -102,12 +101,9 @@ impl Instance {
     }
 
     /// Waits until it answers; kills it when it does not.
-    pub(super) async fn answers(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn answers(&mut self) -> Result<(), Failure> {
         let ready = timeout(READY_WITHIN, async {
-            while !matches!(
-                ask(self.kind, self.address, ASK_TIMEOUT).await,
-                Ok(Answer::Ready(_))
-            ) {
+            while !self.is_ready().await {
                 if let Some(child) = &mut self.child
                     && let Some(status) = child.try_wait().expect("the child can be asked")
                 {
@@ -124,22 +120,29 @@ impl Instance {
         };
         self.kill();
         Err(Failure {
-            kind: self.kind,
+            program: self.program,
             status,
             text: format!("{what}; the end of its log:\n{}", self.log_tail()),
         })
     }
 
+    async fn is_ready(&self) -> bool {
+        let (program, address) = (self.program, self.address);
+        // The question blocks its thread.
+        let asked = tokio::task::spawn_blocking(move || program.ask(address, ASK_TIMEOUT)).await;
+        matches!(asked, Ok(Ok(Answer::Ready(_))))
+    }
+
     /// Starts it again on the same port and data, and waits until it answers.
-    pub(super) async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.spawn();
         if let Err(why) = self.answers().await {
-            panic!("{} again: {}", self.kind.name(), why.text);
+            panic!("{} again: {}", self.program.name(), why.text);
         }
     }
 
     /// Kills it and its children with SIGKILL and returns when they are gone. No-op when it does not run.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let Some(mut child) = self.child.take() else {
             return;
         };
@@ -151,14 +154,14 @@ impl Instance {
     }
 
     /// Sends a signal to it and its children.
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         if let Some(process) = self.child.as_ref().and_then(|child| Process::of(child.id())) {
             signal_all(name, &process.family());
         }
     }
 
     /// The end of what it has printed so far.
-    pub(super) fn log_tail(&self) -> String {
+    pub(crate) fn log_tail(&self) -> String {
         let text = std::fs::read(self.folder.join("log")).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();

@@ -2,4 +2,4 @@
 
 mod browser;
 mod engines;
-mod proxy;
+mod watchers;

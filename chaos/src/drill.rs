@@ -1,0 +1,193 @@
+//! A drill as a file: what we believe, how it is tried, and what would prove us wrong.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::DrillError;
+use crate::engine::EngineKind;
+use crate::span::Span;
+
+/// A drill.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drill {
+    /// Its name: the file's, without its ending.
+    pub name: String,
+    /// What happens, in a few words.
+    pub title: String,
+    /// What we believe about it.
+    pub hypothesis: String,
+    /// What is started.
+    #[serde(default)]
+    pub platform: PlatformPlan,
+    /// What is asked of it meanwhile.
+    pub load: LoadPlan,
+    /// How it is asked what it holds at the end: a file of `chaos/observers`.
+    pub observer: String,
+    /// What is done to it.
+    pub faults: Vec<FaultPlan>,
+    /// What must be seen.
+    pub expect: Expectations,
+    /// SLO windows are divided by this: a three-day window cannot fire live.
+    #[serde(default = "scale_default")]
+    pub scale: u32,
+    /// The short form.
+    pub brief: Brief,
+}
+
+fn scale_default() -> u32 {
+    60
+}
+
+/// What is started: each role once and on embedded engines, unless this says otherwise.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlatformPlan {
+    /// Roles that run more than once.
+    #[serde(default)]
+    pub copies: BTreeMap<String, usize>,
+    /// Real engines that roles use instead of the embedded ones.
+    #[serde(default)]
+    pub engines: Vec<EngineKind>,
+    /// Settings of every role, as environment.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+}
+
+/// The load.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadPlan {
+    /// A profile: of `chaos/loads`, or a path.
+    pub profile: String,
+    /// Arrivals a second.
+    pub per_second: f64,
+    /// How long.
+    pub duration: Span,
+}
+
+/// One experiment, and when.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultPlan {
+    /// A file of `chaos/experiments`.
+    pub experiment: String,
+    /// How long after the load has begun.
+    pub at: Span,
+}
+
+/// What must be seen for the drill to pass.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectations {
+    /// The alert that fires, and clears again; without one, no page may fire.
+    #[serde(default)]
+    pub alert: Option<ExpectedAlert>,
+    /// What clients may be told from the first fault until the recovery.
+    pub degraded: Degraded,
+    /// From the end of the last fault to the first second from which on every answer is good.
+    pub recovered_within: Span,
+    /// By name; see `docs/drills.md`.
+    pub invariants: Vec<String>,
+    /// Clicks that may be missing at the end, where some may.
+    #[serde(default)]
+    pub clicks_lost_max: u64,
+}
+
+/// An alert.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedAlert {
+    /// The objective it is about.
+    pub objective: String,
+    /// `page` or `ticket`.
+    pub severity: ExpectedSeverity,
+}
+
+/// How loud an alert is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExpectedSeverity {
+    /// Somebody is woken.
+    Page,
+    /// Somebody looks at it in the morning.
+    Ticket,
+}
+
+/// What may go wrong for clients while it goes wrong.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Degraded {
+    /// Statuses, and codes of why there was none (`deadline_exceeded`), that may come besides the good ones.
+    #[serde(default)]
+    pub answers: Vec<String>,
+    /// The share of those due in that time that may fail.
+    pub failed_share_max: f64,
+}
+
+/// The short form: all times shorter, windows by the same factor.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Brief {
+    /// Times are divided by this.
+    pub divisor: u32,
+}
+
+impl ExpectedSeverity {
+    /// As alerts are labelled.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Ticket => "ticket",
+        }
+    }
+}
+
+impl Drill {
+    /// Reads a drill; `file` is named in errors.
+    pub fn parse(file: &str, yaml: &str) -> Result<Self, DrillError> {
+        let wrong = |reason: String| DrillError::Malformed {
+            file: file.to_owned(),
+            reason,
+        };
+        let drill: Self = serde_saphyr::from_str(yaml).map_err(|error| wrong(error.to_string()))?;
+        if drill.faults.is_empty() {
+            return Err(wrong("faults: at least one".to_owned()));
+        }
+        if drill.scale == 0 || drill.brief.divisor == 0 {
+            return Err(wrong("scale and brief.divisor: 1 or more".to_owned()));
+        }
+        if !(0.0..=1.0).contains(&drill.expect.degraded.failed_share_max) {
+            return Err(wrong("expect.degraded.failed_share_max: a share from 0 to 1".to_owned()));
+        }
+        if drill.faults.iter().any(|fault| fault.at.0 >= drill.load.duration.0) {
+            return Err(wrong("faults: each must begin while the load goes on".to_owned()));
+        }
+        for name in &drill.expect.invariants {
+            if !crate::invariants::NAMES.contains(&name.as_str()) {
+                let known = crate::invariants::NAMES.join(", ");
+                return Err(wrong(format!("expect.invariants: there is no `{name}`; there are {known}")));
+            }
+        }
+        Ok(drill)
+    }
+
+    /// The short form.
+    #[must_use]
+    pub fn briefly(mut self) -> Self {
+        let divisor = self.brief.divisor;
+        self.load.duration.0 /= divisor;
+        for fault in &mut self.faults {
+            fault.at.0 /= divisor;
+        }
+        self.scale = self.scale.saturating_mul(divisor);
+        self
+    }
+
+    /// How long the load goes on.
+    pub fn duration(&self) -> Duration {
+        self.load.duration.0
+    }
+}

@@ -1,0 +1,22 @@
+// Beyond a good day, in steps of RATE (400) up to five times that: do the objectives still hold, and what gives way first?
+
+import { mixed, prepare, setting, thresholds } from './lib/orrery.js';
+
+export { manage, visit } from './lib/orrery.js';
+
+const RATE = setting('RATE', 400);
+const HOLD = `${setting('SECONDS', 60)}s`;
+
+const steps = [1, 2, 3, 4, 5].flatMap((times) => [
+  { duration: '10s', target: RATE * times },
+  { duration: HOLD, target: RATE * times },
+]);
+
+export const options = {
+  scenarios: mixed('ramping-arrival-rate', steps.concat([{ duration: '10s', target: 1 }]), 0.1),
+  thresholds: thresholds(['redirects', 'management'], 'rate>0.999'),
+};
+
+export function setup() {
+  return prepare(500);
+}

@@ -1,0 +1,7 @@
+//! What a person who watches the platform sees: a real Prometheus that scrapes it, a real Alertmanager that tells of it.
+
+mod dashboards;
+mod outage;
+mod panels;
+mod roles;
+mod traffic;

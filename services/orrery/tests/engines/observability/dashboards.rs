@@ -1,0 +1,139 @@
+//! Every query of every dashboard has an answer: from traffic alone, or, where its panel says what it needs, once that has happened.
+//!
+//! Two platforms: one as `orrery up` starts it, where nothing goes wrong; and one on real engines behind proxies that break, with a
+//! collector of traces and a rate limit that is met.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::json;
+use testkit::http::{call, get};
+use testkit::otlp::OtlpReceiver;
+use testkit::platform::{Options, Platform};
+use testkit::watchers::{Prometheus, PrometheusSettings, Series};
+use tokio::time::{Instant, sleep};
+
+use super::panels::{self, Asked};
+use super::traffic::{Traffic, token_for_key};
+use crate::engines::dead_letters;
+use crate::engines::faults::proxied::{self, Fault, Proxied};
+use crate::platform::binary;
+
+/// However busy the machine.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How long an engine is away: longer than two scrapes.
+const AWAY: Duration = Duration::from_secs(3);
+/// Between two looks at all queries without an answer.
+const PAUSE: Duration = Duration::from_millis(500);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_query_of_every_dashboard_has_an_answer() {
+    let test = "every_query_of_every_dashboard_has_an_answer";
+    let folder = ::engines::checkout().join("infra/grafana/dashboards");
+    let all = panels::all(&folder);
+    let (needy, ordinary): (Vec<Asked>, Vec<Asked>) = all.into_iter().partition(|asked| asked.needs.is_some());
+    let plain = Platform::start(binary(), dead_letters::eager()).await;
+    let broken_base = testkit::platform::PortBlock::reserve();
+    let watched = PrometheusSettings::of(&[plain.port_base(), broken_base.base()]);
+    let Some(prometheus) = Prometheus::start(test, &watched).await else {
+        return;
+    };
+    let traffic = Traffic::at(&plain).await;
+    let mut report = answered(&prometheus, &ordinary, "traffic alone").await;
+
+    let Some((engines, urls)) = proxied::all(test).await else {
+        return;
+    };
+    let collector = OtlpReceiver::start();
+    let mut options = Options {
+        port_base: Some(broken_base.base()),
+        deadline: Duration::from_mins(1),
+        ..Options::default()
+    };
+    for (name, value) in urls.env() {
+        options = options.env(name, &value);
+    }
+    let options = options
+        .env("ORRERY_TELEMETRY_OTLP_ENDPOINT", &collector.grpc_endpoint())
+        .env("ORRERY_GATEWAY_RATE_LIMIT_BURST", "30")
+        .env("ORRERY_GATEWAY_RATE_LIMIT_REFILL_PER_SECOND", "30");
+    let broken = Platform::start(binary(), options).await;
+    let more_traffic = Traffic::at(&broken).await;
+    dead_letters::poison(&plain).await;
+    let mischief = tokio::spawn(mischief(broken.url(), [broken.api_url(1), broken.api_url(2)]));
+    let faults = tokio::spawn(async move {
+        loop {
+            for engine in &engines {
+                away(engine).await;
+            }
+        }
+    });
+    report += &answered(&prometheus, &needy, "faults and engines").await;
+    faults.abort();
+    mischief.abort();
+    drop((traffic, more_traffic));
+    println!("{report}");
+}
+
+/// Asks the queries that have no answer yet, until none is left; the test fails with those that still have none.
+async fn answered(prometheus: &Prometheus, asked: &[Asked], by: &str) -> String {
+    let since = Instant::now();
+    let mut waiting: Vec<&Asked> = asked.iter().collect();
+    while !waiting.is_empty() {
+        let mut still = Vec::new();
+        for asked in waiting {
+            let series = prometheus.query(&asked.expr).await;
+            let series = series.unwrap_or_else(|why| panic!("{}: {}: {why}", asked.place, asked.expr));
+            if !has_data(&series) {
+                still.push(asked);
+            }
+        }
+        assert!(
+            still.is_empty() || since.elapsed() < PATIENCE,
+            "by {by}, {} of {} queries have no answer:{}",
+            still.len(),
+            asked.len(),
+            still.iter().fold(String::new(), |mut list, asked| {
+                let needs = asked.needs.as_deref().unwrap_or("nothing");
+                _ = write!(list, "\n  {} (needs {needs}): {}", asked.place, asked.expr);
+                list
+            })
+        );
+        waiting = still;
+        sleep(PAUSE).await;
+    }
+    format!(
+        "{} queries answered by {by} within {:.0} s\n",
+        asked.len(),
+        since.elapsed().as_secs_f64()
+    )
+}
+
+/// A quantile of nothing is NaN: a point that Grafana does not draw.
+fn has_data(series: &[Series]) -> bool {
+    series.iter().any(|(_, value)| !value.is_nan())
+}
+
+/// One engine cannot be had for a while.
+async fn away(engine: &Proxied) {
+    engine.set(Fault::Cut);
+    sleep(AWAY).await;
+    engine.heal();
+    sleep(AWAY).await;
+}
+
+/// What clients do wrong, over and over: no token, a wrong key, a request line that no server takes.
+async fn mischief(gateway: String, behind: [String; 2]) {
+    loop {
+        let _ = get(format!("{gateway}/v1/links")).try_send().await;
+        let _ = token_for_key(&gateway, "importer", "wrong").try_send().await;
+        for url in [&gateway, &behind[0], &behind[1]] {
+            let huge = "x".repeat(128 * 1024);
+            let _ = get(format!("{url}/there")).header("x-large", &huge).try_send().await;
+            let body = json!({"url": "y".repeat(8 * 1024 * 1024)});
+            let _ = call(Method::POST, format!("{url}/oauth2/token")).json(&body).try_send().await;
+        }
+        sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,82 @@
+//! Metrics that have no series on a platform on embedded engines where nothing goes wrong. Their panels say so, and the test
+//! that asks every panel's query brings it about, or lists it.
+
+/// What must happen before a panel has data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Something must go wrong.
+    Fault(&'static str),
+    /// An engine must be configured that `orrery up` does without.
+    Engine(&'static str),
+}
+
+impl Need {
+    /// The line of the panel's description, and of the list in `docs/metrics.md`.
+    pub fn line(&self) -> String {
+        match self {
+            Self::Fault(why) => format!("needs_fault: {why}"),
+            Self::Engine(which) => format!("needs_engine: {which}"),
+        }
+    }
+}
+
+const REDIS: Need = Need::Engine("Redis behind the shortener's caches (`shortener.cache_url`)");
+
+const NEEDS: [(&str, Need); 17] = [
+    (
+        "gateway_rate_limited_total",
+        Need::Fault("a tenant above its rate limit"),
+    ),
+    (
+        "gateway_refused_total",
+        Need::Fault("a request without a token, or one whose upstream is away"),
+    ),
+    (
+        "http_server_refused_total",
+        Need::Fault("a request that the edge turns away, such as one with too large a body"),
+    ),
+    (
+        "issuer_tokens_refused_total",
+        Need::Fault("a token request with a wrong key"),
+    ),
+    (
+        "stream_dead_letters_total",
+        Need::Fault("an event that its handler cannot take"),
+    ),
+    (
+        "db_client_retries_total",
+        Need::Engine("PostgreSQL, and transactions in each other's way"),
+    ),
+    (
+        "redis_connections_total",
+        Need::Engine("Redis behind the limits or the caches"),
+    ),
+    (
+        "rate_limit_decisions_total",
+        Need::Engine("Redis behind the limits (`gateway.rate_limit_url`)"),
+    ),
+    ("cache_shared_operations_total", REDIS),
+    ("cache_limited_reads_total", REDIS),
+    ("cache_shared_notices_total", REDIS),
+    ("cache_shared_untold_writes_total", REDIS),
+    ("cache_shared_up", REDIS),
+    ("cache_origin_usual_rate", REDIS),
+    ("telemetry_spans_total", COLLECTOR),
+    ("telemetry_spans_waiting", COLLECTOR),
+    ("ALERTS", Need::Fault("an alert that fires")),
+];
+
+const COLLECTOR: Need = Need::Engine("a collector of traces (`telemetry.otlp_endpoint`)");
+
+/// What the metric waits for, where it waits for anything.
+pub fn needs(name: &str) -> Option<Need> {
+    NEEDS
+        .iter()
+        .find(|(metric, _)| *metric == name)
+        .map(|(_, need)| *need)
+}
+
+/// The metrics listed here.
+pub(super) fn named() -> impl Iterator<Item = &'static str> {
+    NEEDS.iter().map(|(metric, _)| *metric)
+}
