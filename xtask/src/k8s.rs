@@ -33,7 +33,7 @@ pub(crate) enum Unchecked {
 }
 
 /// Runs what was asked for.
-pub(crate) fn k8s(what: K8s) -> Outcome {
+pub(crate) fn k8s(what: &K8s) -> Outcome {
     match what {
         K8s::Check => match check(Writer::Fresh) {
             Ok(done) => {
