@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
-# base.sh NAME: a Debian 12 as a local image NAME, from Debian's packages by debootstrap, where no image registry can be reached. Root only.
+# base.sh NAME [--rust]: a Debian 12 as a local image NAME, from Debian's packages by debootstrap, where no image registry can be reached. With
+# --rust it has a C compiler and this machine's Rust too, and does for BUILD_IMAGE of infra/Dockerfile. Root only.
 set -euo pipefail
-name=$1
+name=$1 packages=ca-certificates
+[ "${2:-}" != --rust ] || packages=$packages,gcc,g++,libc6-dev,binutils,make,cmake
 command -v debootstrap >/dev/null || { echo 'debootstrap is missing: sudo apt-get install debootstrap' >&2; exit 69; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-debootstrap --variant=minbase --include=ca-certificates bookworm "$folder/root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >&2
+root=$folder/root
+debootstrap --variant=minbase "--include=$packages" bookworm "$root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >&2
 # Whom this machine trusts, the image trusts too: where packages come through a proxy, its certificate is among them.
-cp -r /usr/local/share/ca-certificates "$folder/root/usr/local/share/"
-chroot "$folder/root" update-ca-certificates >&2
-rm -rf "$folder"/root/var/cache/apt/archives/*.deb "$folder"/root/var/lib/apt/lists/*
-tar -C "$folder/root" --numeric-owner -c . | docker import --change 'CMD ["bash"]' - "$name"
+cp -r /usr/local/share/ca-certificates "$root/usr/local/share/"
+chroot "$root" update-ca-certificates >&2
+if [ "${2:-}" = --rust ]; then
+  sysroot=$(rustc --print sysroot)
+  cp -r "$sysroot/bin" "$sysroot/lib" "$root/usr/local/"
+fi
+rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
+tar -C "$root" --numeric-owner -c . | docker import --change 'CMD ["bash"]' - "$name"

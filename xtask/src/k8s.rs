@@ -33,7 +33,7 @@ pub(crate) enum Unchecked {
 }
 
 /// Runs what was asked for.
-pub(crate) fn k8s(what: K8s) -> Outcome {
+pub(crate) fn k8s(what: &K8s) -> Outcome {
     match what {
         K8s::Check => match check(Writer::Fresh) {
             Ok(done) => {
@@ -57,6 +57,16 @@ pub(crate) fn check(writer: Writer) -> Result<String, Unchecked> {
             .chain(agreement::check(overlay, &settings))
             .chain(agreement::accepted(overlay, writer));
         wrong.extend(found.map(|line| format!("k8s/overlays/{}: {line}", overlay.name)));
+    }
+    // The cluster that experiments are for has the engines too.
+    if let Some(overlay) = overlays.iter().find(|overlay| overlay.name == "kind") {
+        for file in &experiments {
+            let text = std::fs::read_to_string(file)
+                .map_err(|e| Unchecked::Wrong(format!("{}: {e}", file.display())))?;
+            let parsed: Vec<serde_json::Value> = serde_saphyr::from_multiple(&text)
+                .map_err(|e| Unchecked::Wrong(format!("{}: {e}", file.display())))?;
+            wrong.extend(parsed.iter().flat_map(|one| agreement::selected(overlay, one)));
+        }
     }
     if !wrong.is_empty() {
         return Err(Unchecked::Wrong(wrong.join("\n")));

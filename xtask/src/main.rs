@@ -82,7 +82,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test { nightly } => test::test(nightly),
         Chore::Engines { what } => engines::engines(what),
-        Chore::K8s { what } => k8s::k8s(what),
+        Chore::K8s { what } => k8s::k8s(&what),
         Chore::Kind { what } => kind::kind(&what),
         Chore::Tidy => tidy::tidy(generate::Writer::Fresh),
         Chore::Generate => generate::write(),

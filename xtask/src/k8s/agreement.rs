@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{Object, Overlay, text};
+use serde_json::Value;
+
+use super::model::{Object, Overlay, selects, text};
 use crate::generate::Writer;
 use crate::run::{cargo, command, prints, root, target};
 
@@ -85,6 +87,7 @@ pub(super) fn check(overlay: &Overlay, settings: &Settings) -> Vec<String> {
     let mut wrong = roles_and_ports(overlay, settings);
     wrong.extend(variables(overlay, settings));
     wrong.extend(addresses(overlay));
+    wrong.extend(one_issuer(overlay));
     wrong.extend(metrics(overlay, settings));
     wrong
 }
@@ -178,6 +181,20 @@ fn addresses(overlay: &Overlay) -> Vec<String> {
     wrong
 }
 
+/// A token names who signed it, letter by letter: every role must expect the name that the issuer uses.
+fn one_issuer(overlay: &Overlay) -> Vec<String> {
+    let all = overlay.settings();
+    let Some((_, issuer)) = all.iter().find(|(name, _)| name == "ORRERY_ISSUER_PUBLIC_URL") else {
+        return vec!["ConfigMap: ORRERY_ISSUER_PUBLIC_URL is not set".to_owned()];
+    };
+    let other = all
+        .iter()
+        .filter(|(name, value)| name.ends_with("_TOKENS_ISSUER") && value != issuer);
+    other
+        .map(|(name, value)| format!("{name} is {value}, and tokens name {issuer}"))
+        .collect()
+}
+
 fn metrics(overlay: &Overlay, settings: &Settings) -> Vec<String> {
     let Some(known) = &settings.metrics else {
         return Vec::new();
@@ -196,6 +213,30 @@ fn metrics(overlay: &Overlay, settings: &Settings) -> Vec<String> {
     wrong
 }
 
+/// Each experiment must mean pods that there are: one that selects nothing breaks nothing, and passes.
+pub(super) fn selected(overlay: &Overlay, experiment: &Value) -> Vec<String> {
+    let name = experiment["metadata"]["name"].as_str().unwrap_or("?");
+    let mut selectors = Vec::new();
+    gather(experiment, "labelSelectors", &mut selectors);
+    let without = selectors
+        .into_iter()
+        .filter(|selector| !overlay.workloads().any(|w| selects(selector, w.pod_labels())));
+    without
+        .map(|selector| format!("the experiment {name} selects {selector}, and there is no such pod"))
+        .collect()
+}
+
+fn gather<'a>(value: &'a Value, field: &str, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get(field));
+            fields.values().for_each(|inner| gather(inner, field, found));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| gather(inner, field, found)),
+        _ => {}
+    }
+}
+
 /// Whether the binary takes the settings as they are: names, kinds of values, and what must not contradict.
 pub(super) fn accepted(overlay: &Overlay, writer: Writer) -> Vec<String> {
     let mut orrery = match writer {
@@ -212,11 +253,13 @@ pub(super) fn accepted(overlay: &Overlay, writer: Writer) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Settings, check};
+    use super::{Settings, check, selected};
     use crate::k8s::model::Overlay;
     use crate::k8s::rules::sound;
 
     const TABLE: &str = "\
+        | `issuer.public_url` | `ORRERY_ISSUER_PUBLIC_URL` | text | unset | x |\n\
+        | `gateway.tokens.issuer` | `ORRERY_GATEWAY_TOKENS_ISSUER` | text | unset | x |\n\
         | `gateway.public_url` | `ORRERY_GATEWAY_PUBLIC_URL` | text | `http://127.0.0.1:8080` | x |\n\
         | `gateway.upstreams.issuer` | `ORRERY_GATEWAY_UPSTREAMS_ISSUER` | text | `http://127.0.0.1:8092` | x |\n\
         | `gateway.admin.issuer` | `ORRERY_GATEWAY_ADMIN_ISSUER` | text | `http://127.0.0.1:8093` | x |\n\
@@ -301,6 +344,33 @@ mod tests {
             )
         });
         assert!(found.contains("no Service is called issuer"), "{found}");
+    }
+
+    #[test]
+    fn a_role_that_expects_another_issuer_is_named() {
+        let other = "/data/ORRERY_GATEWAY_TOKENS_ISSUER";
+        let found = wrong(|overlay| {
+            set(
+                overlay,
+                "ConfigMap/orrery-settings",
+                other,
+                "https://other.example".into(),
+            );
+        });
+        assert!(found.contains("tokens name http://127.0.0.1:8080"), "{found}");
+    }
+
+    #[test]
+    fn an_experiment_that_selects_no_pod_is_named() {
+        let experiment = |name: &str| {
+            serde_json::json!({"metadata": {"name": "killed"}, "spec": {"target": {"selector": {"labelSelectors": {
+                "app.kubernetes.io/name": name,
+            }}}}})
+        };
+        let overlay = sound(&["issuer"]);
+        assert_eq!(selected(&overlay, &experiment("issuer")), [""; 0]);
+        let found = selected(&overlay, &experiment("isuer")).join("\n");
+        assert!(found.contains("there is no such pod"), "{found}");
     }
 
     #[test]

@@ -84,6 +84,12 @@ impl Object {
         (args.first()?.as_str()? == "serve").then(|| args.get(1)?.as_str())?
     }
 
+    /// Whether it says why there is only ever one of it (`orrery.dev/alone: reason`).
+    pub(crate) fn is_alone(&self) -> bool {
+        let reason = self.0["metadata"]["annotations"]["orrery.dev/alone"].as_str();
+        reason.is_some_and(|reason| !reason.is_empty())
+    }
+
     /// The number of a port that a container of its has given a name.
     pub(crate) fn port(&self, name: &str) -> Option<u64> {
         self.containers()

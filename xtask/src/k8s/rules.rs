@@ -66,14 +66,15 @@ fn autoscaler<'a>(overlay: &'a Overlay, object: &Object) -> Option<&'a Object> {
     })
 }
 
-/// A node must be emptied without a role being gone: two pods at least, one of which may be evicted.
+/// A node must be emptied without a role being gone: two pods at least, one of which may be evicted. One that is alone by its nature
+/// goes with its node.
 fn one_may_always_go(overlay: &Overlay) -> Vec<String> {
     let mut wrong = Vec::new();
     for role in roles(overlay) {
         let least = least(overlay, role);
-        if least < 2 {
+        if least < 2 && !role.is_alone() {
             wrong.push(format!(
-                "{}: has {least} pod at least; two are the least that can lose one",
+                "{}: has {least} pod at least; two are the least that can lose one (or say why in `orrery.dev/alone`)",
                 role.title()
             ));
         }
@@ -99,9 +100,17 @@ fn one_may_always_go(overlay: &Overlay) -> Vec<String> {
 fn the_autoscaler_has_the_number(overlay: &Overlay) -> Vec<String> {
     let mut wrong = Vec::new();
     for role in roles(overlay) {
-        if autoscaler(overlay, role).is_none() {
+        let (scaler, replicas) = (autoscaler(overlay, role), &role.spec()["replicas"]);
+        if role.is_alone() {
+            if scaler.is_some() || replicas != 1 || role.spec()["strategy"]["type"] != "Recreate" {
+                wrong.push(format!(
+                    "{}: what is alone has one replica, strategy Recreate and no autoscaler",
+                    role.title()
+                ));
+            }
+        } else if scaler.is_none() {
             wrong.push(format!("{}: has no HorizontalPodAutoscaler", role.title()));
-        } else if !role.spec()["replicas"].is_null() {
+        } else if !replicas.is_null() {
             wrong.push(format!("{}: leave `replicas` to the autoscaler", role.title()));
         }
     }

@@ -151,7 +151,7 @@ fn make_strict(schema: &mut Value) {
     }
     // "format: int64" and the like are Kubernetes' words, and no schema's.
     fields.remove("format");
-    for (name, inner) in fields.iter_mut() {
+    for (name, inner) in fields {
         match (name.as_str(), inner) {
             ("properties", Value::Object(properties)) => properties.values_mut().for_each(make_strict),
             ("items" | "additionalProperties", inner) => make_strict(inner),

@@ -72,7 +72,8 @@ fn role(name: &str, port: u64) -> [Value; 6] {
 pub(in crate::k8s) fn sound(roles: &[&str]) -> Overlay {
     let mut objects = vec![
         json!({"kind": "ConfigMap", "metadata": {"name": "orrery-settings"}, "data": {
-            "ORRERY_SERVER_DRAIN_NOTICE_MS": "5000", "ORRERY_GATEWAY_UPSTREAMS_ISSUER": "http://issuer:8092",
+            "ORRERY_SERVER_DRAIN_NOTICE_MS": "5000", "ORRERY_ISSUER_PUBLIC_URL": "http://127.0.0.1:8080",
+            "ORRERY_GATEWAY_TOKENS_ISSUER": "http://127.0.0.1:8080", "ORRERY_GATEWAY_UPSTREAMS_ISSUER": "http://issuer:8092",
         }}),
         json!({"kind": "NetworkPolicy", "metadata": {"name": "default-deny"}, "spec": {
             "podSelector": {}, "policyTypes": ["Ingress", "Egress"],
@@ -287,6 +288,30 @@ fn a_number_beside_the_autoscalers_is_refused() {
         "/spec/scaleTargetRef/name",
         json!("x"),
         "there is no such Deployment",
+    );
+}
+
+#[test]
+fn one_that_is_alone_says_why_and_is_one() {
+    let mut overlay = sound(&["issuer"]);
+    overlay
+        .objects
+        .retain(|object| object.kind() != "HorizontalPodAutoscaler");
+    change(&mut overlay, ROLE, "/spec/replicas", json!(1));
+    assert!(check(&overlay).join("\n").contains("two are the least"));
+    change(
+        &mut overlay,
+        ROLE,
+        "/metadata/annotations",
+        json!({"orrery.dev/alone": "it remembers"}),
+    );
+    change(&mut overlay, ROLE, "/spec/strategy", json!({"type": "Recreate"}));
+    assert_eq!(check(&overlay), [""; 0]);
+    change(&mut overlay, ROLE, "/spec/replicas", json!(2));
+    assert!(
+        check(&overlay)
+            .join("\n")
+            .contains("what is alone has one replica")
     );
 }
 
