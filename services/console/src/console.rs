@@ -288,7 +288,7 @@ fn stored(names: &mut Names, span: NewSpan) -> StoredSpan {
         }
         shared
     };
-    let service = if span.service.is_empty() { OTHER } else { &span.service };
+    let service = if span.service.is_empty() { OTHER } else { span.service.as_str() };
     let attributes: Box<[_]> = span
         .attributes
         .into_iter()

@@ -202,7 +202,7 @@ impl TraceStore {
     /// The newest first, from below `before` on.
     pub(crate) fn newest(&self, before: Option<u64>) -> impl Iterator<Item = &Trace> {
         let below = self.order.range(..before.unwrap_or(u64::MAX));
-        below.rev().filter_map(|(_, id)| self.traces.get(id))
+        below.rev().filter_map(move |(_, id)| self.traces.get(id))
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -163,11 +163,12 @@ fn burns(objective: &Objective, span: &StoredSpan) -> bool {
     }
     let route = span.route.as_deref().unwrap_or_default();
     let (method, route) = route.split_once(' ').unwrap_or((route, STATUS_UNMATCHED));
+    let status = span.status.map(|status| status.to_string()).unwrap_or_default();
     let mut labels: Vec<(String, String)> = [
         ("job", &*span.service),
         ("method", method),
         ("route", route),
-        ("status", &span.status.map(|status| status.to_string()).unwrap_or_default()),
+        ("status", status.as_str()),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
@@ -185,6 +186,6 @@ fn burns(objective: &Objective, span: &StoredSpan) -> bool {
 }
 
 fn is_job(selector: &Selector, service: &str) -> bool {
-    let jobs = selector.matchers.iter().filter(|matcher| matcher.label() == "job");
-    jobs.into_iter().all(|matcher| matcher.accepts(service))
+    let mut jobs = selector.matchers.iter().filter(|matcher| matcher.label() == "job");
+    jobs.all(|matcher| matcher.accepts(service))
 }

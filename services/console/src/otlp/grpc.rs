@@ -59,7 +59,7 @@ async fn traces(State(app): State<App>, request: Request) -> Response {
         Ok(place) => place,
         Err(_full) => return Status::unavailable("too much is being sent at once").into_http(),
     };
-    let bytes_max = app.body_bytes_max;
+    let (bytes_max, console) = (app.body_bytes_max, app.console.clone());
     let answer = unary(request, bytes_max, move |message| {
         match weight::of_protobuf(&message) {
             None => return Err(Status::invalid_argument("this is no OTLP trace request")),
@@ -72,7 +72,7 @@ async fn traces(State(app): State<App>, request: Request) -> Response {
         }
         let request = ExportTraceServiceRequest::decode(message)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        Ok(super::take(&app.console, request).encode_to_vec().into())
+        Ok(super::take(&console, request).encode_to_vec().into())
     })
     .await;
     drop(place);

@@ -141,10 +141,9 @@ async fn what_is_refused_is_counted_and_told_and_the_rest_is_kept() {
 async fn a_grpc_port_that_is_taken_is_told_by_the_setting_that_names_it() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let refused = tokio::spawn(async move {
-        Service::start_with(Vec::new(), |settings| settings.grpc_address = address).await.stop().await;
-    });
-    assert!(refused.await.is_err(), "it does not become ready");
+    let error = Service::refused(|settings| settings.grpc_address.clone_from(&address)).await;
+    assert_eq!(error.code(), "grpc_port_unavailable");
+    assert!(error.to_string().contains("console.grpc_address") && error.to_string().contains(&address), "{error}");
 }
 
 #[tokio::test]
