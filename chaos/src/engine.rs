@@ -165,7 +165,7 @@ pub(crate) fn tools() -> PathBuf {
 
 /// Whether it answers in its own protocol: a port that listens says nothing yet.
 async fn is_ready(kind: EngineKind, address: SocketAddr) -> bool {
-    let asked = timeout(ASK_TIMEOUT, async {
+    let asking = async {
         let mut stream = TcpStream::connect(address).await?;
         let mut answer = vec![0; 4096];
         match kind {
@@ -180,6 +180,7 @@ async fn is_ready(kind: EngineKind, address: SocketAddr) -> bool {
             EngineKind::Redis => said.starts_with("+PONG"),
             _ => said.starts_with("INFO") && said.contains("\"jetstream\":true"),
         })
-    });
-    matches!(asked.await, Ok(Ok::<bool, std::io::Error>(true)))
+    };
+    let asked: Result<std::io::Result<bool>, _> = timeout(ASK_TIMEOUT, asking).await;
+    matches!(asked, Ok(Ok(true)))
 }

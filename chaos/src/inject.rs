@@ -51,9 +51,10 @@ pub(crate) async fn strike(
         let mut to = from;
         let experiment = &due.experiment;
         let over = |to: &mut Duration| *to = since_start();
-        match platform.engines.contains_key(experiment.target.as_str()) {
-            true => on_engine(platform, experiment, clock, || over(&mut to)).await?,
-            false => on_role(platform, experiment, turn, clock, || over(&mut to)).await?,
+        if platform.engines.contains_key(experiment.target.as_str()) {
+            on_engine(platform, experiment, clock, || over(&mut to)).await?;
+        } else {
+            on_role(platform, experiment, turn, clock, || over(&mut to)).await?;
         }
         struck.push(Struck {
             experiment: experiment.name.clone(),
@@ -118,18 +119,14 @@ async fn on_role(
         .map(|(_, role)| role)
         .collect();
     let at_once = struck.into_iter().map(|role| one_role(role, experiment));
-    match futures::future::try_join_all(at_once).await? {
-        waiting if waiting.is_empty() => Err(nobody(target)),
-        waiting => {
-            over();
-            // What was killed is started when the fault is over; its coming up is part of the recovery.
-            for role in waiting.into_iter().flatten() {
-                role.process.start()?;
-                role.until_ready().await?;
-            }
-            Ok(())
-        }
+    let waiting = futures::future::try_join_all(at_once).await?;
+    over();
+    // What was killed is started when the fault is over; its coming up is part of the recovery.
+    for role in waiting.into_iter().flatten() {
+        role.process.start()?;
+        role.until_ready().await?;
     }
+    Ok(())
 }
 
 /// Strikes one role, and gives it back if it has to be started again.

@@ -218,4 +218,4 @@ fn outcome(good: &str, wrong: &[String]) -> Result<String, String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -81,7 +81,7 @@ impl Asked {
                 let kept = recorder.saw(begun, observed.value.as_deref());
                 kept.map_err(|error| unobserved(&key, error.to_string()))?;
             }
-            Ok((key, observed))
+            Ok::<_, DrillError>((key, observed))
         });
         futures::stream::iter(reads)
             .buffer_unordered(AT_ONCE)

@@ -53,7 +53,7 @@ pub(crate) struct Platform {
     pub(crate) engines: BTreeMap<&'static str, Engine>,
     pub(crate) proxies: BTreeMap<String, Vec<FaultProxy>>,
     // In the order of falling: whoever calls goes before whoever is called.
-    _balancer: Option<Balancer>,
+    balancer: Option<Balancer>,
     token: TokenCommand,
     /// What this run calls its things on engines that others use.
     name: String,
@@ -71,7 +71,9 @@ pub(crate) struct TokenCommand {
 impl TokenCommand {
     /// A token; it blocks for as long as the program runs.
     pub(crate) fn token(&self) -> Result<String, String> {
-        let output = std::process::Command::new(&self.program)
+        let mut command = std::process::Command::new(&self.program);
+        crate::process::inherited().for_each(|name| _ = command.env_remove(name));
+        let output = command
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .output()
@@ -117,7 +119,7 @@ impl Platform {
 /// `libfaketime` of Debian's package of that name: it tells a program another time than the machine's.
 pub(crate) fn faketime() -> Result<PathBuf, DrillError> {
     let unpacked = crate::engine::tools().join("debian/usr/lib");
-    for folder in [Path::new("/usr/lib"), &unpacked] {
+    for folder in [Path::new("/usr/lib"), unpacked.as_path()] {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let library = entry.path().join("faketime/libfaketimeMT.so.1");
             if library.is_file() {

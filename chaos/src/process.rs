@@ -48,11 +48,7 @@ impl Process {
         let out = append(&self.recipe.log)?;
         let err = out.try_clone().map_err(DrillError::file(&self.recipe.log))?;
         let mut command = Command::new(&self.recipe.program);
-        // A developer's own settings must not decide a drill.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ORRERY_"))
-        {
-            command.env_remove(name);
-        }
+        inherited().for_each(|name| _ = command.env_remove(name));
         command
             .args(&self.recipe.arguments)
             .envs(self.recipe.environment.iter().map(|(name, value)| (name, value)))
@@ -161,6 +157,13 @@ impl Process {
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
     }
+}
+
+/// A developer's own settings, which must not decide a drill.
+pub(crate) fn inherited() -> impl Iterator<Item = std::ffi::OsString> {
+    std::env::vars_os()
+        .map(|(name, _)| name)
+        .filter(|name| name.to_string_lossy().starts_with("ORRERY_"))
 }
 
 fn append(path: &Path) -> Result<File, DrillError> {

@@ -235,7 +235,7 @@ async fn settled(asked: &Asked, operations: &[Operation]) -> Result<(), DrillErr
             let holdings = asked.read(followed.iter().cloned(), None).await?;
             let counted: u64 = holdings.values().filter_map(|observed| observed.count).sum();
             if counted >= answered {
-                return Ok(());
+                return Ok::<(), DrillError>(());
             }
             sleep(LOOK_AGAIN).await;
         }

@@ -100,7 +100,11 @@ pub(crate) async fn watch(
         tokio::select! {
             _ = tick.tick() => {}
             // An error: whoever could say so is gone.
-            _ = stop.wait_for(|stop| *stop) => return,
+            changed = stop.changed() => {
+                if changed.is_err() || *stop.borrow() {
+                    return;
+                }
+            }
         }
         let scrapes = ports.iter().map(|(role, port)| async move {
             let answer = http::get(*port, "/metrics", SCRAPE_TIMEOUT).await;

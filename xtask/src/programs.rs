@@ -16,6 +16,8 @@ const DEBIAN: &[(&str, &str)] = &[
     ("sqlite3", "sqlite3"),
     ("prometheus", "prometheus"),
     ("amtool", "prometheus-alertmanager"),
+    // Brings libfaketime, by which a drill steps a process's clock.
+    ("faketime", "faketime"),
 ];
 
 /// kubectl, with kustomize in it.

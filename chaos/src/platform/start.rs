@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use fault_proxy::{FaultProxy, PortBlock};
-use tempfile::TempDir;
 
 use super::{Platform, Role, TokenCommand, faketime};
 use crate::balancer::Balancer;
@@ -71,7 +70,7 @@ impl Start<'_> {
             roles: BTreeMap::new(),
             engines,
             proxies,
-            _balancer: None,
+            balancer,
             token: TokenCommand {
                 program: self.program.to_owned(),
                 arguments: Vec::new(),
@@ -81,10 +80,9 @@ impl Start<'_> {
             _folder: folder,
         };
         self.roles(&layout, ports, &names, &mut platform).await?;
-        if let Some(balancer) = &balancer {
+        if let Some(balancer) = &platform.balancer {
             until_passing(balancer, self.copies(&layout.entry)).await?;
         }
-        platform._balancer = balancer;
         Ok(platform)
     }
 
@@ -227,9 +225,9 @@ impl Start<'_> {
                 .map(|(name, value)| (name.to_owned(), value)),
             );
         }
-        let words = ["serve", &role.name, "--data", &data.display().to_string(), "--port-base"];
-        let mut arguments: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        arguments.push(ports.base().to_string());
+        let (folder, base) = (data.display().to_string(), ports.base().to_string());
+        let words = ["serve", &role.name, "--data", &folder, "--port-base", &base];
+        let arguments = words.map(str::to_owned).to_vec();
         Ok(Role {
             process: Process::of(Recipe {
                 log: self.logs.join(format!("{name}.log")),

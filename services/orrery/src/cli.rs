@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::drill::DrillAction;
 use crate::commands::export::ExportFlags;
 use crate::commands::lab::LabFlags;
 use crate::commands::load::LoadFlags;
