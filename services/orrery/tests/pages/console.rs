@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use http::StatusCode;
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::ConnectOptions as _;
 use testkit::browser::Browser;
 use testkit::http::{get, post};
 use testkit::platform::{Options, Platform};
