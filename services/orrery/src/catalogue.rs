@@ -116,6 +116,7 @@ fn describe(role: RoleName, telemetry: &Telemetry) {
         RoleName::Gateway => gateway::describe_metrics(telemetry),
         RoleName::Issuer => issuer::describe_metrics(telemetry),
         RoleName::Shortener => shortener::describe_metrics(telemetry),
+        RoleName::Console => console::describe_metrics(telemetry),
     }
 }
 

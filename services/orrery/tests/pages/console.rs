@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use http::StatusCode;
 use serde_json::json;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use testkit::browser::Browser;
 use testkit::http::{get, post};
 use testkit::platform::{Options, Platform};
