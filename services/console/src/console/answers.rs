@@ -176,7 +176,11 @@ fn burns(objective: &Objective, span: &StoredSpan) -> bool {
         return false;
     }
     // A latency objective counts one class of a histogram as good.
-    let bound = objective.good.matchers.iter().find(|matcher| matcher.label() == "le");
+    let bound = objective
+        .good
+        .matchers
+        .iter()
+        .find(|matcher| matcher.label() == "le");
     let in_time = bound.is_none_or(|bound| {
         labels.push(("le".to_owned(), bound.value().to_owned()));
         let bound_s: f64 = bound.value().parse().unwrap_or(f64::INFINITY);
@@ -186,6 +190,9 @@ fn burns(objective: &Objective, span: &StoredSpan) -> bool {
 }
 
 fn is_job(selector: &Selector, service: &str) -> bool {
-    let mut jobs = selector.matchers.iter().filter(|matcher| matcher.label() == "job");
+    let mut jobs = selector
+        .matchers
+        .iter()
+        .filter(|matcher| matcher.label() == "job");
     jobs.all(|matcher| matcher.accepts(service))
 }

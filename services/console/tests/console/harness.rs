@@ -10,7 +10,9 @@ use clock::ManualClock;
 use console::{ConsoleError, Settings};
 use http::Method;
 use identity::{Claims, Jwks, Principal, Scopes, SigningKey, Tenant, User};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -159,7 +161,9 @@ impl Service {
 
     /// Sends spans, and gives what was said about them.
     pub(crate) async fn send(&self, request: &ExportTraceServiceRequest) -> ExportTraceServiceResponse {
-        let answer = self.post("/v1/traces", "application/x-protobuf", request.encode_to_vec()).await;
+        let answer = self
+            .post("/v1/traces", "application/x-protobuf", request.encode_to_vec())
+            .await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         ExportTraceServiceResponse::decode(answer.body).unwrap()
     }
