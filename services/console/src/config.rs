@@ -186,8 +186,18 @@ mod tests {
     #[test]
     fn a_target_is_a_job_and_where_it_shows_its_metrics() {
         let read = target("gateway=http://127.0.0.1:8091/metrics").unwrap();
-        assert_eq!((read.job.as_str(), read.instance()), ("gateway", "127.0.0.1:8091"));
-        for bad in ["", "gateway", "=http://a/metrics", "x=/metrics", "x=https://a/metrics", "x=a b"] {
+        assert_eq!(
+            (read.job.as_str(), read.instance()),
+            ("gateway", "127.0.0.1:8091")
+        );
+        for bad in [
+            "",
+            "gateway",
+            "=http://a/metrics",
+            "x=/metrics",
+            "x=https://a/metrics",
+            "x=a b",
+        ] {
             let error = target(bad).unwrap_err().to_string();
             assert!(error.starts_with("console.targets: "), "{error}");
         }

@@ -150,8 +150,14 @@ impl Console {
                 Ok(span) => self.take(&mut seen, span, other_bytes, &mut taken),
                 Err(unfit) => {
                     let (reason, why) = match unfit {
-                        Unfit::Ids => ("ids", "a span needs a trace id of 16 bytes and a span id of 8, not zero"),
-                        Unfit::Time => ("time", "a span ended more than a day from now by the console's clock"),
+                        Unfit::Ids => (
+                            "ids",
+                            "a span needs a trace id of 16 bytes and a span id of 8, not zero",
+                        ),
+                        Unfit::Time => (
+                            "time",
+                            "a span ended more than a day from now by the console's clock",
+                        ),
                     };
                     self.0.metrics.span_refused(reason);
                     taken.refuse(why);
@@ -288,14 +294,21 @@ fn stored(names: &mut Names, span: NewSpan) -> StoredSpan {
         }
         shared
     };
-    let service = if span.service.is_empty() { OTHER } else { &span.service };
+    let service = if span.service.is_empty() {
+        OTHER
+    } else {
+        span.service.as_str()
+    };
     let attributes: Box<[_]> = span
         .attributes
         .into_iter()
         .map(|(name, value)| (share(&name), value.into_boxed_str()))
         .collect();
     let (service, name) = (share(service), share(&span.name));
-    let (route, peer) = (span.route.as_deref().map(&mut share), span.peer.as_deref().map(&mut share));
+    let (route, peer) = (
+        span.route.as_deref().map(&mut share),
+        span.peer.as_deref().map(&mut share),
+    );
     StoredSpan {
         id: span.id,
         parent: span.parent,

@@ -54,7 +54,10 @@ impl App {
         let place = tokio::time::timeout(otlp::TAKEN_WITHIN, self.ingest.acquire()).await;
         match place {
             Ok(Ok(place)) => Ok(place),
-            _ => Err(Problem::unavailable("too much is being sent at once", otlp::RETRY_AFTER)),
+            _ => Err(Problem::unavailable(
+                "too much is being sent at once",
+                otlp::RETRY_AFTER,
+            )),
         }
     }
 }

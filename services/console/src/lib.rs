@@ -70,7 +70,11 @@ pub async fn run(
     };
     let metrics = metrics::Metrics::of(&role.telemetry);
     let console = Console::new(role.clock.clone(), limits, objectives, metrics.clone());
-    let client = Client::new(role.telemetry.clone(), role.clock.clone(), settings.client.clone());
+    let client = Client::new(
+        role.telemetry.clone(),
+        role.clock.clone(),
+        settings.client.clone(),
+    );
     let app = http::App::new(http::AppParts {
         verifier: verifier(&role, &settings, &client)?,
         console: console.clone(),
@@ -115,7 +119,11 @@ fn verifier(role: &Role, settings: &Settings, client: &Client) -> Result<Verifie
         setting: "jwks_url",
         detail: error.to_string(),
     })?;
-    Ok(Verifier::new(settings.tokens.clone(), Arc::new(keys), role.clock.clone()))
+    Ok(Verifier::new(
+        settings.tokens.clone(),
+        Arc::new(keys),
+        role.clock.clone(),
+    ))
 }
 
 async fn receive(listener: tokio::net::TcpListener, app: http::App, drain: Drain) -> Result<(), String> {
@@ -169,13 +177,23 @@ mod tests {
         let mut receiving = tokio::spawn(idle(drain.clone()));
         let ended = beside(std::future::pending(), &drain, &mut scraping, &mut receiving).await;
         let error = ended.unwrap_err();
-        assert!(error.code() == "part_ended" && error.to_string().contains("scraper"), "{error}");
+        assert!(
+            error.code() == "part_ended" && error.to_string().contains("scraper"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_trace_id_is_32_digits_and_not_zero() {
         assert_eq!(parse_trace_id(&format!("{:032x}", 255)), Some(255));
-        for bad in ["", "0", &"0".repeat(32), &"g".repeat(32), &"+1".repeat(16), &"1".repeat(33)] {
+        for bad in [
+            "",
+            "0",
+            &"0".repeat(32),
+            &"g".repeat(32),
+            &"+1".repeat(16),
+            &"1".repeat(33),
+        ] {
             assert_eq!(parse_trace_id(bad), None, "{bad}");
         }
     }

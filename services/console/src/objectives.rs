@@ -28,8 +28,10 @@ impl Objectives {
     /// With every window divided by `divisor`.
     pub(crate) fn new(services: Vec<ServiceObjectives>, divisor: u32) -> Self {
         let divisor = divisor.max(1);
-        let mut objectives: Vec<Objective> =
-            services.into_iter().flat_map(|service| service.objectives).collect();
+        let mut objectives: Vec<Objective> = services
+            .into_iter()
+            .flat_map(|service| service.objectives)
+            .collect();
         for objective in &mut objectives {
             objective.window /= divisor;
         }
@@ -62,7 +64,10 @@ impl Objectives {
         } else {
             POINT_EVERY_SCALED
         };
-        if self.last_point.is_some_and(|last| now.saturating_sub(last) < every) {
+        if self
+            .last_point
+            .is_some_and(|last| now.saturating_sub(last) < every)
+        {
             return;
         }
         self.last_point = Some(now);
@@ -167,7 +172,11 @@ impl Objectives {
 }
 
 fn state(alerts: &[AlertView], budget_left: Option<f64>) -> ObjectiveState {
-    let fires = |severity| alerts.iter().any(|alert| alert.firing && alert.severity == severity);
+    let fires = |severity| {
+        alerts
+            .iter()
+            .any(|alert| alert.firing && alert.severity == severity)
+    };
     match budget_left {
         _ if fires("page") => ObjectiveState::Page,
         _ if fires("ticket") => ObjectiveState::Ticket,

@@ -128,7 +128,8 @@ fn added(before: Option<&Classes>, now: &Classes) -> Histogram {
         found.map_or(0.0, |(_, value)| *value)
     };
     let fell = before.is_some_and(|before| {
-        now.iter().any(|(bound, value_now)| *value_now < value(before, *bound))
+        now.iter()
+            .any(|(bound, value_now)| *value_now < value(before, *bound))
     });
     let before = before.filter(|_| !fell);
     let (mut histogram, mut below) = (Histogram::default(), 0.0);
@@ -152,7 +153,9 @@ mod tests {
 
     fn scrape(quick: u32, slow: u32, status: u16) -> Vec<Sample> {
         let line = |le: &str, value: u32| {
-            format!("{REQUESTS}{{method=\"GET\",route=\"/{{code}}\",status=\"{status}\",le=\"{le}\"}} {value}\n")
+            format!(
+                "{REQUESTS}{{method=\"GET\",route=\"/{{code}}\",status=\"{status}\",le=\"{le}\"}} {value}\n"
+            )
         };
         let text = line("0.001", quick) + &line("0.5", quick + slow) + &line("+Inf", quick + slow);
         slo::exposition::parse(&text)
@@ -161,7 +164,10 @@ mod tests {
     fn seen(store: &RedStore) -> (u64, u64) {
         let points = store.service("gateway").map(|red| red.total.points(1_000).points);
         let points = points.unwrap_or_default();
-        (points.iter().map(|p| p.requests).sum(), points.iter().map(|p| p.errors).sum())
+        (
+            points.iter().map(|p| p.requests).sum(),
+            points.iter().map(|p| p.errors).sum(),
+        )
     }
 
     #[test]
@@ -172,7 +178,11 @@ mod tests {
         scraped.take(&mut store, "gateway", "a", &scrape(110, 5, 302), 1_000);
         assert_eq!(seen(&store), (15, 0));
         scraped.take(&mut store, "gateway", "a", &scrape(3, 0, 503), 1_000);
-        assert_eq!(seen(&store), (18, 3), "a label set that is new on a known target began at 0");
+        assert_eq!(
+            seen(&store),
+            (18, 3),
+            "a label set that is new on a known target began at 0"
+        );
     }
 
     #[test]

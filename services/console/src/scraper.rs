@@ -80,7 +80,9 @@ impl Scraper {
         if response.status() != StatusCode::OK {
             return Err(ClientError::Status(response.status().as_u16()));
         }
-        let body = Limited::new(response.into_body(), SCRAPE_BYTES_MAX).collect().await;
+        let body = Limited::new(response.into_body(), SCRAPE_BYTES_MAX)
+            .collect()
+            .await;
         let body = body.map_err(|error| match error.downcast::<ClientError>() {
             Ok(error) => *error,
             Err(_limit) => ClientError::TooLarge {

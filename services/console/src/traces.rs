@@ -134,7 +134,10 @@ impl TraceStore {
             self.ordinary.insert(seq);
             self.bytes += trace.bytes();
         }
-        if trace.span(span.id).is_some_and(|known| known.service == span.service) {
+        if trace
+            .span(span.id)
+            .is_some_and(|known| known.service == span.service)
+        {
             return Err(Refused::Duplicate);
         }
         let before = trace.bytes();
@@ -202,7 +205,7 @@ impl TraceStore {
     /// The newest first, from below `before` on.
     pub(crate) fn newest(&self, before: Option<u64>) -> impl Iterator<Item = &Trace> {
         let below = self.order.range(..before.unwrap_or(u64::MAX));
-        below.rev().filter_map(|(_, id)| self.traces.get(id))
+        below.rev().filter_map(move |(_, id)| self.traces.get(id))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -238,7 +241,10 @@ fn calls(trace: &Trace, span: &StoredSpan) -> Calls {
     {
         calls.push(call(parent, span));
     }
-    let served = trace.spans.iter().filter(|child| child.parent == span.id && child.is_served());
+    let served = trace
+        .spans
+        .iter()
+        .filter(|child| child.parent == span.id && child.is_served());
     calls.extend(
         served
             .filter(|child| child.service != span.service)

@@ -9,5 +9,7 @@ mod harness;
 mod hostile;
 #[path = "console/otlp.rs"]
 mod otlp;
+#[path = "console/pages.rs"]
+mod pages;
 #[path = "console/scraping.rs"]
 mod scraping;

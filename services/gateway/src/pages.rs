@@ -2,3 +2,4 @@
 
 pub(crate) mod docs;
 pub(crate) mod start;
+pub(crate) mod trouble;

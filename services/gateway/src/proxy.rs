@@ -10,13 +10,14 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, StatusCode, Version};
 use limits::Decision;
-use server::{REQUEST_ID_HEADER, RequestId};
+use server::{REQUEST_ID_HEADER, RequestId, ShownAs};
 
 use crate::access;
 use crate::error::Refusal;
 use crate::gateway::Gateway;
 use crate::headers::forwarded::{self, Hop};
 use crate::headers::{self, cookies};
+use crate::pages;
 use crate::path;
 use crate::routes::{Access, Route, Shape};
 use crate::sign_in;
@@ -24,11 +25,17 @@ use crate::sign_in;
 /// Answers one request of that route.
 pub(crate) async fn forward(gateway: &Gateway, route: &'static Route, request: Request) -> Response {
     let mut decision = None;
+    let a_person_looks =
+        route.access == Access::Page && access::wants_page(request.method(), request.headers());
     let mut response = match pass(gateway, route, request, &mut decision).await {
         Ok(response) => response,
         Err(refusal) => {
             gateway.metrics.refused(route.upstream.name(), refusal.code());
-            refusal.into_response()
+            let mut response = refusal.into_response();
+            if a_person_looks && response.status().is_server_error() {
+                response.extensions_mut().insert(ShownAs(pages::trouble::page));
+            }
+            response
         }
     };
     if let Some(decision) = decision {

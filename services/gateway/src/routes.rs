@@ -174,7 +174,11 @@ mod tests {
     #[test]
     fn spans_come_to_the_console_from_inside_alone() {
         let taken = ["/v1/traces", "/v1/metrics", "/v1/logs", "/v1"];
-        assert!(ROUTES.iter().all(|route| taken.iter().all(|path| route.shape != Shape::Tree(path))));
+        assert!(
+            ROUTES
+                .iter()
+                .all(|route| taken.iter().all(|path| route.shape != Shape::Tree(path)))
+        );
     }
 
     #[test]

@@ -40,7 +40,11 @@ pub(crate) fn run(settings: &Settings, roles: &[RoleName]) -> Outcome {
         let watches = roles.len() > 1 && listeners.role == RoleName::Console;
         threads.push(RoleThread::start(
             listeners,
-            if watches { of_console.clone() } else { settings.clone() },
+            if watches {
+                of_console.clone()
+            } else {
+                settings.clone()
+            },
             clock.clone(),
             ended.clone(),
         )?);
@@ -120,7 +124,10 @@ async fn announce_ready(
     if let [one] = roles {
         print!("{}", announce::role(host, base, *one, took_ms));
     } else {
-        print!("{}", announce::platform(host, base, roles, &settings.data, took_ms));
+        print!(
+            "{}",
+            announce::platform(host, base, roles, &settings.data, took_ms)
+        );
     }
     Ok(())
 }

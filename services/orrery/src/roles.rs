@@ -112,7 +112,10 @@ mod tests {
             (8094, 8095)
         );
         assert_eq!(
-            (RoleName::Console.api_port(8080), RoleName::Console.admin_port(8080)),
+            (
+                RoleName::Console.api_port(8080),
+                RoleName::Console.admin_port(8080)
+            ),
             (8104, 8105)
         );
     }

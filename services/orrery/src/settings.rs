@@ -176,7 +176,11 @@ fn derived(settings: &Settings) -> Result<Derived, String> {
     }
     let mut derived = from_ports(host, base);
     derived.extend(from_data(&settings.data));
-    for path in ["gateway.tokens.audience", "shortener.tokens.audience", "console.tokens.audience"] {
+    for path in [
+        "gateway.tokens.audience",
+        "shortener.tokens.audience",
+        "console.tokens.audience",
+    ] {
         derived.push((path, settings.issuer.audience.clone().into(), "issuer.audience"));
     }
     if std::io::stderr().is_terminal() {
@@ -204,7 +208,10 @@ fn from_ports(host: IpAddr, base: u16) -> Derived {
         .map(|role| format!("{role}={}/metrics", admin(*role)))
         .collect();
     let values: [(&str, serde_json::Value); 17] = [
-        ("console.grpc_address", authority(host, RoleName::otlp_grpc_port(base)).into()),
+        (
+            "console.grpc_address",
+            authority(host, RoleName::otlp_grpc_port(base)).into(),
+        ),
         ("console.jwks_url", jwks.clone().into()),
         ("console.targets", targets.into()),
         ("console.tokens.issuer", public.clone().into()),

@@ -1,5 +1,6 @@
 //! The pages in a real browser: a newcomer's way through them, and what they look like (`target/screenshots`).
 
+mod console;
 mod looks;
 mod newcomer;
 
@@ -11,11 +12,15 @@ use crate::platform::binary;
 
 /// A platform and a browser, or a skip that says why.
 async fn start(test: &str) -> Option<(Platform, Browser)> {
+    start_with(test, Options::default()).await
+}
+
+async fn start_with(test: &str, options: Options) -> Option<(Platform, Browser)> {
     if let Err(why) = Browser::available() {
         skip(test, &why);
         return None;
     }
-    let platform = Platform::start(binary(), Options::default()).await;
+    let platform = Platform::start(binary(), options).await;
     Some((platform, Browser::start().await))
 }
 

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::IntoResponse;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method, Response, StatusCode};
 use problem::Problem;
 use telemetry::TraceContext;
@@ -18,6 +18,11 @@ pub(crate) struct Answer {
 /// Put into the extensions of a response that another server made, it keeps that answer as it came, whatever it looks like.
 #[derive(Clone, Copy, Debug)]
 pub struct Forwarded;
+
+/// Put into the extensions of a response with a problem, it says how the problem looks to a person: a page of it, by the problem and
+/// its trace id. Status and headers stay the problem's.
+#[derive(Clone, Copy, Debug)]
+pub struct ShownAs(pub fn(&Problem, &str) -> Response<Body>);
 
 pub(crate) fn finish(
     outcome: Result<Response<Body>, Problem>,
@@ -40,11 +45,15 @@ pub(crate) fn finish(
         }
         return Answer { response, code: None };
     };
-    let problem = problem.identified(
-        Some(request_id.as_str().to_owned()),
-        Some(trace.trace_id().to_string()),
-    );
+    let trace_id = trace.trace_id().to_string();
+    let problem = problem.identified(Some(request_id.as_str().to_owned()), Some(trace_id.clone()));
     problem.render_into(&mut response);
+    if let Some(ShownAs(page)) = response.extensions_mut().remove::<ShownAs>() {
+        let (page, body) = page(&problem, &trace_id).into_parts();
+        response.headers_mut().remove(CONTENT_LENGTH);
+        response.headers_mut().extend(page.headers);
+        *response.body_mut() = body;
+    }
     if problem.status().is_server_error() {
         let cause = problem.operator_cause().unwrap_or_else(|| problem.detail());
         trace.sync_scope(|| {

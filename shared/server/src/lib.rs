@@ -18,7 +18,7 @@ mod role;
 mod same_origin;
 mod settings;
 
-pub use answer::Forwarded;
+pub use answer::{Forwarded, ShownAs};
 pub use context::peer;
 pub use drain::Drain;
 pub use edge::Direct;

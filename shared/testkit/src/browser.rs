@@ -32,6 +32,9 @@ use driver::Driver;
 /// How long an element may take to appear, or a page to be left.
 pub const APPEARS_WITHIN: Duration = Duration::from_secs(10);
 
+/// How often an element may be replaced before it is clicked.
+const REPLACED_MAX: usize = 10;
+
 /// The name WebDriver gives to references to elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -225,10 +228,21 @@ impl Browser {
     }
 
     /// Clicks the first element that fits, scrolled into view; waits for the page it may lead to.
+    ///
+    /// # Panics
+    /// When there is none in time, or it cannot be clicked.
     pub async fn click(&self, css: &str) {
-        let element = self.find(css).await;
-        self.command(Method::POST, &format!("/element/{element}/click"), &json!({}))
-            .await;
+        // A page that keeps itself up to date may replace an element between being found and being clicked.
+        for _ in 0..REPLACED_MAX {
+            let element = self.find(css).await;
+            let path = format!("/element/{element}/click");
+            match self.try_command(Method::POST, &path, &json!({})).await {
+                Ok(_) => return,
+                Err(why) if why.contains("stale element") => {}
+                Err(why) => panic!("{css}: {why}"),
+            }
+        }
+        panic!("{css} is replaced again and again");
     }
 
     /// Replaces what stands in the first input that fits.

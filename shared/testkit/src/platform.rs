@@ -11,7 +11,6 @@
 //! # }
 //! ```
 
-
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io;

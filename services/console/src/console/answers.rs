@@ -163,11 +163,12 @@ fn burns(objective: &Objective, span: &StoredSpan) -> bool {
     }
     let route = span.route.as_deref().unwrap_or_default();
     let (method, route) = route.split_once(' ').unwrap_or((route, STATUS_UNMATCHED));
+    let status = span.status.map(|status| status.to_string()).unwrap_or_default();
     let mut labels: Vec<(String, String)> = [
         ("job", &*span.service),
         ("method", method),
         ("route", route),
-        ("status", &span.status.map(|status| status.to_string()).unwrap_or_default()),
+        ("status", status.as_str()),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
@@ -175,7 +176,11 @@ fn burns(objective: &Objective, span: &StoredSpan) -> bool {
         return false;
     }
     // A latency objective counts one class of a histogram as good.
-    let bound = objective.good.matchers.iter().find(|matcher| matcher.label() == "le");
+    let bound = objective
+        .good
+        .matchers
+        .iter()
+        .find(|matcher| matcher.label() == "le");
     let in_time = bound.is_none_or(|bound| {
         labels.push(("le".to_owned(), bound.value().to_owned()));
         let bound_s: f64 = bound.value().parse().unwrap_or(f64::INFINITY);
@@ -185,6 +190,9 @@ fn burns(objective: &Objective, span: &StoredSpan) -> bool {
 }
 
 fn is_job(selector: &Selector, service: &str) -> bool {
-    let jobs = selector.matchers.iter().filter(|matcher| matcher.label() == "job");
-    jobs.into_iter().all(|matcher| matcher.accepts(service))
+    let mut jobs = selector
+        .matchers
+        .iter()
+        .filter(|matcher| matcher.label() == "job");
+    jobs.all(|matcher| matcher.accepts(service))
 }

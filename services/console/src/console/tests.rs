@@ -71,7 +71,10 @@ fn ten_times_the_bound_is_poured_in_and_never_is_more_held_than_the_bound() {
     let held = console.holdings();
     assert!(held.bytes > BYTES_MIN / 2, "the room is used: {held:?}");
     assert_eq!(held.spans_received, held.spans as u64 + held.spans_evicted);
-    assert!(matches!(console.trace(1), TraceLookup::Evicted | TraceLookup::Unknown));
+    assert!(matches!(
+        console.trace(1),
+        TraceLookup::Evicted | TraceLookup::Unknown
+    ));
     assert!(matches!(console.trace(trace), TraceLookup::Found(_)));
 }
 
@@ -114,7 +117,12 @@ fn the_map_shows_who_calls_whom_and_an_address_only_until_it_is_known() {
     });
     console.ingest(vec![Ok(caller)]);
     let edges = |console: &Console| -> Vec<(String, String)> {
-        console.map().edges.into_iter().map(|edge| (edge.from, edge.to)).collect()
+        console
+            .map()
+            .edges
+            .into_iter()
+            .map(|edge| (edge.from, edge.to))
+            .collect()
     };
     assert_eq!(edges(&console), [("web".into(), "peer:127.0.0.1:9".into())]);
     let mut engine = span(1, 4, 3);
@@ -128,7 +136,13 @@ fn the_map_shows_who_calls_whom_and_an_address_only_until_it_is_known() {
     console.ingest(vec![Ok(span(1, 3, 2)), Ok(engine)]);
     clock.advance(Duration::from_secs(10));
     let map = console.map();
-    assert_eq!(edges(&console), [("shop".into(), "sqlite:shop".into()), ("web".into(), "shop".into())]);
+    assert_eq!(
+        edges(&console),
+        [
+            ("shop".into(), "sqlite:shop".into()),
+            ("web".into(), "shop".into())
+        ]
+    );
     let kinds: Vec<NodeKind> = map.nodes.iter().map(|node| node.kind).collect();
     assert_eq!(kinds, [NodeKind::Service, NodeKind::Service, NodeKind::Engine]);
     clock.advance(Duration::from_secs(400));
@@ -151,7 +165,10 @@ fn a_service_that_is_scraped_is_charted_from_its_metrics_whatever_is_sampled() {
     clock.advance(Duration::from_secs(10));
     let service = console.service("shop").unwrap();
     assert_eq!(service.summary.source, Source::Metrics);
-    assert!((service.summary.load.requests_per_s - 10.0).abs() < 0.01, "{service:?}");
+    assert!(
+        (service.summary.load.requests_per_s - 10.0).abs() < 0.01,
+        "{service:?}"
+    );
     assert_eq!(service.routes[0].route, "GET /{item}");
 }
 
@@ -171,7 +188,9 @@ const OBJECTIVES: &str = include_str!("objectives.yaml");
 
 fn gateway_scrape(good: u32, bad: u32) -> Vec<slo::exposition::Sample> {
     let line = |status: u16, count: u32| {
-        format!("http_server_request_duration_seconds_count{{method=\"GET\",route=\"/{{item}}\",status=\"{status}\"}} {count}\n")
+        format!(
+            "http_server_request_duration_seconds_count{{method=\"GET\",route=\"/{{item}}\",status=\"{status}\"}} {count}\n"
+        )
     };
     slo::exposition::parse(&(line(200, good) + &line(503, bad)))
 }
@@ -179,7 +198,10 @@ fn gateway_scrape(good: u32, bad: u32) -> Vec<slo::exposition::Sample> {
 #[test]
 fn an_objective_turns_red_when_its_budget_burns_and_names_the_traces_that_burnt_it() {
     let (console, clock) = console(BYTES_MIN, OBJECTIVES);
-    assert_eq!(console.objectives()[0].state, crate::model::ObjectiveState::NoData);
+    assert_eq!(
+        console.objectives()[0].state,
+        crate::model::ObjectiveState::NoData
+    );
     let (mut good, mut bad) = (1_000, 0);
     for round in 0..120 {
         console.scraped("shop", "a:1", &gateway_scrape(good, bad));
@@ -189,9 +211,18 @@ fn an_objective_turns_red_when_its_budget_burns_and_names_the_traces_that_burnt_
         bad += if round < 60 { 0 } else { 50 };
     }
     let objective = console.objective("shop-available").unwrap();
-    assert_eq!(objective.state, crate::model::ObjectiveState::Page, "{objective:?}");
+    assert_eq!(
+        objective.state,
+        crate::model::ObjectiveState::Page,
+        "{objective:?}"
+    );
     assert!(objective.windows[0].burning && objective.budget_left.unwrap() < 0.0);
-    assert!(objective.alerts.iter().any(|alert| alert.firing && alert.name == "ShopAvailableBudgetBurnsFast"));
+    assert!(
+        objective
+            .alerts
+            .iter()
+            .any(|alert| alert.firing && alert.name == "ShopAvailableBudgetBurnsFast")
+    );
     assert_eq!(objective.history.len(), 120);
     assert_eq!(objective.runbook, "docs/runbooks/shop-available.md");
     let mut failed = span(7, 1, 0);
@@ -211,7 +242,10 @@ fn a_request_that_was_too_slow_burnt_a_latency_objective() {
     slower.duration_us = 400_000;
     console.ingest(vec![Ok(span(6, 1, 0)), Ok(slow), Ok(slower)]);
     let burned = console.burned_by("shop-quick", 10);
-    let ids: Vec<_> = burned.iter().map(|trace| crate::parse_trace_id(&trace.trace_id).unwrap()).collect();
+    let ids: Vec<_> = burned
+        .iter()
+        .map(|trace| crate::parse_trace_id(&trace.trace_id).unwrap())
+        .collect();
     assert_eq!(ids, [8, 7], "the slowest first");
 }
 

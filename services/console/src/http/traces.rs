@@ -50,17 +50,18 @@ const LIMIT_MAX: usize = 200;
 impl TracesQuery {
     fn meant(self) -> Result<TraceQuery, Problem> {
         let duration = |name: &str, given: Option<u64>| match given {
-            Some(ms) if ms > DURATION_MS_MAX => {
-                Err(Problem::invalid_request(format!("`{name}` is at most {DURATION_MS_MAX}")))
-            }
+            Some(ms) if ms > DURATION_MS_MAX => Err(Problem::invalid_request(format!(
+                "`{name}` is at most {DURATION_MS_MAX}"
+            ))),
             given => Ok(given.map(Duration::from_millis)),
         };
         if self.limit.is_some_and(|limit| !(1..=LIMIT_MAX).contains(&limit)) {
             return Err(Problem::invalid_request(format!("`limit` is 1 to {LIMIT_MAX}")));
         }
         let status = self.status.as_deref().map(|text| {
-            parse_status(text)
-                .ok_or_else(|| Problem::invalid_request("`status` is a status such as 404, or a class such as 5xx"))
+            parse_status(text).ok_or_else(|| {
+                Problem::invalid_request("`status` is a status such as 404, or a class such as 5xx")
+            })
         });
         Ok(TraceQuery {
             status: status.transpose()?,

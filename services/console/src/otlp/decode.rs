@@ -67,7 +67,10 @@ pub(crate) struct NewSpan {
 pub(crate) fn spans(request: ExportTraceServiceRequest, now_unix_ms: u64) -> Vec<Result<NewSpan, Unfit>> {
     let mut spans = Vec::new();
     for group in request.resource_spans {
-        let resource = group.resource.map(|resource| resource.attributes).unwrap_or_default();
+        let resource = group
+            .resource
+            .map(|resource| resource.attributes)
+            .unwrap_or_default();
         let service = resource.iter().find(|pair| pair.key == "service.name");
         let service = service.map(|pair| text(pair.value.as_ref(), SERVICE_BYTES_MAX));
         let service = service.filter(|name| !name.is_empty());
@@ -95,7 +98,10 @@ fn one(service: &str, span: Span, now_unix_ms: u64) -> Result<NewSpan, Unfit> {
     let name = cut(span.name.clone(), NAME_BYTES_MAX);
     let kind = kind(span.kind());
     let other_end = other_end(kind, &word);
-    let failed = span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error);
+    let failed = span
+        .status
+        .as_ref()
+        .is_some_and(|status| status.code() == StatusCode::Error);
     Ok(NewSpan {
         trace_id,
         id: span_id,
@@ -177,7 +183,12 @@ fn other_end(kind: Kind, word: &impl Fn(&str) -> Option<String>) -> Option<Other
             Kind::Consumer => Way::From,
             Kind::Server | Kind::Internal => return None,
         };
-        return Some(end(NodeKind::Queue, &system, place("messaging.destination.name"), way));
+        return Some(end(
+            NodeKind::Queue,
+            &system,
+            place("messaging.destination.name"),
+            way,
+        ));
     }
     if kind != Kind::Client {
         return None;
@@ -196,7 +207,11 @@ fn other_end(kind: Kind, word: &impl Fn(&str) -> Option<String>) -> Option<Other
 
 /// What the span says about its failure: its status, or the exception it recorded, or the kind of error.
 fn error(span: &Span, failed: bool, word: &impl Fn(&str) -> Option<String>) -> Option<String> {
-    let said = span.status.as_ref().map(|status| status.message.as_str()).unwrap_or_default();
+    let said = span
+        .status
+        .as_ref()
+        .map(|status| status.message.as_str())
+        .unwrap_or_default();
     if failed && !said.is_empty() {
         return Some(cut(said.to_owned(), VALUE_BYTES_MAX));
     }
@@ -211,8 +226,13 @@ fn error(span: &Span, failed: bool, word: &impl Fn(&str) -> Option<String>) -> O
 
 fn attributes(pairs: Vec<KeyValue>) -> Vec<(String, String)> {
     let kept = pairs.into_iter().take(ATTRIBUTES_MAX);
-    kept.map(|pair| (cut(pair.key, NAME_BYTES_MAX), text(pair.value.as_ref(), VALUE_BYTES_MAX)))
-        .collect()
+    kept.map(|pair| {
+        (
+            cut(pair.key, NAME_BYTES_MAX),
+            text(pair.value.as_ref(), VALUE_BYTES_MAX),
+        )
+    })
+    .collect()
 }
 
 fn links(links: &[opentelemetry_proto::tonic::trace::v1::span::Link]) -> Vec<(u128, u64)> {

@@ -39,7 +39,11 @@ pub(crate) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Serves until the drain has begun and what is in flight has ended.
-pub(crate) async fn serve(listener: TcpListener, app: App, drain: Drain) -> Result<(), tonic::transport::Error> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: App,
+    drain: Drain,
+) -> Result<(), tonic::transport::Error> {
     let router = Router::new()
         .route(TRACES, post(traces))
         .route(METRICS, post(metrics))
@@ -59,8 +63,7 @@ async fn traces(State(app): State<App>, request: Request) -> Response {
         Ok(place) => place,
         Err(_full) => return Status::unavailable("too much is being sent at once").into_http(),
     };
-    let bytes_max = app.body_bytes_max;
-    let console = app.console.clone();
+    let (bytes_max, console) = (app.body_bytes_max, app.console.clone());
     let answer = unary(request, bytes_max, move |message| {
         match weight::of_protobuf(&message) {
             None => return Err(Status::invalid_argument("this is no OTLP trace request")),
@@ -87,7 +90,10 @@ async fn metrics(State(app): State<App>, request: Request) -> Response {
             error_message: NOT_KEPT.to_owned(),
         }),
     };
-    unary(request, app.body_bytes_max, move |_| Ok(said.encode_to_vec().into())).await
+    unary(request, app.body_bytes_max, move |_| {
+        Ok(said.encode_to_vec().into())
+    })
+    .await
 }
 
 async fn logs(State(app): State<App>, request: Request) -> Response {
@@ -97,7 +103,10 @@ async fn logs(State(app): State<App>, request: Request) -> Response {
             error_message: NOT_KEPT.to_owned(),
         }),
     };
-    unary(request, app.body_bytes_max, move |_| Ok(said.encode_to_vec().into())).await
+    unary(request, app.body_bytes_max, move |_| {
+        Ok(said.encode_to_vec().into())
+    })
+    .await
 }
 
 async fn unknown() -> Response {

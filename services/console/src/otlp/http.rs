@@ -111,8 +111,8 @@ async fn logs(request: Request) -> Result<Response, Problem> {
 /// The edge holds the bound and words the refusal.
 async fn read(body: Body) -> Result<Bytes, Problem> {
     let collected = body.collect().await;
-    let collected =
-        collected.map_err(|error| Problem::malformed("incomplete_body", "the body broke off").cause(error))?;
+    let collected = collected
+        .map_err(|error| Problem::malformed("incomplete_body", "the body broke off").cause(error))?;
     Ok(collected.to_bytes())
 }
 
@@ -129,7 +129,9 @@ fn unpacked(packing: Option<&HeaderValue>, body: Bytes) -> Result<Bytes, Problem
         None | Some(b"" | b"identity") => Ok(body),
         Some(b"gzip") => {
             let mut whole = Vec::new();
-            let limit = u64::try_from(UNPACKED_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+            let limit = u64::try_from(UNPACKED_BYTES_MAX)
+                .unwrap_or(u64::MAX)
+                .saturating_add(1);
             let mut unpacking = flate2::read::GzDecoder::new(&body[..]).take(limit);
             let read = unpacking.read_to_end(&mut whole);
             read.map_err(|error| unreadable(&format!("not gzip: {error}")))?;

@@ -114,9 +114,9 @@ fn drawing(map: &ServiceMap) -> Graph {
         .count();
     Graph {
         title: format!(
-            "Service map: {}, {} and peers, {}",
+            "Service map: {}, {}, {}",
             count(services, "service"),
-            count(map.nodes.len() - services, "engine"),
+            count(map.nodes.len() - services, "other node"),
             count(map.edges.len(), "connection")
         ),
         nodes: map.nodes.iter().map(node).collect(),

@@ -30,7 +30,7 @@ pub(super) struct Wanted {
     pub(super) failed: Option<String>,
     pub(super) slowest: Option<String>,
     pub(super) trace_id: String,
-    cursor: Option<u64>,
+    pub(super) cursor: Option<u64>,
 }
 
 /// What cannot be looked for, by the field that says so.

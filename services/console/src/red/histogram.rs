@@ -42,7 +42,10 @@ impl Histogram {
         if count == 0 {
             return None;
         }
-        #[expect(clippy::cast_precision_loss, reason = "requests of half an hour are far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "requests of half an hour are far below 2^52"
+        )]
         let rank = share * count as f64;
         let mut below = 0.0;
         for (class, requests) in self.0.iter().enumerate() {
@@ -70,7 +73,11 @@ mod tests {
         histogram.observe(Duration::from_millis(400), 10);
         let at = |share| histogram.quantile_ms(share).unwrap();
         assert!((1.0..=2.5).contains(&at(0.5)) && (250.0..=500.0).contains(&at(0.95)));
-        assert!((at(0.99) - 475.0).abs() < 1e-6, "nine tenths of the way: {}", at(0.99));
+        assert!(
+            (at(0.99) - 475.0).abs() < 1e-6,
+            "nine tenths of the way: {}",
+            at(0.99)
+        );
     }
 
     #[test]

@@ -81,7 +81,10 @@ impl Series {
             histogram.merge(&bucket.histogram);
         }
         let requests = histogram.count();
-        #[expect(clippy::cast_precision_loss, reason = "requests of half an hour are far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "requests of half an hour are far below 2^52"
+        )]
         let (requests, errors) = (requests as f64, errors as f64);
         Load {
             requests_per_s: requests / lasted_s.max(1.0),

@@ -37,14 +37,22 @@ pub(crate) fn search(store: &TraceStore, query: &TraceQuery) -> TracePage {
 fn is_meant(trace: &Trace, query: &TraceQuery) -> bool {
     let of_span = query.service.is_some() || query.route.is_some() || query.status.is_some();
     let in_time = |took_us: u64| {
-        let at_least = query.duration_min.is_none_or(|least| u128::from(took_us) >= least.as_micros());
-        at_least && query.duration_max.is_none_or(|most| u128::from(took_us) <= most.as_micros())
+        let at_least = query
+            .duration_min
+            .is_none_or(|least| u128::from(took_us) >= least.as_micros());
+        at_least
+            && query
+                .duration_max
+                .is_none_or(|most| u128::from(took_us) <= most.as_micros())
     };
     if !of_span && !in_time(duration_us(trace)) {
         return false;
     }
     trace.spans.iter().any(|span| {
-        let service = query.service.as_deref().is_none_or(|service| *span.service == *service);
+        let service = query
+            .service
+            .as_deref()
+            .is_none_or(|service| *span.service == *service);
         let failed = !query.failed || span.failed;
         service
             && failed

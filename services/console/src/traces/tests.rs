@@ -34,7 +34,10 @@ fn store() -> TraceStore {
 
 fn ids(store: &TraceStore, query: &TraceQuery) -> Vec<u128> {
     let page = search(store, query);
-    let all = page.traces.iter().map(|trace| crate::parse_trace_id(&trace.trace_id));
+    let all = page
+        .traces
+        .iter()
+        .map(|trace| crate::parse_trace_id(&trace.trace_id));
     all.map(|id| id.unwrap()).collect()
 }
 
@@ -49,7 +52,10 @@ fn whatever_comes_and_goes_the_count_of_bytes_is_that_of_what_is_there() {
         if number % 100 == 0 {
             spans -= store.shrink_to(150_000);
         }
-        assert_eq!(store.counted_again(), (store.spans, store.bytes, store.notable_bytes));
+        assert_eq!(
+            store.counted_again(),
+            (store.spans, store.bytes, store.notable_bytes)
+        );
     }
     assert!(spans > 0 && spans == store.spans() && store.bytes <= 150_000 + 100 * 2_000);
     store.shrink_to(0);
@@ -74,12 +80,17 @@ fn the_oldest_goes_first_and_what_failed_or_was_slow_stays_longer() {
 fn what_failed_cannot_crowd_out_all_else() {
     let mut store = store();
     for trace in 1..=40 {
-        store.insert(trace, span(1, 0, 1, 1), trace % 4 != 0, ALL).unwrap();
+        store
+            .insert(trace, span(1, 0, 1, 1), trace % 4 != 0, ALL)
+            .unwrap();
     }
     let one = store.bytes / 40;
     store.shrink_to(20 * one);
     let kept = |trace: &u128| store.get(*trace).is_some();
-    assert!((1..=40).filter(|trace| trace % 4 == 0).all(|trace| kept(&trace)), "all ten ordinary ones");
+    assert!(
+        (1..=40).filter(|trace| trace % 4 == 0).all(|trace| kept(&trace)),
+        "all ten ordinary ones"
+    );
     assert!((1..=40).filter(kept).count() == 20);
 }
 
@@ -92,18 +103,29 @@ fn a_trace_takes_only_so_many_spans_and_so_many_bytes() {
     let mut store = TraceStore::new(1_000_000);
     let taken = (1..=10_000).filter(|id| store.insert(1, span(*id, 0, 1, 1), false, 800_000).is_ok());
     let taken = taken.count();
-    assert!(taken > 100 && store.bytes <= 100_000, "an eighth of all: {taken} in {}", store.bytes);
+    assert!(
+        taken > 100 && store.bytes <= 100_000,
+        "an eighth of all: {taken} in {}",
+        store.bytes
+    );
 }
 
 #[test]
 fn a_span_that_is_sent_twice_is_there_once() {
     let mut store = store();
     put(&mut store, 1, span(7, 0, 1, 1));
-    assert_eq!(store.insert(1, span(7, 0, 1, 1), false, ALL).unwrap_err(), Refused::Duplicate);
+    assert_eq!(
+        store.insert(1, span(7, 0, 1, 1), false, ALL).unwrap_err(),
+        Refused::Duplicate
+    );
     let mut elsewhere = span(7, 0, 1, 1);
     elsewhere.service = "other".into();
     put(&mut store, 1, elsewhere);
-    assert_eq!(view(store.get(1).unwrap()).spans.len(), 2, "an id of another service is another span");
+    assert_eq!(
+        view(store.get(1).unwrap()).spans.len(),
+        2,
+        "an id of another service is another span"
+    );
 }
 
 #[test]
@@ -133,8 +155,20 @@ fn a_tree_shows_self_time_and_what_was_waited_for() {
         put(&mut store, 1, span);
     }
     let view = view(store.get(1).unwrap());
-    let shown: Vec<_> = view.spans.iter().map(|s| (s.depth, s.offset_us, s.self_us, s.critical)).collect();
-    assert_eq!(shown, [(0, 0, 30, true), (1, 10, 20, false), (1, 20, 50, true), (2, 30, 10, true)]);
+    let shown: Vec<_> = view
+        .spans
+        .iter()
+        .map(|s| (s.depth, s.offset_us, s.self_us, s.critical))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (0, 0, 30, true),
+            (1, 10, 20, false),
+            (1, 20, 50, true),
+            (2, 30, 10, true)
+        ]
+    );
     assert!(view.complete && view.spans[2].slowest);
 }
 
@@ -158,7 +192,10 @@ fn parents_that_go_in_a_circle_or_never_come_hide_no_span() {
     assert_eq!((seen.len(), view.spans.len()), (6, 6));
     assert!(!view.complete);
     assert_eq!(view.spans.iter().filter(|span| span.orphan).count(), 3);
-    assert!(view.spans.iter().any(|span| span.offset_us < 0), "a child that began before its parent");
+    assert!(
+        view.spans.iter().any(|span| span.offset_us < 0),
+        "a child that began before its parent"
+    );
 }
 
 #[test]
@@ -184,8 +221,14 @@ fn a_trace_is_found_by_what_one_of_its_spans_is() {
     assert_eq!(with(&|q| q.route = Some("/x".into())), [4]);
     assert_eq!(with(&|q| q.route = Some("GET /x".into())), [0; 0]);
     assert_eq!(with(&|q| q.service = Some("nobody".into())), [0; 0]);
-    assert_eq!(with(&|q| q.duration_min = Some(std::time::Duration::from_millis(8))), [9, 8]);
-    assert_eq!(with(&|q| q.duration_max = Some(std::time::Duration::from_millis(1))), [1]);
+    assert_eq!(
+        with(&|q| q.duration_min = Some(std::time::Duration::from_millis(8))),
+        [9, 8]
+    );
+    assert_eq!(
+        with(&|q| q.duration_max = Some(std::time::Duration::from_millis(1))),
+        [1]
+    );
     assert_eq!(with(&|q| (q.slowest_first, q.limit) = (true, 2)), [9, 8]);
 }
 

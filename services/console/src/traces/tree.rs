@@ -9,10 +9,13 @@ use super::{StoredSpan, Trace};
 
 /// The trace as a list shows it: named by its outermost span, or the earliest where that has not come.
 pub(super) fn summary(trace: &Trace) -> TraceSummary {
-    let outermost = trace
-        .spans
-        .iter()
-        .min_by_key(|span| (span.parent != 0, span.start_us, std::cmp::Reverse(span.duration_us)));
+    let outermost = trace.spans.iter().min_by_key(|span| {
+        (
+            span.parent != 0,
+            span.start_us,
+            std::cmp::Reverse(span.duration_us),
+        )
+    });
     let mut services: Vec<String> = Vec::new();
     for span in &trace.spans {
         if !services.iter().any(|known| **known == *span.service) {
@@ -121,7 +124,13 @@ impl<'a> Tree<'a> {
             by_id.entry(span.id).or_insert(at);
         }
         let mut order: Vec<usize> = (0..spans.len()).collect();
-        order.sort_by_key(|at| (spans[*at].start_us, std::cmp::Reverse(spans[*at].duration_us), *at));
+        order.sort_by_key(|at| {
+            (
+                spans[*at].start_us,
+                std::cmp::Reverse(spans[*at].duration_us),
+                *at,
+            )
+        });
         let (mut children, mut roots) = (HashMap::<usize, Vec<usize>>::new(), Vec::new());
         for at in order {
             match by_id.get(&spans[at].parent).filter(|parent| **parent != at) {

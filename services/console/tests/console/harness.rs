@@ -10,7 +10,9 @@ use clock::ManualClock;
 use console::{ConsoleError, Settings};
 use http::Method;
 use identity::{Claims, Jwks, Principal, Scopes, SigningKey, Tenant, User};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -62,6 +64,28 @@ impl Service {
         change: impl FnOnce(&mut Settings),
         telemetry: &TelemetrySettings,
     ) -> Self {
+        let service = Self::launch(objectives, change, telemetry).await;
+        service
+            .until("it is ready", async || {
+                let answer = get(format!("{}/readyz", service.admin)).try_send().await;
+                answer.is_ok_and(|answer| answer.status == 200)
+            })
+            .await;
+        service
+    }
+
+    /// Why it does not start.
+    pub(crate) async fn refused(change: impl FnOnce(&mut Settings)) -> ConsoleError {
+        let service = Self::launch(Vec::new(), change, &TelemetrySettings::default()).await;
+        let ended = tokio::time::timeout(Duration::from_secs(10), service.task).await;
+        ended.expect("it ends").unwrap().unwrap_err()
+    }
+
+    async fn launch(
+        objectives: Vec<ServiceObjectives>,
+        change: impl FnOnce(&mut Settings),
+        telemetry: &TelemetrySettings,
+    ) -> Self {
         let key = SigningKey::generate();
         let keys = serde_json::to_string(&Jwks::of([&key])).unwrap();
         let keys = route(move || async { ([("content-type", "application/json")], keys) });
@@ -94,7 +118,7 @@ impl Service {
             drain: drain.clone(),
         };
         let task = tokio::spawn(console::run(role, settings, objectives));
-        let service = Self {
+        Self {
             url,
             admin: admin_url,
             clock,
@@ -102,14 +126,7 @@ impl Service {
             key,
             drain,
             task,
-        };
-        service
-            .until("it is ready", async || {
-                let answer = get(format!("{}/readyz", service.admin)).try_send().await;
-                answer.is_ok_and(|answer| answer.status == 200)
-            })
-            .await;
-        service
+        }
     }
 
     /// Ends it in order.
@@ -144,7 +161,9 @@ impl Service {
 
     /// Sends spans, and gives what was said about them.
     pub(crate) async fn send(&self, request: &ExportTraceServiceRequest) -> ExportTraceServiceResponse {
-        let answer = self.post("/v1/traces", "application/x-protobuf", request.encode_to_vec()).await;
+        let answer = self
+            .post("/v1/traces", "application/x-protobuf", request.encode_to_vec())
+            .await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         ExportTraceServiceResponse::decode(answer.body).unwrap()
     }
@@ -165,12 +184,6 @@ impl Service {
         let text = String::from_utf8(text).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(sample));
         line.map_or(0.0, |value| value.trim().parse().unwrap())
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.drain.begin();
     }
 }
 

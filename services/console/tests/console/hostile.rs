@@ -17,8 +17,16 @@ use crate::harness::{Service, hex, of, served, span, word};
 const PROTOBUF: &str = "application/x-protobuf";
 
 async fn lives(service: &Service) {
-    service.send(&of("shop", vec![served(250, 1, 0, "/", 200, 3)])).await;
-    assert_eq!(service.get(&format!("/v1/console/traces/{}", hex(250))).await.status, 200);
+    service
+        .send(&of("shop", vec![served(250, 1, 0, "/", 200, 3)]))
+        .await;
+    assert_eq!(
+        service
+            .get(&format!("/v1/console/traces/{}", hex(250)))
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -31,10 +39,17 @@ async fn what_is_no_trace_request_is_a_problem_that_says_so() {
         ("application/json", b"{".to_vec()),
         ("application/json", b"[1]".to_vec()),
         ("application/json", b"{\"resourceSpans\": 7}".to_vec()),
-        ("application/json", [b"{\"resourceSpans\":".repeat(300), b"1".to_vec()].concat()),
+        (
+            "application/json",
+            [b"{\"resourceSpans\":".repeat(300), b"1".to_vec()].concat(),
+        ),
     ] {
         let answer = service.post("/v1/traces", kind, body).await;
-        assert_eq!((answer.status.as_u16(), answer.json()["code"].as_str()), (400, Some("malformed_otlp")), "{kind}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["code"].as_str()),
+            (400, Some("malformed_otlp")),
+            "{kind}"
+        );
     }
     let answer = service.post("/v1/traces", "text/plain", whole.clone()).await;
     assert_eq!(answer.status, 415);
@@ -66,9 +81,18 @@ async fn what_is_too_large_packed_unpacked_or_decoded_is_413() {
     // Two bytes each on the wire, some three hundred in memory.
     let empty = of("shop", vec![Span::default(); 1_000_000]);
     let sent = service.post("/v1/traces", PROTOBUF, empty.encode_to_vec()).await;
-    assert_eq!((sent.status.as_u16(), sent.json()["code"].as_str()), (413, Some("payload_too_large")));
+    assert_eq!(
+        (sent.status.as_u16(), sent.json()["code"].as_str()),
+        (413, Some("payload_too_large"))
+    );
     let braces = format!("{{\"resourceSpans\":[{}]}}", vec!["{}"; 300_000].join(","));
-    assert_eq!(service.post("/v1/traces", "application/json", braces).await.status, 413);
+    assert_eq!(
+        service
+            .post("/v1/traces", "application/json", braces)
+            .await
+            .status,
+        413
+    );
     lives(&service).await;
     service.stop().await;
 }
@@ -101,7 +125,10 @@ async fn parents_in_a_circle_and_spans_above_themselves_are_shown_once_each() {
     let spans = [(1, 2), (2, 3), (3, 1), (4, 4), (5, 99)];
     let spans = spans.map(|(id, parent)| span(1, id, parent, SpanKind::Internal, 5));
     service.send(&of("shop", spans.to_vec())).await;
-    let trace = service.get(&format!("/v1/console/traces/{}", hex(1))).await.json();
+    let trace = service
+        .get(&format!("/v1/console/traces/{}", hex(1)))
+        .await
+        .json();
     assert_eq!(trace["spans"].as_array().unwrap().len(), 5);
     assert_eq!(trace["complete"], serde_json::json!(false));
     service.stop().await;
@@ -114,8 +141,17 @@ async fn one_trace_without_end_is_cut_and_told() {
     let said = service.send(&of("shop", spans)).await.partial_success.unwrap();
     assert_eq!(said.rejected_spans, 150);
     assert!(said.error_message.contains("spans_max"), "{}", said.error_message);
-    let trace = service.get(&format!("/v1/console/traces/{}", hex(1))).await.json();
-    assert_eq!((trace["spans"].as_array().unwrap().len(), trace["spans_refused"].as_u64()), (50, Some(150)));
+    let trace = service
+        .get(&format!("/v1/console/traces/{}", hex(1)))
+        .await
+        .json();
+    assert_eq!(
+        (
+            trace["spans"].as_array().unwrap().len(),
+            trace["spans_refused"].as_u64()
+        ),
+        (50, Some(150))
+    );
     service.stop().await;
 }
 
@@ -127,12 +163,17 @@ async fn services_and_routes_without_end_stay_within_the_bound() {
         for at in 0..100_u8 {
             let mut one = served(at + 1, 1, 0, &format!("/{round}/{at}"), 200, 3);
             one.span_id = [[at; 4], round.to_be_bytes()].concat();
-            request.resource_spans.extend(of(&format!("service {round} {at}"), vec![one]).resource_spans);
+            request
+                .resource_spans
+                .extend(of(&format!("service {round} {at}"), vec![one]).resource_spans);
         }
         service.send(&request).await;
     }
     assert!(service.metric("console_memory_bytes") <= f64::from(8_u32 << 20));
     let map = service.get("/v1/console/map").await.json();
-    assert!(map["nodes"].as_array().unwrap().len() <= 65, "the rest is `other`");
+    assert!(
+        map["nodes"].as_array().unwrap().len() <= 65,
+        "the rest is `other`"
+    );
     service.stop().await;
 }

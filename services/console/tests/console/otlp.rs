@@ -32,23 +32,34 @@ async fn with_grpc() -> (Service, String) {
 }
 
 async fn is_there(service: &Service, trace: u8) -> bool {
-    service.get(&format!("/v1/console/traces/{}", hex(trace))).await.status == 200
+    service
+        .get(&format!("/v1/console/traces/{}", hex(trace)))
+        .await
+        .status
+        == 200
 }
 
 #[tokio::test]
 async fn protobuf_over_http_is_taken_packed_or_not() {
     let service = Service::start().await;
-    let said = service.send(&of("shop", vec![served(1, 1, 0, "/", 200, 3)])).await;
+    let said = service
+        .send(&of("shop", vec![served(1, 1, 0, "/", 200, 3)]))
+        .await;
     assert!(said.partial_success.is_none());
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
-    packed.write_all(&of("shop", vec![served(2, 1, 0, "/", 200, 3)]).encode_to_vec()).unwrap();
+    packed
+        .write_all(&of("shop", vec![served(2, 1, 0, "/", 200, 3)]).encode_to_vec())
+        .unwrap();
     let answer = call(Method::POST, format!("{}/v1/traces", service.url))
         .header("content-type", "application/x-protobuf")
         .header("content-encoding", "gzip")
         .bytes(packed.finish().unwrap())
         .send()
         .await;
-    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/x-protobuf"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("content-type")),
+        (200, "application/x-protobuf")
+    );
     assert!(is_there(&service, 1).await && is_there(&service, 2).await);
     service.stop().await;
 }
@@ -72,12 +83,29 @@ async fn json_over_http_is_taken_and_answered_in_kind() {
             "status": {}
         }]}]
     }]});
-    let answer = service.post("/v1/traces", "application/json", body.to_string()).await;
-    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/json"), "{}", answer.text());
-    let trace = service.get("/v1/console/traces/5b8efff798038103d269b633813fc60c").await.json();
+    let answer = service
+        .post("/v1/traces", "application/json", body.to_string())
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("content-type")),
+        (200, "application/json"),
+        "{}",
+        answer.text()
+    );
+    let trace = service
+        .get("/v1/console/traces/5b8efff798038103d269b633813fc60c")
+        .await
+        .json();
     let span = &trace["spans"][0];
-    assert_eq!((&span["name"], &span["duration_us"]), (&json!("I'm a server span"), &json!(7_000)), "{trace}");
-    assert_eq!(span["attributes"], json!([{"name": "my.span.attr", "value": "some value"}, {"name": "n", "value": "7"}]));
+    assert_eq!(
+        (&span["name"], &span["duration_us"]),
+        (&json!("I'm a server span"), &json!(7_000)),
+        "{trace}"
+    );
+    assert_eq!(
+        span["attributes"],
+        json!([{"name": "my.span.attr", "value": "some value"}, {"name": "n", "value": "7"}])
+    );
     service.stop().await;
 }
 
@@ -85,12 +113,21 @@ async fn json_over_http_is_taken_and_answered_in_kind() {
 async fn grpc_is_taken_packed_or_not() {
     let (service, address) = with_grpc().await;
     let mut client = TraceServiceClient::connect(address.clone()).await.unwrap();
-    let said = client.export(of("shop", vec![served(1, 1, 0, "/", 200, 3)])).await.unwrap();
+    let said = client
+        .export(of("shop", vec![served(1, 1, 0, "/", 200, 3)]))
+        .await
+        .unwrap();
     assert!(said.into_inner().partial_success.is_none());
     let mut client = TraceServiceClient::connect(address).await.unwrap();
     client = client.send_compressed(CompressionEncoding::Gzip);
     let mixed = vec![served(2, 1, 0, "/", 200, 3), Span::default()];
-    let said = client.export(of("shop", mixed)).await.unwrap().into_inner().partial_success.unwrap();
+    let said = client
+        .export(of("shop", mixed))
+        .await
+        .unwrap()
+        .into_inner()
+        .partial_success
+        .unwrap();
     assert_eq!(said.rejected_spans, 1);
     assert!(is_there(&service, 1).await && is_there(&service, 2).await);
     service.stop().await;
@@ -100,17 +137,32 @@ async fn grpc_is_taken_packed_or_not() {
 async fn metrics_and_logs_are_told_that_they_are_not_kept_and_that_nothing_is_wrong() {
     let (service, address) = with_grpc().await;
     for path in ["/v1/metrics", "/v1/logs"] {
-        let answer = service.post(path, "application/json", "{\"resourceMetrics\":[]}").await;
+        let answer = service
+            .post(path, "application/json", "{\"resourceMetrics\":[]}")
+            .await;
         assert_eq!(answer.status, 200);
         assert!(answer.text().contains("traces only"), "{}", answer.text());
     }
     let mut metrics = MetricsServiceClient::connect(address.clone()).await.unwrap();
-    let said = metrics.export(ExportMetricsServiceRequest::default()).await.unwrap().into_inner();
+    let said = metrics
+        .export(ExportMetricsServiceRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
     let said = said.partial_success.unwrap();
     assert!(said.rejected_data_points == 0 && said.error_message.contains("traces only"));
     let mut logs = LogsServiceClient::connect(address).await.unwrap();
-    let said = logs.export(ExportLogsServiceRequest::default()).await.unwrap().into_inner();
-    assert!(said.partial_success.unwrap().error_message.contains("traces only"));
+    let said = logs
+        .export(ExportLogsServiceRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(
+        said.partial_success
+            .unwrap()
+            .error_message
+            .contains("traces only")
+    );
     service.stop().await;
 }
 
@@ -125,14 +177,22 @@ async fn what_is_refused_is_counted_and_told_and_the_rest_is_kept() {
     assert_eq!(said.rejected_spans, 2);
     assert!(said.error_message.contains("a day"), "{}", said.error_message);
     // Sent again, as after a lost answer: nothing is refused, and nothing is there twice.
-    let said = service.send(&of("shop", vec![served(1, 1, 0, "/", 200, 3)])).await;
+    let said = service
+        .send(&of("shop", vec![served(1, 1, 0, "/", 200, 3)]))
+        .await;
     assert!(said.partial_success.is_none());
-    let trace = service.get(&format!("/v1/console/traces/{}", hex(1))).await.json();
+    let trace = service
+        .get(&format!("/v1/console/traces/{}", hex(1)))
+        .await
+        .json();
     assert_eq!(trace["spans"].as_array().unwrap().len(), 1);
     let count = |reason: &str| service.metric(&format!("console_spans_refused_total{{reason=\"{reason}\"}}"));
     let counts = (count("ids"), count("time"), count("duplicate"));
     assert_eq!(counts, (1.0, 1.0, 1.0));
-    let (received, kept) = (service.metric("console_spans_received_total"), service.metric("console_spans_kept_total"));
+    let (received, kept) = (
+        service.metric("console_spans_received_total"),
+        service.metric("console_spans_kept_total"),
+    );
     assert_eq!((received, kept), (4.0, 1.0));
     service.stop().await;
 }
@@ -141,10 +201,12 @@ async fn what_is_refused_is_counted_and_told_and_the_rest_is_kept() {
 async fn a_grpc_port_that_is_taken_is_told_by_the_setting_that_names_it() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let refused = tokio::spawn(async move {
-        Service::start_with(Vec::new(), |settings| settings.grpc_address = address).await.stop().await;
-    });
-    assert!(refused.await.is_err(), "it does not become ready");
+    let error = Service::refused(|settings| settings.grpc_address.clone_from(&address)).await;
+    assert_eq!(error.code(), "grpc_port_unavailable");
+    assert!(
+        error.to_string().contains("console.grpc_address") && error.to_string().contains(&address),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -157,18 +219,32 @@ async fn a_request_that_brings_spans_makes_none_whatever_becomes_of_it() {
         ..TelemetrySettings::default()
     };
     let service = Service::start_telling(Vec::new(), |_| (), &telling).await;
-    service.send(&of("shop", vec![served(1, 1, 0, "/", 200, 3)])).await;
-    assert_eq!(service.post("/v1/traces", "application/x-protobuf", "x").await.status, 400);
+    service
+        .send(&of("shop", vec![served(1, 1, 0, "/", 200, 3)]))
+        .await;
+    assert_eq!(
+        service
+            .post("/v1/traces", "application/x-protobuf", "x")
+            .await
+            .status,
+        400
+    );
     assert_eq!(service.post("/v1/logs", "text/plain", "x").await.status, 415);
     assert!(is_there(&service, 1).await);
     let read = "GET /v1/console/traces/{trace_id}";
     let telemetry = service.telemetry.clone();
     let spans = tokio::task::spawn_blocking(move || {
         telemetry.shutdown(Duration::from_secs(5)).unwrap();
-        receiver.wait_for(Duration::from_secs(5), |spans| spans.iter().any(|span| span.name == read))
+        receiver.wait_for(Duration::from_secs(5), |spans| {
+            spans.iter().any(|span| span.name == read)
+        })
     });
     let spans = spans.await.unwrap().unwrap();
-    let names: Vec<&str> = spans.iter().filter(|span| span.kind == "Server").map(|span| &*span.name).collect();
+    let names: Vec<&str> = spans
+        .iter()
+        .filter(|span| span.kind == "Server")
+        .map(|span| &*span.name)
+        .collect();
     assert_eq!(names, [read], "the reading is recorded, the bringing is not");
     service.stop().await;
 }

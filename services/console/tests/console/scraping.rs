@@ -27,7 +27,10 @@ async fn target(scrapes: Arc<AtomicU32>) -> String {
             line(200, 90 * times) + &line(503, 10 * times)
         }
     });
-    format!("shop=http://{}/metrics", upstream(Router::new().route("/metrics", metrics)).await)
+    format!(
+        "shop=http://{}/metrics",
+        upstream(Router::new().route("/metrics", metrics)).await
+    )
 }
 
 fn objectives() -> Vec<ServiceObjectives> {
@@ -51,12 +54,25 @@ async fn scraped_roles_make_objectives_red_and_charts_whole() {
     service.until("the objective is red", red).await;
     let objectives = service.get("/v1/console/objectives").await.json();
     let first = &objectives["objectives"][0];
-    assert_eq!((&first["name"], &first["window_divisor"]), (&json!("shop-available"), &json!(60)), "{first}");
+    assert_eq!(
+        (&first["name"], &first["window_divisor"]),
+        (&json!("shop-available"), &json!(60)),
+        "{first}"
+    );
     let burn = first["windows"][0]["long_burn"].as_f64().unwrap();
-    assert!((9.0..=11.0).contains(&burn), "a tenth fails and a hundredth may: {burn}");
+    assert!(
+        (9.0..=11.0).contains(&burn),
+        "a tenth fails and a hundredth may: {burn}"
+    );
     let map = service.get("/v1/console/map").await.json();
-    assert_eq!((&map["nodes"][0]["source"], &map["nodes"][0]["name"]), (&json!("metrics"), &json!("shop")));
-    assert!((map["nodes"][0]["load"]["error_share"].as_f64().unwrap() - 0.1).abs() < 1e-6, "{map}");
+    assert_eq!(
+        (&map["nodes"][0]["source"], &map["nodes"][0]["name"]),
+        (&json!("metrics"), &json!("shop"))
+    );
+    assert!(
+        (map["nodes"][0]["load"]["error_share"].as_f64().unwrap() - 0.1).abs() < 1e-6,
+        "{map}"
+    );
     service.stop().await;
 }
 
@@ -82,9 +98,13 @@ async fn a_role_that_cannot_be_scraped_is_counted_and_disturbs_no_other() {
         ];
     })
     .await;
-    service.until("three good scrapes", async || scrapes.load(Ordering::SeqCst) >= 3).await;
+    service
+        .until("three good scrapes", async || scrapes.load(Ordering::SeqCst) >= 3)
+        .await;
     let count = |job: &str, outcome: &str| {
-        service.metric(&format!("console_scrapes_total{{job=\"{job}\",outcome=\"{outcome}\"}}"))
+        service.metric(&format!(
+            "console_scrapes_total{{job=\"{job}\",outcome=\"{outcome}\"}}"
+        ))
     };
     for (job, outcome) in [
         ("failing", "upstream_refused"),
@@ -108,7 +128,9 @@ async fn a_role_that_does_not_answer_holds_the_others_up_for_no_longer_than_a_sc
         settings.targets = vec![format!("silent=http://{silent}/metrics"), good];
     })
     .await;
-    service.until("two rounds", async || scrapes.load(Ordering::SeqCst) >= 2).await;
+    service
+        .until("two rounds", async || scrapes.load(Ordering::SeqCst) >= 2)
+        .await;
     let late = "console_scrapes_total{job=\"silent\",outcome=\"deadline_exceeded\"}";
     assert!(service.metric(late) > 0.0);
     service.stop().await;

@@ -50,7 +50,11 @@ pub(crate) async fn show(State(gateway): State<Arc<Gateway>>, headers: HeaderMap
         health(&gateway, shortener),
         health(&gateway, console)
     );
-    let rows = [(issuer, of_issuer), (shortener, of_shortener), (console, of_console)];
+    let rows = [
+        (issuer, of_issuer),
+        (shortener, of_shortener),
+        (console, of_console),
+    ];
     let signed_in = who.as_ref().map(|who| SignedIn {
         tenant: who.tenant.as_str(),
         user: who.user.as_str(),

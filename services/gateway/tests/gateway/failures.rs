@@ -43,6 +43,36 @@ async fn a_down_upstream_is_a_503_problem_with_retry_after() {
 }
 
 #[tokio::test]
+async fn a_person_who_opens_a_page_of_a_role_that_is_down_gets_a_page_with_a_way_to_the_trace() {
+    let front = Front::before(upstreams::down().await).await;
+    let session = front.session("acme");
+    let trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let trace = format!("traceparent: 00-{trace_id}-00f067aa0ba902b7-01");
+    let html = "Accept: text/html,application/xhtml+xml";
+    let page = ask(
+        front.addr,
+        &["GET /ui/shortener HTTP/1.1", html, &session, &trace],
+        b"",
+    )
+    .await;
+    assert_eq!((page.status, page.header("retry-after")), (503, Some("1")));
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(
+        page.text().contains("the shortener cannot be reached"),
+        "{}",
+        page.text()
+    );
+    let link = format!("href=\"/ui/console/traces/{trace_id}\"");
+    assert!(page.text().contains(&link), "{}", page.text());
+    let program = ask(front.addr, &["GET /ui/shortener HTTP/1.1", &session, &trace], b"").await;
+    assert_eq!(program.code(), "upstream_unavailable");
+    let metrics = get(front.admin, "/metrics").await.text();
+    assert!(
+        metrics.contains("gateway_refused_total{upstream=\"shortener\",code=\"upstream_unavailable\"} 2")
+    );
+}
+
+#[tokio::test]
 async fn an_upstream_that_comes_back_is_used_again() {
     let addr = upstreams::down().await;
     let front = Front::before(addr).await;

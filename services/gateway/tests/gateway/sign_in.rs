@@ -99,7 +99,10 @@ async fn begin(front: SocketAddr, return_to: &str) -> Begun {
     assert_eq!(query("client_id").as_deref(), Some("orrery-gateway"));
     assert_eq!(query("redirect_uri"), Some(format!("http://{front}/ui/callback")));
     assert_eq!(query("code_challenge_method").as_deref(), Some("S256"));
-    assert_eq!(query("scope").as_deref(), Some("links:read links:write console:read"));
+    assert_eq!(
+        query("scope").as_deref(),
+        Some("links:read links:write console:read")
+    );
     let set = reply.header("set-cookie").expect("a cookie");
     let name = format!("orrery_sign_in_{}=", front.port());
     assert!(

@@ -97,7 +97,10 @@ pub(crate) fn check(params: &Params, rules: &Rules) -> Result<AuthorizeRequest, 
             .all(|scope| scope == OPENID || SCOPES.contains(&scope))
     };
     let Some(scopes) = wanted.ok().filter(known) else {
-        return refuse("invalid_scope", "known are links:read, links:write, console:read and openid");
+        return refuse(
+            "invalid_scope",
+            "known are links:read, links:write, console:read and openid",
+        );
     };
     Ok(AuthorizeRequest {
         redirect_uri: redirect_uri.to_owned(),

@@ -47,7 +47,7 @@ fn pictures() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("../screenshots")
 }
 
-async fn look(browser: &Browser, name: &str) {
+pub(super) async fn look(browser: &Browser, name: &str) {
     for (suffix, view) in VIEWS {
         browser.view(view).await;
         browser
@@ -178,7 +178,7 @@ const PHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Appl
 const LAPTOP: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
 
 /// Polls until a script says `true`, which it does by itself: the page is not loaded again.
-async fn wait_until(browser: &Browser, script: &str) {
+pub(super) async fn wait_until(browser: &Browser, script: &str) {
     let waiting = async {
         while browser.script(script).await != true {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -189,7 +189,7 @@ async fn wait_until(browser: &Browser, script: &str) {
 }
 
 /// As [`look`], for a page whose status the browser itself logs.
-async fn look_without_log(browser: &Browser, name: &str) {
+pub(super) async fn look_without_log(browser: &Browser, name: &str) {
     browser.complaints().await;
     look(browser, name).await;
 }

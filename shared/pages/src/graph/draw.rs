@@ -1,5 +1,7 @@
 //! A laid out graph as SVG. Sizes are in CSS pixels; the width of a text is guessed, for no font is at hand.
 
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
 
 use super::layers::{Layout, Slot, float};
@@ -176,7 +178,8 @@ fn edge(edge: &Edge, way: &[Point], room: &Room) -> Markup {
     for pair in points.windows(2) {
         let half = (room.turned(pair[1]).0 - room.turned(pair[0]).0).abs() / 2.0;
         let (one, other) = (moved(pair[0], half), moved(pair[1], -half));
-        line.push_str(&format!("C{} {} {}", at(one), at(other), at(pair[1])));
+        // Writing to a string cannot fail.
+        let _ = write!(line, "C{} {} {}", at(one), at(other), at(pair[1]));
     }
     let width = 1.2 + 5.0 * edge.weight.clamp(0.0, 1.0).sqrt();
     let wing = |by: f64| {

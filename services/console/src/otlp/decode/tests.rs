@@ -58,20 +58,35 @@ fn a_span_is_read_by_the_conventions() {
     ];
     let read = decoded(sent).unwrap();
     assert_eq!(read.route.as_deref(), Some("GET /v1/links/{code}"));
-    assert_eq!((read.service.as_str(), read.status, read.duration_us), ("shop", Some(404), 5_000));
-    assert!(!read.failed, "what a client did wrong is no failure of the service");
+    assert_eq!(
+        (read.service.as_str(), read.status, read.duration_us),
+        ("shop", Some(404), 5_000)
+    );
+    assert!(
+        !read.failed,
+        "what a client did wrong is no failure of the service"
+    );
 }
 
 #[test]
 fn ids_of_the_wrong_length_or_zero_are_refused() {
-    for (trace, id) in [(vec![], vec![2; 8]), (vec![0; 16], vec![2; 8]), (vec![1; 16], vec![0; 8]), (vec![1; 17], vec![2; 8])] {
+    for (trace, id) in [
+        (vec![], vec![2; 8]),
+        (vec![0; 16], vec![2; 8]),
+        (vec![1; 16], vec![0; 8]),
+        (vec![1; 17], vec![2; 8]),
+    ] {
         let mut sent = span();
         (sent.trace_id, sent.span_id) = (trace, id);
         assert_eq!(decoded(sent), Err(Unfit::Ids));
     }
     let mut sent = span();
     sent.parent_span_id = vec![9; 3];
-    assert_eq!(decoded(sent).unwrap().parent, 0, "a parent that is none leaves a root");
+    assert_eq!(
+        decoded(sent).unwrap().parent,
+        0,
+        "a parent that is none leaves a root"
+    );
 }
 
 #[test]
@@ -93,7 +108,9 @@ fn a_clock_that_is_a_day_off_is_refused_and_one_that_runs_backwards_is_not_belie
 fn texts_lists_and_nesting_without_end_are_cut() {
     let mut sent = span();
     sent.name = "ä".repeat(10_000);
-    sent.attributes = (0..1_000).map(|n| word(&format!("k{n}"), &"v".repeat(5_000))).collect();
+    sent.attributes = (0..1_000)
+        .map(|n| word(&format!("k{n}"), &"v".repeat(5_000)))
+        .collect();
     sent.links = vec![
         Link {
             trace_id: vec![3; 16],
@@ -104,18 +121,30 @@ fn texts_lists_and_nesting_without_end_are_cut() {
     ];
     let read = decoded(sent).unwrap();
     assert!(read.name.len() <= NAME_BYTES_MAX && read.name.ends_with('…'));
-    assert_eq!((read.attributes.len(), read.links.len()), (ATTRIBUTES_MAX, LINKS_MAX));
-    assert!(read.attributes.iter().all(|(_, value)| value.len() <= VALUE_BYTES_MAX));
+    assert_eq!(
+        (read.attributes.len(), read.links.len()),
+        (ATTRIBUTES_MAX, LINKS_MAX)
+    );
+    assert!(
+        read.attributes
+            .iter()
+            .all(|(_, value)| value.len() <= VALUE_BYTES_MAX)
+    );
     let nested = (0..80).fold(Value::BoolValue(true), |inner, _| {
         let values = vec![AnyValue { value: Some(inner) }; 2];
-        Value::ArrayValue(ArrayValue { values: values[..1].to_vec() })
+        Value::ArrayValue(ArrayValue {
+            values: values[..1].to_vec(),
+        })
     });
     let list = Value::KvlistValue(KeyValueList {
         values: vec![said("deep", nested), said("bytes", Value::BytesValue(vec![0; 9]))],
     });
     let mut sent = span();
     sent.attributes = vec![said("all", list)];
-    assert_eq!(decoded(sent).unwrap().attributes[0].1, "{deep: [[[…]]], bytes: 9 bytes}");
+    assert_eq!(
+        decoded(sent).unwrap().attributes[0].1,
+        "{deep: [[[…]]], bytes: 9 bytes}"
+    );
 }
 
 #[test]
@@ -143,12 +172,34 @@ fn the_other_end_of_a_call_is_an_engine_a_stream_or_an_address() {
         let end = decoded(sent).unwrap().other_end;
         end.map(|end| (end.kind, end.id, end.way))
     };
-    let engine = vec![word("db.system.name", "redis"), word("db.namespace", "cache"), word("server.address", "h")];
-    assert_eq!(end(SpanKind::Client, engine), Some((NodeKind::Engine, "redis:cache".into(), Way::To)));
-    let stream = vec![word("messaging.system", "nats"), word("messaging.destination.name", "visits")];
-    assert_eq!(end(SpanKind::Consumer, stream.clone()), Some((NodeKind::Queue, "nats:visits".into(), Way::From)));
-    assert_eq!(end(SpanKind::Producer, stream), Some((NodeKind::Queue, "nats:visits".into(), Way::To)));
-    let address = vec![word("server.address", "127.0.0.1"), said("server.port", Value::IntValue(80))];
-    assert_eq!(end(SpanKind::Client, address.clone()), Some((NodeKind::Peer, "peer:127.0.0.1:80".into(), Way::To)));
+    let engine = vec![
+        word("db.system.name", "redis"),
+        word("db.namespace", "cache"),
+        word("server.address", "h"),
+    ];
+    assert_eq!(
+        end(SpanKind::Client, engine),
+        Some((NodeKind::Engine, "redis:cache".into(), Way::To))
+    );
+    let stream = vec![
+        word("messaging.system", "nats"),
+        word("messaging.destination.name", "visits"),
+    ];
+    assert_eq!(
+        end(SpanKind::Consumer, stream.clone()),
+        Some((NodeKind::Queue, "nats:visits".into(), Way::From))
+    );
+    assert_eq!(
+        end(SpanKind::Producer, stream),
+        Some((NodeKind::Queue, "nats:visits".into(), Way::To))
+    );
+    let address = vec![
+        word("server.address", "127.0.0.1"),
+        said("server.port", Value::IntValue(80)),
+    ];
+    assert_eq!(
+        end(SpanKind::Client, address.clone()),
+        Some((NodeKind::Peer, "peer:127.0.0.1:80".into(), Way::To))
+    );
     assert_eq!(end(SpanKind::Server, address), None);
 }
