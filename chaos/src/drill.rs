@@ -15,6 +15,8 @@ use crate::span::Span;
 pub struct Drill {
     /// Its name: the file's, without its ending.
     pub name: String,
+    /// The service whose promises are tried.
+    pub service: String,
     /// What happens, in a few words.
     pub title: String,
     /// What we believe about it.

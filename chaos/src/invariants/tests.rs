@@ -29,6 +29,7 @@ pub(crate) fn report(failed: u64, offered: u64) -> Report {
         service: Quantiles::default(),
     };
     Report {
+        history_error: None,
         profile: "links".to_owned(),
         seed: 1,
         url: String::new(),

@@ -4,6 +4,8 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod dlq;
 pub(crate) mod drill;
+#[cfg(feature = "planted-bugs")]
+pub(crate) mod score_bugs;
 pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod key;

@@ -110,6 +110,7 @@ async fn a_drill_that_believes_what_is_not_so_ends_red_with_exit_code_1() {
     let path = folder.path().join("wishful.yaml");
     let wishful = "
 name: wishful
+service: shortener
 title: the shortener is killed, and nobody notices
 hypothesis: A role that is gone is not missed.
 load: {profile: links, per_second: 60, duration: 6s}
@@ -131,6 +132,22 @@ brief: {divisor: 2}
     let invariants = &verdict["invariants"];
     assert_eq!(invariants[0]["held"], false, "requests failed: {invariants}");
     assert_eq!(invariants[1]["held"], true, "and nothing was lost: {invariants}");
+}
+
+/// Without a control: each of these drills is a test of its own above, and green there.
+#[cfg(feature = "planted-bugs")]
+#[tokio::test]
+async fn every_planted_bug_is_found_by_its_drill() {
+    let _turn = AT_ONCE.acquire().await.expect("never closed");
+    let listed = ::engines::state().join("engines.json").display().to_string();
+    let output = drill(&["score-bugs", "--brief", "--no-control", "--engines-from", &listed]).await;
+    let told = told(&output);
+    if told.contains("is not installed") {
+        skips::skip_engine("every_planted_bug_is_found_by_its_drill", &told);
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("4 of 4 planted bugs found"), "{told}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use clock::SystemClock;
 use crate::catalogue;
 
 /// Where the engines for development are listed, seen from the checkout's root.
-const ENGINES: &str = "target/engines/engines.json";
+pub(super) const ENGINES: &str = "target/engines/engines.json";
 /// It ran, and something was not as expected.
 const FAILED: u8 = 1;
 /// It could not be run.
@@ -28,6 +28,9 @@ pub(crate) enum DrillAction {
     },
     /// Run a drill; exit code 0: passed, 1: failed, 2: could not be run
     Run(RunFlags),
+    /// Plant each bug in turn and run the drill that must find it
+    #[cfg(feature = "planted-bugs")]
+    ScoreBugs(super::score_bugs::ScoreFlags),
 }
 
 /// Which drill, and how.
@@ -58,6 +61,8 @@ pub(crate) fn drill(action: &DrillAction) -> ExitCode {
             ExitCode::SUCCESS
         }),
         DrillAction::Run(flags) => ran(flags),
+        #[cfg(feature = "planted-bugs")]
+        DrillAction::ScoreBugs(flags) => scored(flags),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");
@@ -76,37 +81,13 @@ fn listed() -> Result<ExitCode, DrillError> {
 
 fn ran(flags: &RunFlags) -> Result<ExitCode, DrillError> {
     let drill = chaos::drill(&flags.name)?;
-    let objectives = catalogue::services().map_err(|error| DrillError::Malformed {
-        file: "slo.yaml".to_owned(),
-        reason: error.to_string(),
-    })?;
-    let system = |what: &str| {
-        let what = what.to_owned();
-        move |source| DrillError::System { what, source }
-    };
     let bench = Bench {
-        program: std::env::current_exe().map_err(system("this program's own path"))?,
-        objectives: objectives.into_iter().flat_map(|service| service.objectives).collect(),
-        clock: SystemClock::shared(),
         seed: flags.seed,
         brief: flags.brief,
-        listed_engines: Some(flags.engines_from.clone()),
         out: flags.out.clone(),
+        ..bench(&flags.engines_from)?
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(system("no runtime"))?;
-    let verdict = runtime.block_on(async {
-        tokio::select! {
-            verdict = chaos::run(drill, &bench) => verdict.map(Some),
-            // Dropping the run kills whatever it has started.
-            _ = tokio::signal::ctrl_c() => Ok(None),
-        }
-    })?;
-    let Some(verdict) = verdict else {
-        eprintln!("interrupted: what the drill had started is gone");
+    let Some(verdict) = uninterrupted(chaos::run(drill, &bench))? else {
         return Ok(ExitCode::from(NOT_RUN));
     };
     println!("{verdict}");
@@ -116,4 +97,52 @@ fn ran(flags: &RunFlags) -> Result<ExitCode, DrillError> {
         }
     }
     Ok(if verdict.passed { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+#[cfg(feature = "planted-bugs")]
+fn scored(flags: &super::score_bugs::ScoreFlags) -> Result<ExitCode, DrillError> {
+    let bench = bench(&flags.engines_from)?;
+    let score = uninterrupted(super::score_bugs::score(flags, bench))?;
+    Ok(score.unwrap_or(ExitCode::from(NOT_RUN)))
+}
+
+/// This program, judged by every service's objectives.
+fn bench(engines_from: &std::path::Path) -> Result<Bench, DrillError> {
+    let objectives = catalogue::services().map_err(|error| DrillError::Malformed {
+        file: "slo.yaml".to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(Bench {
+        program: std::env::current_exe().map_err(system("this program's own path"))?,
+        objectives: objectives.into_iter().flat_map(|service| service.objectives).collect(),
+        clock: SystemClock::shared(),
+        seed: 1,
+        brief: false,
+        listed_engines: Some(engines_from.to_owned()),
+        out: None,
+    })
+}
+
+/// Runs to the end, or to Ctrl-C: dropping a run kills whatever it has started.
+fn uninterrupted<T>(run: impl Future<Output = Result<T, DrillError>>) -> Result<Option<T>, DrillError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(system("no runtime"))?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = run => outcome.map(Some),
+            _ = tokio::signal::ctrl_c() => Ok(None),
+        }
+    })?;
+    if outcome.is_none() {
+        eprintln!("interrupted: what the drill had started is gone");
+    }
+    Ok(outcome)
+}
+
+fn system(what: &str) -> impl FnOnce(std::io::Error) -> DrillError {
+    let what = what.to_owned();
+    move |source| DrillError::System { what, source }
 }

@@ -1,5 +1,6 @@
 //! `orrery drill score-bugs`: plants each bug in turn and runs the drill that must find it. Only in builds that have the bugs.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chaos::{Bench, DrillError, Verdict};
@@ -20,7 +21,10 @@ pub(crate) struct ScoreFlags {
     no_control: bool,
     /// Decides when requests come and what they ask for
     #[arg(long, default_value_t = 1, value_name = "N")]
-    pub(super) seed: u64,
+    seed: u64,
+    /// As `orrery drill run` has it
+    #[arg(long, value_name = "FILE", default_value = super::drill::ENGINES)]
+    pub(super) engines_from: PathBuf,
 }
 
 fn bug(name: &str) -> Result<Bug, String> {
