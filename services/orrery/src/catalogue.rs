@@ -139,7 +139,7 @@ Every metric that a role can emit, whether or not it has a series yet; generated
 registers them. Each role tells its own at `/metrics` of its admin port (README, \"Ports\"), as OpenMetrics with trace exemplars, or as
 the older text for who asks for that alone. Prometheus adds `job` (the role) and `instance`.
 
-Where a label's values are listed, there are no others, and each is there from the start at 0. No label takes more values than
+Where a label's values are listed, there are no others, and each is told from the start, at 0. No label takes more values than
 `telemetry.metric_series_max` series have room for: past it, a new one is counted as `other`. A histogram has `_bucket{le}`, `_count` and `_sum`.
 ";
 

@@ -16,7 +16,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
-use telemetry::{Registry, Telemetry};
+use telemetry::{Operations, Registry, Telemetry};
 
 /// From one flush to a backlog of minutes.
 const LAG_BUCKETS_S: [f64; 10] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0];
@@ -78,13 +78,13 @@ pub struct Metrics {
 pub fn describe_metrics(telemetry: &telemetry::Telemetry) {
     server::describe_metrics(telemetry);
     client::describe_metrics(telemetry);
-    sql::describe_metrics(telemetry);
+    // Of all engines of links, streams and leases; none of them has metrics of its own.
+    Operations::register(telemetry);
     redis_engine::describe_metrics(telemetry);
     streams::describe_metrics(telemetry);
     leases::describe_metrics(telemetry);
     limits::describe_metrics(telemetry);
     cache::describe_metrics(telemetry);
-    // CQL and NATS have the operations of every engine, and nothing of their own.
     Metrics::register(telemetry);
 }
 

@@ -64,8 +64,19 @@ const NEEDS: [(&str, Need); 15] = [
     ("ALERTS", Need::Fault("an alert that fires")),
 ];
 
-/// What the metric waits for, where it waits for anything.
-pub fn needs(name: &str) -> Option<Need> {
+/// Whose only engine is one that `orrery up` does without, so that what every role with an engine tells waits there too.
+const WITHOUT_ENGINE: (&str, &str, Need) = (
+    "gateway",
+    "db_client_operation_duration_seconds",
+    Need::Engine("Redis behind the limits (`gateway.rate_limit_url`)"),
+);
+
+/// What the role's metric waits for, where it waits for anything.
+pub fn needs(role: &str, name: &str) -> Option<Need> {
+    let (without, metric, need) = WITHOUT_ENGINE;
+    if role == without && name.starts_with(metric) {
+        return Some(need);
+    }
     NEEDS
         .iter()
         .find(|(metric, _)| *metric == name)

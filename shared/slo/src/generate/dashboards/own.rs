@@ -15,7 +15,7 @@ pub(super) fn section(so_far: &[Section], role: &str, emitted: &[&Emitted]) -> O
     let panels: Vec<Panel> = emitted
         .iter()
         .filter(|metric| metric.kind != Kind::Info && !shown.iter().any(|name| metric.answers(name)))
-        .map(|metric| panel(role, metric).with_needs())
+        .map(|metric| panel(role, metric).with_needs(role))
         .collect();
     (!panels.is_empty()).then(|| Section::new("What else it counts", panels))
 }

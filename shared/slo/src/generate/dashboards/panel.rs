@@ -109,12 +109,16 @@ impl Panel {
         for query in &mut panel.queries {
             query.expr = query.expr.replace(JOB, role);
         }
-        (!panel.queries.is_empty()).then(|| panel.with_needs())
+        (!panel.queries.is_empty()).then(|| panel.with_needs(role))
     }
 
     /// Notes what its metrics wait for. A panel with one query that answers without any of that needs nothing.
-    pub(super) fn with_needs(mut self) -> Self {
-        let waits = |query: &Query| metric_names(&query.expr).iter().find_map(|name| needs(name));
+    pub(super) fn with_needs(mut self, role: &str) -> Self {
+        let waits = |query: &Query| {
+            metric_names(&query.expr)
+                .iter()
+                .find_map(|name| needs(role, name))
+        };
         let all: Vec<_> = self.queries.iter().map(waits).collect();
         if self.needs.is_none() && all.iter().all(Option::is_some) {
             self.needs = all.into_iter().flatten().next();
