@@ -3,6 +3,7 @@
 //! `loadtests/profiles/README.md` says what each field is for.
 
 mod captured;
+mod chances;
 mod collected;
 mod error;
 mod offered;
@@ -10,6 +11,7 @@ mod picture;
 mod recording;
 mod report;
 mod run;
+mod setup;
 mod shipped;
 mod step;
 mod template;

@@ -181,7 +181,7 @@ async fn a_run_that_is_told_to_stop_ends_with_a_report() {
     let seen = AtomicBool::new(false);
     let clock = clock::SystemClock::shared();
     let report = run(&profile, &target, &clock, None, stopped, |second| {
-        seen.store(second.offered > 0, Ordering::SeqCst);
+        seen.fetch_or(second.offered > 0, Ordering::SeqCst);
         stop.send_replace(true);
     });
     let report = tokio::time::timeout(Duration::from_secs(20), report)

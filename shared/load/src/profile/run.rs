@@ -9,29 +9,20 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::captured::{Asker, Captured};
+use super::chances::Chances;
 use super::collected::Collected;
 use super::recording::{Done, What, Wire};
 use super::report::{Report, Second};
-use super::step::{Each, Step};
+use super::setup::set_up;
 use super::{HistoryRecorder, Profile, ProfileError};
 use crate::http_client::{HttpClient, HttpSettings};
-use crate::keys::{Zipf, draw};
 
-/// Steps of the setup at once.
-const SETUP_AT_ONCE: usize = 16;
-/// A step of the setup is tried so often where trying again may help.
-const SETUP_TRIES: u32 = 10;
-const SETUP_RETRY: Duration = Duration::from_millis(300);
 /// A token lives 15 minutes at most.
 const TOKEN_FRESH: Duration = Duration::from_mins(5);
 /// Arrivals that are due and not yet looked at.
 const DUE_MAX: usize = 4_096;
 /// How long the clockwork sleeps at most before it looks whether anybody still listens.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// What each chance of an arrival is drawn from beside the seed, so that they do not hang together.
-const OPERATIONS: u64 = 0x6f70;
-const KEYS: u64 = 0x6b65;
-const SESSIONS: u64 = 0x7365;
 
 /// Gives a token, again every few minutes. It may block.
 pub type TokenSource = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
@@ -115,69 +106,6 @@ async fn fetch(source: TokenSource) -> Result<String, String> {
     fetched.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-/// Does one step of the setup for everybody it is for.
-async fn set_up(profile: &Arc<Profile>, number: usize, wire: &Arc<Wire>) -> Result<(), ProfileError> {
-    let each = profile.setup[number].each.unwrap_or(Each::Run);
-    let times = match each {
-        Each::Run => 1,
-        Each::Session => profile.sessions as usize,
-        Each::Key => profile.keys.count,
-    };
-    let mut at_once: JoinSet<Result<(), ProfileError>> = JoinSet::new();
-    for index in 0..times {
-        if at_once.len() >= SETUP_AT_ONCE
-            && let Some(ended) = at_once.join_next().await
-        {
-            flattened(ended)?;
-        }
-        let place = u32::try_from(index).unwrap_or(u32::MAX);
-        let asker = Asker {
-            // Beyond those of the load, for each session of a history does one thing at a time.
-            session: if each == Each::Session {
-                place
-            } else {
-                profile.sessions.saturating_add(place)
-            },
-            key: if each == Each::Key { index } else { 0 },
-            index: index as u64,
-        };
-        let (profile, wire) = (profile.clone(), wire.clone());
-        at_once.spawn(async move { insist(&profile.setup[number], asker, &wire).await });
-    }
-    while let Some(ended) = at_once.join_next().await {
-        flattened(ended)?;
-    }
-    Ok(())
-}
-
-fn flattened(ended: Result<Result<(), ProfileError>, tokio::task::JoinError>) -> Result<(), ProfileError> {
-    ended.unwrap_or_else(|error| {
-        Err(ProfileError::Setup {
-            step: "?".to_owned(),
-            reason: error.to_string(),
-        })
-    })
-}
-
-async fn insist(step: &Step, asker: Asker, wire: &Wire) -> Result<(), ProfileError> {
-    let mut tries = 0;
-    loop {
-        let done = wire.perform(step, asker).await;
-        if done.ok {
-            return Ok(());
-        }
-        tries += 1;
-        let may_help = matches!(done.what, What::None(_) | What::Status(429 | 502..=504));
-        if !may_help || tries >= SETUP_TRIES {
-            return Err(ProfileError::Setup {
-                step: step.name.clone(),
-                reason: format!("{}: {}", done.what, done.body.trim()),
-            });
-        }
-        tokio::time::sleep(SETUP_RETRY).await;
-    }
-}
-
 /// What the operations of a run share.
 struct Running {
     profile: Arc<Profile>,
@@ -195,6 +123,19 @@ impl Running {
 
     fn since_start(&self) -> Duration {
         self.wire.clock.monotonic().saturating_sub(self.start)
+    }
+
+    /// Starts an arrival's operation, unless too many are in flight.
+    fn take(self: &Arc<Self>, chances: &Chances, index: u64, due: Duration, in_flight: &mut JoinSet<()>) {
+        let operation = chances.operation(index);
+        let mut collected = self.collected();
+        if collected.in_flight() >= self.profile.in_flight_max {
+            collected.dropped(operation, due);
+            return;
+        }
+        collected.started(operation, self.since_start().saturating_sub(due));
+        drop(collected);
+        in_flight.spawn(self.clone().arrive(operation, chances.asker(index), due));
     }
 
     /// Does an arrival's operation once its session is free, and counts what came of it.
@@ -243,7 +184,7 @@ impl Prepared {
             tokio::select! {
                 arrival = due.recv() => {
                     let Some((index, at)) = arrival else { break };
-                    chances.start(&running, index, at, &mut in_flight);
+                    running.take(&chances, index, at, &mut in_flight);
                 }
                 _ = tick.tick() => {
                     let second = running.collected().second();
@@ -335,67 +276,4 @@ fn clockwork(profile: &Profile, clock: SharedClock, start: Duration) -> mpsc::Re
     // Without a thread nothing arrives, and a load that offered nothing has not passed.
     drop(thread.spawn(give));
     receiver
-}
-
-/// What decides which arrival does what.
-struct Chances {
-    seed: u64,
-    zipf: Zipf,
-    sessions: u32,
-    weights: Vec<u32>,
-    weight_sum: f64,
-}
-
-impl Chances {
-    fn of(profile: &Profile) -> Self {
-        let weights: Vec<u32> = profile
-            .operations
-            .iter()
-            .map(|step| step.weight.unwrap_or(0))
-            .collect();
-        Self {
-            seed: profile.seed,
-            zipf: Zipf::new(profile.keys.count, profile.keys.zipf),
-            sessions: profile.sessions,
-            weight_sum: weights.iter().map(|weight| f64::from(*weight)).sum(),
-            weights,
-        }
-    }
-
-    fn operation(&self, index: u64) -> usize {
-        let mut left = draw(self.seed ^ OPERATIONS, index) * self.weight_sum;
-        for (number, weight) in self.weights.iter().enumerate() {
-            left -= f64::from(*weight);
-            if left < 0.0 {
-                return number;
-            }
-        }
-        self.weights.len() - 1
-    }
-
-    fn asker(&self, index: u64) -> Asker {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "from 0 to the number of sessions"
-        )]
-        let session = (draw(self.seed ^ SESSIONS, index) * f64::from(self.sessions)) as u32;
-        Asker {
-            session: session.min(self.sessions - 1),
-            key: self.zipf.at(self.seed ^ KEYS, index),
-            index,
-        }
-    }
-
-    fn start(&self, running: &Arc<Running>, index: u64, due: Duration, in_flight: &mut JoinSet<()>) {
-        let operation = self.operation(index);
-        let mut collected = running.collected();
-        if collected.in_flight() >= running.profile.in_flight_max {
-            collected.dropped(operation, due);
-            return;
-        }
-        collected.started(operation, running.since_start().saturating_sub(due));
-        drop(collected);
-        in_flight.spawn(running.clone().arrive(operation, self.asker(index), due));
-    }
 }
