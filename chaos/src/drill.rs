@@ -84,9 +84,12 @@ pub struct FaultPlan {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expectations {
-    /// The alert that fires, and clears again; without one, no page may fire.
+    /// The alert that fires, and clears again.
     #[serde(default)]
     pub alert: Option<ExpectedAlert>,
+    /// Objectives for which nobody may be paged. Availability alone: how fast a laptop is that does other things too, is no belief.
+    #[serde(default)]
+    pub quiet: Vec<String>,
     /// What clients may be told from the first fault until the recovery.
     pub degraded: Degraded,
     /// From the end of the last fault to the first second from which on every answer is good.
@@ -157,6 +160,9 @@ impl Drill {
         let drill: Self = serde_saphyr::from_str(yaml).map_err(|error| wrong(error.to_string()))?;
         if drill.faults.is_empty() {
             return Err(wrong("faults: at least one".to_owned()));
+        }
+        if drill.expect.alert.is_none() == drill.expect.quiet.is_empty() {
+            return Err(wrong("expect: either an alert, or quiet: the objectives for which nobody may be paged".to_owned()));
         }
         if drill.scale == 0 || drill.brief.divisor == 0 {
             return Err(wrong("scale and brief.divisor: 1 or more".to_owned()));

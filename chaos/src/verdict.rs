@@ -163,10 +163,11 @@ fn alert(drill: &Drill, gathered: &Gathered) -> Judged {
             .alerts
             .iter()
             .filter(|alert| alert.severity == word(slo::Severity::Page))
+            .filter(|alert| drill.expect.quiet.contains(&alert.objective))
             .collect();
         let names: Vec<&str> = pages.iter().map(|alert| alert.name.as_str()).collect();
         return Judged {
-            expected: "nobody is paged".to_owned(),
+            expected: format!("nobody is paged for {}", drill.expect.quiet.join(", ")),
             held: pages.is_empty(),
             seen: if pages.is_empty() { "no page".to_owned() } else { names.join(", ") },
         };

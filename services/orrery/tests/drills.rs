@@ -118,6 +118,7 @@ observer: links
 faults:
   - {experiment: shortener-killed, at: 1s}
 expect:
+  quiet: [shortener-redirects-available]
   degraded: {failed_share_max: 0.0}
   recovered_within: 4s
   invariants: [no-failed-request, no-acknowledged-link-lost]
