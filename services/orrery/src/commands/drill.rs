@@ -86,7 +86,10 @@ fn ran(flags: &RunFlags) -> Result<ExitCode, DrillError> {
     };
     let bench = Bench {
         program: std::env::current_exe().map_err(system("this program's own path"))?,
-        objectives: objectives.into_iter().flat_map(|service| service.objectives).collect(),
+        objectives: objectives
+            .into_iter()
+            .flat_map(|service| service.objectives)
+            .collect(),
         clock: SystemClock::shared(),
         seed: flags.seed,
         brief: flags.brief,
@@ -115,5 +118,9 @@ fn ran(flags: &RunFlags) -> Result<ExitCode, DrillError> {
             eprintln!("wrote {}", path.display());
         }
     }
-    Ok(if verdict.passed { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+    Ok(if verdict.passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FAILED)
+    })
 }
