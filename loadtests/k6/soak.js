@@ -1,8 +1,9 @@
 // Nothing unusual, for HOURS (4): what leaks, fills up or drifts shows only so. Longer than a token lives, on purpose.
 
-import { mixed, prepare, setting, thresholds } from './lib/orrery.js';
+import { setting } from './lib/orrery.js';
+import { mixed, prepare, thresholds } from './lib/scenario.js';
 
-export { manage, visit } from './lib/orrery.js';
+export { errand } from './lib/scenario.js';
 
 const RATE = setting('RATE', 100);
 
@@ -15,7 +16,7 @@ export const options = {
     ],
     0.05,
   ),
-  thresholds: thresholds(['redirects', 'management'], 'rate>0.9995', { dropped_iterations: ['rate<0.1'] }),
+  thresholds: thresholds('rate>0.9995', { dropped_iterations: ['rate<0.1'] }),
 };
 
 export function setup() {

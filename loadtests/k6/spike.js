@@ -1,9 +1,10 @@
 // A post goes round the world: from a tenth of RATE (1500) a second to all of it within five seconds, and back. What is refused
 // meanwhile must be refused honestly, and afterwards everything is as before.
 
-import { mixed, prepare, setting, thresholds } from './lib/orrery.js';
+import { setting } from './lib/orrery.js';
+import { mixed, prepare, thresholds } from './lib/scenario.js';
 
-export { manage, visit } from './lib/orrery.js';
+export { errand } from './lib/scenario.js';
 
 const RATE = setting('RATE', 1500);
 const CALM = Math.ceil(RATE / 10);
@@ -20,7 +21,7 @@ export const options = {
     ],
     0.02,
   ),
-  thresholds: thresholds(['redirects', 'management'], 'rate>0.99'),
+  thresholds: thresholds('rate>0.99'),
 };
 
 export function setup() {

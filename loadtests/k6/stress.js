@@ -1,8 +1,9 @@
 // Beyond a good day, in steps of RATE (400) up to five times that: do the objectives still hold, and what gives way first?
 
-import { mixed, prepare, setting, thresholds } from './lib/orrery.js';
+import { setting } from './lib/orrery.js';
+import { mixed, prepare, thresholds } from './lib/scenario.js';
 
-export { manage, visit } from './lib/orrery.js';
+export { errand } from './lib/scenario.js';
 
 const RATE = setting('RATE', 400);
 const HOLD = `${setting('SECONDS', 60)}s`;
@@ -14,7 +15,7 @@ const steps = [1, 2, 3, 4, 5].flatMap((times) => [
 
 export const options = {
   scenarios: mixed('ramping-arrival-rate', steps.concat([{ duration: '10s', target: 1 }]), 0.1),
-  thresholds: thresholds(['redirects', 'management'], 'rate>0.999'),
+  thresholds: thresholds('rate>0.999'),
 };
 
 export function setup() {
