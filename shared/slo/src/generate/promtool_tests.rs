@@ -25,6 +25,11 @@ pub fn promtool_tests(
 ) -> Result<[(String, String); 2], SloError> {
     type Stories = fn(&Objective, &Policy) -> Vec<Story>;
     let groups = groups(service)?;
+    // Else promtool evaluates them in any order, and a ticket may see a page's ratios of the step before.
+    let order = format!(
+        "group_eval_order: [{0}-pages, {0}-tickets, {0}-budget]",
+        service.service
+    );
     let file = |name: String, stories: Stories| {
         let mut tests = String::new();
         let mut step = Duration::ZERO;
@@ -46,7 +51,8 @@ pub fn promtool_tests(
             }
         }
         let text = format!(
-            "# The alerts of {}. {GENERATED}\nrule_files: [../rules/{}.yaml]\nevaluation_interval: {}\ntests:\n{tests}",
+            "# The alerts of {}. {GENERATED}\nrule_files: [../rules/{}.yaml]\nevaluation_interval: {}\n\
+             {order}\ntests:\n{tests}",
             service.service,
             service.service,
             duration(step)
