@@ -35,7 +35,8 @@ async fn every_query_of_every_dashboard_has_an_answer() {
     let test = "every_query_of_every_dashboard_has_an_answer";
     let folder = ::engines::checkout().join("infra/grafana/dashboards");
     let all = panels::all(&folder);
-    let (needy, ordinary): (Vec<Asked>, Vec<Asked>) = all.into_iter().partition(|asked| asked.needs.is_some());
+    let (needy, ordinary): (Vec<Asked>, Vec<Asked>) =
+        all.into_iter().partition(|asked| asked.needs.is_some());
     let plain = Platform::start(binary(), dead_letters::eager()).await;
     let broken_base = testkit::platform::PortBlock::reserve();
     let rules = eager_rules();
@@ -153,7 +154,10 @@ async fn mischief(gateway: String, behind: [String; 2]) {
         let _ = token_for_key(&gateway, "importer", "wrong").try_send().await;
         for url in [&gateway, &behind[0], &behind[1]] {
             let body = vec![b'x'; BODY_BYTES];
-            let _ = call(Method::POST, format!("{url}/oauth2/token")).bytes(body).try_send().await;
+            let _ = call(Method::POST, format!("{url}/oauth2/token"))
+                .bytes(body)
+                .try_send()
+                .await;
         }
         sleep(PAUSE).await;
     }
