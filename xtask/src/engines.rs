@@ -152,7 +152,10 @@ pub(crate) fn up(cql_nodes: Option<usize>, native: bool) -> Result<Up, String> {
             }
         }
     }
-    up.started = waiting.iter().filter_map(|one| kind_of(one.node.program)).collect();
+    up.started = waiting
+        .iter()
+        .filter_map(|one| kind_of(one.node.program))
+        .collect();
     up.started.dedup();
     waiting.extend(native::start(&lost)?);
     // One that ran already may still be starting.

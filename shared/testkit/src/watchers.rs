@@ -74,7 +74,11 @@ impl PrometheusSettings {
     fn arguments(&self, nobody: u16) -> Vec<String> {
         vec![
             self.alertmanager.map_or(nobody, |it| it.port()).to_string(),
-            self.port_bases.iter().map(u16::to_string).collect::<Vec<_>>().join(","),
+            self.port_bases
+                .iter()
+                .map(u16::to_string)
+                .collect::<Vec<_>>()
+                .join(","),
             milliseconds(self.interval),
             self.rules.display().to_string(),
         ]
@@ -163,7 +167,9 @@ impl Prometheus {
         });
         match waited.await {
             Ok(()) => last,
-            Err(_) => Err(format!("{expr}: not within {within:?}; the last answer: {last:?}")),
+            Err(_) => Err(format!(
+                "{expr}: not within {within:?}; the last answer: {last:?}"
+            )),
         }
     }
 

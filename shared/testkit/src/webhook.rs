@@ -160,8 +160,13 @@ mod tests {
         let soon = Duration::from_secs(10);
         let told = webhook.wait_for(soon, |notice| notice.status == "firing").await;
         let told = told.expect("it was told");
-        assert_eq!((told.receiver.as_str(), told.labels["alertname"].as_str()), ("pages", "Down"));
-        let never = webhook.wait_for(Duration::ZERO, |notice| notice.status == "never").await;
+        assert_eq!(
+            (told.receiver.as_str(), told.labels["alertname"].as_str()),
+            ("pages", "Down")
+        );
+        let never = webhook
+            .wait_for(Duration::ZERO, |notice| notice.status == "never")
+            .await;
         assert_eq!(never.expect_err("nobody said so").len(), 2);
     }
 }

@@ -28,7 +28,12 @@ fn texts(value: &Value) -> Vec<&str> {
 }
 
 fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect()
+    value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| key.as_str())
+        .collect()
 }
 
 /// The services of the profile, with their names.
@@ -45,10 +50,20 @@ fn watching() -> Vec<(String, Value)> {
 fn each_watching_service_has_an_exact_tag_a_memory_limit_and_a_healthcheck() {
     let services = watching();
     let names: Vec<&str> = services.iter().map(|(name, _)| name.as_str()).collect();
-    for wanted in ["prometheus", "alertmanager", "grafana", "tempo", "loki", "otel-collector"] {
+    for wanted in [
+        "prometheus",
+        "alertmanager",
+        "grafana",
+        "tempo",
+        "loki",
+        "otel-collector",
+    ] {
         assert!(names.contains(&wanted), "no {wanted} in {names:?}");
     }
-    let (_, ready) = services.iter().find(|(name, _)| name == "ready").expect("the one that asks");
+    let (_, ready) = services
+        .iter()
+        .find(|(name, _)| name == "ready")
+        .expect("the one that asks");
     let asks = ready["healthcheck"]["test"].to_string();
     assert_eq!(asks.matches("wget").count(), ASKED_FROM_BESIDE.len(), "{asks}");
     for (name, service) in &services {
@@ -58,8 +73,15 @@ fn each_watching_service_has_an_exact_tag_a_memory_limit_and_a_healthcheck() {
             numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok()),
             "{name}: {tag} is no exact tag"
         );
-        assert!(text(&service["mem_limit"]).ends_with('m'), "{name} has no memory limit");
-        assert_eq!(text(&service["network_mode"]), "host", "{name}: the platform is on the host's loopback");
+        assert!(
+            text(&service["mem_limit"]).ends_with('m'),
+            "{name} has no memory limit"
+        );
+        assert_eq!(
+            text(&service["network_mode"]),
+            "host",
+            "{name}: the platform is on the host's loopback"
+        );
         let healthy = service["healthcheck"]["test"].is_array();
         assert_eq!(healthy, !ASKED_FROM_BESIDE.contains(&name.as_str()), "{name}");
     }
@@ -94,13 +116,21 @@ fn nothing_that_watches_listens_beyond_loopback() {
         let endpoint = text(&collector["receivers"]["otlp"]["protocols"][protocol]["endpoint"]);
         assert!(endpoint.starts_with("127.0.0.1:"), "{endpoint}");
     }
-    assert_eq!(text(&collector["service"]["telemetry"]["metrics"]["level"]), "none");
+    assert_eq!(
+        text(&collector["service"]["telemetry"]["metrics"]["level"]),
+        "none"
+    );
     for (name, service) in watching() {
-        let listens = texts(&service["command"]).into_iter().filter(|flag| flag.contains("listen-address="));
+        let listens = texts(&service["command"])
+            .into_iter()
+            .filter(|flag| flag.contains("listen-address="));
         for flag in listens {
             let (_, address) = flag.split_once('=').expect("a value");
             // An empty one is a listener that is not wanted.
-            assert!(address.is_empty() || address.starts_with("127.0.0.1:"), "{name}: {flag}");
+            assert!(
+                address.is_empty() || address.starts_with("127.0.0.1:"),
+                "{name}: {flag}"
+            );
         }
     }
 }
@@ -117,7 +147,11 @@ fn the_collector_s_pipelines_name_what_is_defined_and_begin_with_the_memory_limi
                 assert!(defined.contains(&one), "{name}: {one} is none of {kind}");
             }
         }
-        assert_eq!(texts(&pipeline["processors"]).first(), Some(&"memory_limiter"), "{name}");
+        assert_eq!(
+            texts(&pipeline["processors"]).first(),
+            Some(&"memory_limiter"),
+            "{name}"
+        );
     }
     for extension in texts(&collector["service"]["extensions"]) {
         assert!(keys(&collector["extensions"]).contains(&extension), "{extension}");
@@ -147,7 +181,12 @@ fn grafana_s_data_sources_lead_to_each_other_and_to_what_is_started() {
     assert_eq!(url("loki"), format!("http://127.0.0.1:{loki}"));
     let listens: Vec<String> = watching()
         .iter()
-        .flat_map(|(_, service)| texts(&service["command"]).iter().map(|s| (*s).to_owned()).collect::<Vec<_>>())
+        .flat_map(|(_, service)| {
+            texts(&service["command"])
+                .iter()
+                .map(|s| (*s).to_owned())
+                .collect::<Vec<_>>()
+        })
         .collect();
     for uid in ["prometheus", "alertmanager"] {
         let flag = url(uid).replace("http://", "--web.listen-address=");
@@ -183,6 +222,7 @@ fn prometheus_watches_every_role_and_tells_the_alertmanager_that_is_started() {
         .map(|group| text(&group["labels"]["job"]))
         .collect();
     assert_eq!(jobs, ["gateway", "issuer", "shortener", "console"]);
-    let told = &yaml("prometheus/prometheus.yaml")["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"];
+    let told =
+        &yaml("prometheus/prometheus.yaml")["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"];
     assert_eq!(texts(told), ["127.0.0.1:9093"]);
 }

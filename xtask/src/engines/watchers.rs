@@ -22,7 +22,11 @@ pub(crate) struct Watching {
     #[arg(long, default_value = "5s", requires = "observability")]
     scrape_interval: String,
     /// The URL that Alertmanager posts pages and tickets to
-    #[arg(long, default_value = "http://127.0.0.1:9099/alerts", requires = "observability")]
+    #[arg(
+        long,
+        default_value = "http://127.0.0.1:9099/alerts",
+        requires = "observability"
+    )]
     webhook: String,
 }
 

@@ -250,7 +250,14 @@ pub(crate) fn eager() -> Options {
 /// Publishes an event to an embedded platform that nobody there can handle.
 pub(crate) async fn poison(platform: &Platform) {
     let log = attach(platform).await;
-    let event = Event::new("poison", "/test", "link.clicked", "0aB3xYz", SystemClock.unix_ms(), &json!({"no": "click"}));
+    let event = Event::new(
+        "poison",
+        "/test",
+        "link.clicked",
+        "0aB3xYz",
+        SystemClock.unix_ms(),
+        &json!({"no": "click"}),
+    );
     log.publish(STREAM, &[event.unwrap()]).await.unwrap();
 }
 

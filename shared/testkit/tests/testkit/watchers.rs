@@ -46,13 +46,19 @@ async fn what_prometheus_finds_reaches_the_webhook_as_a_page() {
         .wait_for(PATIENCE, |notice| notice.labels["alertname"] == "GatewayAway")
         .await;
     let page = page.unwrap_or_else(|told| panic!("{told:?}\n{}", prometheus.log_tail()));
-    assert_eq!((page.receiver.as_str(), page.status.as_str()), ("pages", "firing"));
+    assert_eq!(
+        (page.receiver.as_str(), page.status.as_str()),
+        ("pages", "firing")
+    );
 
     let up = prometheus
         .until("up", PATIENCE, |series| series.len() == 4)
         .await
         .expect("a target a role");
-    assert!(up.iter().any(|(labels, value)| labels["job"] == "shortener" && *value == 0.0));
+    assert!(
+        up.iter()
+            .any(|(labels, value)| labels["job"] == "shortener" && *value == 0.0)
+    );
     let refused = prometheus.query("sum(").await.expect_err("no query");
     assert!(refused.contains("bad_data"), "{refused}");
 }

@@ -33,14 +33,24 @@ pub(super) async fn check(prometheus: &Prometheus, policy: Policy, run: Duration
     let mut at = now.saturating_sub(run);
     while at < now {
         while let Some(next) = fed.next_if(|sample| sample.at <= at) {
-            evaluator.ingest(next.at, &next.job, &next.instance, std::slice::from_ref(&next.sample));
+            evaluator.ingest(
+                next.at,
+                &next.job,
+                &next.instance,
+                std::slice::from_ref(&next.sample),
+            );
         }
         for objective in &objectives {
             for window in &windows {
                 let theirs = burn_rate(prometheus, objective, *window, at).await;
                 let ours = evaluator.burn_rate(&objective.name, *window, at);
                 let (Some(theirs), Some(ours)) = (theirs, ours) else {
-                    assert_eq!(theirs.is_some(), ours.is_some(), "{} over {window:?}: {theirs:?}, {ours:?}", objective.name);
+                    assert_eq!(
+                        theirs.is_some(),
+                        ours.is_some(),
+                        "{} over {window:?}: {theirs:?}, {ours:?}",
+                        objective.name
+                    );
                     continue;
                 };
                 let apart = (ours - theirs).abs() / theirs.max(SMALL);
@@ -56,7 +66,10 @@ pub(super) async fn check(prometheus: &Prometheus, policy: Policy, run: Duration
         }
         at += STEP;
     }
-    assert!(burning > 50, "only {burning} of {compared} burn rates were above 1: nothing was shown");
+    assert!(
+        burning > 50,
+        "only {burning} of {compared} burn rates were above 1: nothing was shown"
+    );
     format!(
         "{compared} burn rates compared, {burning} of them above 1; at most {:.4} % apart",
         apart_most * 100.0
@@ -81,12 +94,20 @@ async fn recorded(prometheus: &Prometheus, objectives: &[Objective], run: Durati
     let mut stored = Vec::new();
     for metric in metrics {
         // With what came before: a window that begins in the run reaches back behind it.
-        for series in prometheus.recorded(metric, run * 4).await.expect("recorded samples") {
+        for series in prometheus
+            .recorded(metric, run * 4)
+            .await
+            .expect("recorded samples")
+        {
             stored.extend(of_series(metric, &series));
         }
     }
     stored.sort_by_key(|one| one.at);
-    assert!(stored.len() > 1_000, "only {} samples were recorded", stored.len());
+    assert!(
+        stored.len() > 1_000,
+        "only {} samples were recorded",
+        stored.len()
+    );
     stored
 }
 
@@ -112,12 +133,27 @@ fn of_series(metric: &str, series: &Recorded) -> Vec<Stored> {
 }
 
 /// As Prometheus has it; `None` without requests.
-async fn burn_rate(prometheus: &Prometheus, objective: &Objective, window: Duration, at: Duration) -> Option<f64> {
+async fn burn_rate(
+    prometheus: &Prometheus,
+    objective: &Objective,
+    window: Duration,
+    at: Duration,
+) -> Option<f64> {
     let (good, total, ms) = (&objective.good, &objective.total, window.as_millis());
     let rate = |what| format!("sum(rate({what}[{ms}ms]))");
     let budget = 1.0 - objective.target;
     // A status that never was a good one has no series: that is a rate of nothing.
-    let expr = format!("(1 - ({good} or vector(0)) / {total}) / {budget}", good = rate(good), total = rate(total));
-    let answer = prometheus.query_at(&expr, at.as_secs_f64()).await.expect("a burn rate");
-    answer.first().map(|(_, value)| *value).filter(|value| value.is_finite())
+    let expr = format!(
+        "(1 - ({good} or vector(0)) / {total}) / {budget}",
+        good = rate(good),
+        total = rate(total)
+    );
+    let answer = prometheus
+        .query_at(&expr, at.as_secs_f64())
+        .await
+        .expect("a burn rate");
+    answer
+        .first()
+        .map(|(_, value)| *value)
+        .filter(|value| value.is_finite())
 }

@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::Method;
-use serde_json::json;
 use testkit::http::{call, get};
 use testkit::otlp::OtlpReceiver;
 use testkit::platform::{Options, Platform};
@@ -24,6 +23,10 @@ use crate::platform::binary;
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How long an engine is away: longer than two scrapes.
 const AWAY: Duration = Duration::from_secs(3);
+/// How long it says nothing before its connections are cut, so that the cut meets a call in flight.
+const SILENT: Duration = Duration::from_millis(700);
+/// More than any role takes.
+const BODY_BYTES: usize = 2 * 1024 * 1024;
 /// Between two looks at all queries without an answer.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -32,7 +35,8 @@ async fn every_query_of_every_dashboard_has_an_answer() {
     let test = "every_query_of_every_dashboard_has_an_answer";
     let folder = ::engines::checkout().join("infra/grafana/dashboards");
     let all = panels::all(&folder);
-    let (needy, ordinary): (Vec<Asked>, Vec<Asked>) = all.into_iter().partition(|asked| asked.needs.is_some());
+    let (needy, ordinary): (Vec<Asked>, Vec<Asked>) =
+        all.into_iter().partition(|asked| asked.needs.is_some());
     let plain = Platform::start(binary(), dead_letters::eager()).await;
     let broken_base = testkit::platform::PortBlock::reserve();
     let rules = eager_rules();
@@ -58,8 +62,9 @@ async fn every_query_of_every_dashboard_has_an_answer() {
     }
     let options = options
         .env("ORRERY_TELEMETRY_OTLP_ENDPOINT", &collector.grpc_endpoint())
-        .env("ORRERY_GATEWAY_RATE_LIMIT_BURST", "30")
-        .env("ORRERY_GATEWAY_RATE_LIMIT_REFILL_PER_SECOND", "30");
+        .env("ORRERY_GATEWAY_RATE_LIMIT_BURST", "10")
+        .env("ORRERY_GATEWAY_RATE_LIMIT_REFILL_PER_SECOND", "10")
+        .env("ORRERY_GATEWAY_BODY_BYTES_MAX", &(BODY_BYTES / 2).to_string());
     let broken = Platform::start(binary(), options).await;
     let more_traffic = Traffic::at(&broken).await;
     dead_letters::poison(&plain).await;
@@ -134,22 +139,25 @@ fn has_data(series: &[Series]) -> bool {
 
 /// One engine cannot be had for a while.
 async fn away(engine: &Proxied) {
+    engine.set(Fault::Stalled);
+    sleep(SILENT).await;
     engine.set(Fault::Cut);
     sleep(AWAY).await;
     engine.heal();
     sleep(AWAY).await;
 }
 
-/// What clients do wrong, over and over: no token, a wrong key, a request line that no server takes.
+/// What clients do wrong, over and over: no token, a wrong key, too large a body.
 async fn mischief(gateway: String, behind: [String; 2]) {
     loop {
         let _ = get(format!("{gateway}/v1/links")).try_send().await;
         let _ = token_for_key(&gateway, "importer", "wrong").try_send().await;
         for url in [&gateway, &behind[0], &behind[1]] {
-            let huge = "x".repeat(128 * 1024);
-            let _ = get(format!("{url}/there")).header("x-large", &huge).try_send().await;
-            let body = json!({"url": "y".repeat(8 * 1024 * 1024)});
-            let _ = call(Method::POST, format!("{url}/oauth2/token")).json(&body).try_send().await;
+            let body = vec![b'x'; BODY_BYTES];
+            let _ = call(Method::POST, format!("{url}/oauth2/token"))
+                .bytes(body)
+                .try_send()
+                .await;
         }
         sleep(PAUSE).await;
     }

@@ -61,7 +61,10 @@ async fn a_total_outage_of_the_shortener_pages_as_soon_as_arithmetic_lets_it_and
     until_good(&prometheus).await;
     // A busy machine may be slow, which is another objective's page.
     let early = webhook.notices();
-    assert!(!early.iter().any(|notice| is_page(notice, "firing")), "nothing failed yet: {early:?}");
+    assert!(
+        !early.iter().any(|notice| is_page(notice, "firing")),
+        "nothing failed yet: {early:?}"
+    );
 
     let outage = Instant::now();
     roles.shortener.kill().await;
@@ -80,11 +83,17 @@ async fn a_total_outage_of_the_shortener_pages_as_soon_as_arithmetic_lets_it_and
         minimum.as_secs_f64(),
         bound.as_secs_f64()
     );
-    assert!(paged_after <= LATE * bound, "{paged_after:?}, and {bound:?} is the bound");
+    assert!(
+        paged_after <= LATE * bound,
+        "{paged_after:?}, and {bound:?} is the bound"
+    );
     assert_eq!(page.receiver, "pages");
     assert_eq!(page.labels["service"], "shortener");
     let runbook = &page.annotations["runbook_url"];
-    assert!(runbook.ends_with(&format!("docs/runbooks/{OBJECTIVE}.md")), "{runbook}");
+    assert!(
+        runbook.ends_with(&format!("docs/runbooks/{OBJECTIVE}.md")),
+        "{runbook}"
+    );
 
     let repair = Instant::now();
     roles.shortener.restart().await;
@@ -92,7 +101,10 @@ async fn a_total_outage_of_the_shortener_pages_as_soon_as_arithmetic_lets_it_and
         .wait_for(PATIENCE, |notice| is_page(notice, "resolved"))
         .await
         .unwrap_or_else(|told| panic!("not resolved within {PATIENCE:?}: {told:?}"));
-    println!("resolved {:.1} s after the restart began", repair.elapsed().as_secs_f64());
+    println!(
+        "resolved {:.1} s after the restart began",
+        repair.elapsed().as_secs_f64()
+    );
     load.abort();
     let run = outage.elapsed();
     println!(
@@ -111,7 +123,10 @@ fn is_page(notice: &Notice, status: &str) -> bool {
 fn minimum() -> Duration {
     let objective = objective();
     let policy = Policy::standard().scaled(SCALE);
-    let paging = policy.windows.iter().filter(|window| window.severity == Severity::Page);
+    let paging = policy
+        .windows
+        .iter()
+        .filter(|window| window.severity == Severity::Page);
     paging
         .map(|window| window.long.mul_f64(window.burn_rate * (1.0 - objective.target)))
         .min()
@@ -131,7 +146,11 @@ fn generate_scaled(into: &Path) {
         .arg(into)
         .output()
         .expect("orrery starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// A link, as the client that follows it.
@@ -166,7 +185,9 @@ async fn until_good(prometheus: &Prometheus) {
     let seen = format!("sum(increase({total}[{GOOD_FOR}]))");
     let enough = REDIRECTS_PER_S * 4.0;
     let seen = prometheus
-        .until(&seen, PATIENCE, |series| series.first().is_some_and(|(_, count)| *count > enough))
+        .until(&seen, PATIENCE, |series| {
+            series.first().is_some_and(|(_, count)| *count > enough)
+        })
         .await;
     if let Err(why) = seen {
         panic!("{why}");

@@ -21,7 +21,9 @@ pub(crate) struct Asked {
 /// Every query of every dashboard in a folder.
 pub(crate) fn all(folder: &Path) -> Vec<Asked> {
     let files = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let mut files: Vec<_> = files.map(|entry| entry.expect("a folder can be read").path()).collect();
+    let mut files: Vec<_> = files
+        .map(|entry| entry.expect("a folder can be read").path())
+        .collect();
     files.sort();
     files.iter().flat_map(|file| of_dashboard(file)).collect()
 }
@@ -53,8 +55,8 @@ fn of_panels(dashboard: &str, panels: &Value, asked: &mut Vec<Asked>) {
 }
 
 fn needs(description: &str) -> Option<String> {
-    let said = description.lines().find(|line| {
-        line.starts_with("needs_fault: ") || line.starts_with("needs_engine: ")
-    });
+    let said = description
+        .lines()
+        .find(|line| line.starts_with("needs_fault: ") || line.starts_with("needs_engine: "));
     said.map(str::to_owned)
 }
