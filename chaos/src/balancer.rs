@@ -130,7 +130,10 @@ mod tests {
     async fn copy(letter: u8, ready: Arc<AtomicBool>) -> (u16, u16) {
         let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let ports = (api.local_addr().unwrap().port(), admin.local_addr().unwrap().port());
+        let ports = (
+            api.local_addr().unwrap().port(),
+            admin.local_addr().unwrap().port(),
+        );
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = api.accept().await {
                 let _ = stream.write_all(&[letter]).await;

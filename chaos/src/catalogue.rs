@@ -53,7 +53,11 @@ pub fn drill(name: &str) -> Result<Drill, DrillError> {
     if !name.contains(['/', '.']) {
         return Err(DrillError::Unknown {
             name: name.to_owned(),
-            known: DRILLS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+            known: DRILLS
+                .iter()
+                .map(|(name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", "),
         });
     }
     Drill::parse(name, &read(Path::new(name))?)
@@ -92,7 +96,10 @@ pub(crate) fn observer(name: &str) -> Result<Observer, DrillError> {
 }
 
 fn embedded(files: Files, name: &str) -> Option<&'static str> {
-    files.iter().find(|(known, _)| *known == name).map(|(_, yaml)| *yaml)
+    files
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, yaml)| *yaml)
 }
 
 /// One of ours by its name, else a file.
@@ -115,7 +122,16 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let mut names: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
-            .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".yaml")?.to_owned()))
+            .filter_map(|entry| {
+                Some(
+                    entry
+                        .unwrap()
+                        .file_name()
+                        .to_str()?
+                        .strip_suffix(".yaml")?
+                        .to_owned(),
+                )
+            })
             .collect();
         names.sort();
         names
@@ -131,7 +147,11 @@ mod tests {
         ] {
             let mut names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
             names.sort_unstable();
-            assert_eq!(names, on_disk(folder), "{folder}: list it in chaos/src/catalogue.rs");
+            assert_eq!(
+                names,
+                on_disk(folder),
+                "{folder}: list it in chaos/src/catalogue.rs"
+            );
         }
     }
 

@@ -117,5 +117,7 @@ fn draw_panel(svg: &mut String, panel: &Panel, seconds: &[Second], top: f64, x: 
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }

@@ -162,21 +162,31 @@ impl Drill {
             return Err(wrong("faults: at least one".to_owned()));
         }
         if drill.expect.alert.is_none() == drill.expect.quiet.is_empty() {
-            return Err(wrong("expect: either an alert, or quiet: the objectives for which nobody may be paged".to_owned()));
+            return Err(wrong(
+                "expect: either an alert, or quiet: the objectives for which nobody may be paged".to_owned(),
+            ));
         }
         if drill.scale == 0 || drill.brief.divisor == 0 {
             return Err(wrong("scale and brief.divisor: 1 or more".to_owned()));
         }
         if !(0.0..=1.0).contains(&drill.expect.degraded.failed_share_max) {
-            return Err(wrong("expect.degraded.failed_share_max: a share from 0 to 1".to_owned()));
+            return Err(wrong(
+                "expect.degraded.failed_share_max: a share from 0 to 1".to_owned(),
+            ));
         }
-        if drill.faults.iter().any(|fault| fault.at.0 >= drill.load.duration.0) {
+        if drill
+            .faults
+            .iter()
+            .any(|fault| fault.at.0 >= drill.load.duration.0)
+        {
             return Err(wrong("faults: each must begin while the load goes on".to_owned()));
         }
         for name in &drill.expect.invariants {
             if !crate::invariants::NAMES.contains(&name.as_str()) {
                 let known = crate::invariants::NAMES.join(", ");
-                return Err(wrong(format!("expect.invariants: there is no `{name}`; there are {known}")));
+                return Err(wrong(format!(
+                    "expect.invariants: there is no `{name}`; there are {known}"
+                )));
             }
         }
         Ok(drill)

@@ -74,7 +74,10 @@ impl Engine {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.base()));
         let data = folder.join(kind.name());
         std::fs::create_dir_all(&data).map_err(DrillError::file(&data))?;
-        let script = checkout().join("infra/engines").join(kind.name()).join("start.sh");
+        let script = checkout()
+            .join("infra/engines")
+            .join(kind.name())
+            .join("start.sh");
         if !script.is_file() {
             return Err(not_installed(kind, &format!("{} is not there", script.display())));
         }

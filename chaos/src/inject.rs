@@ -130,7 +130,10 @@ async fn on_role(
 }
 
 /// Strikes one role, and gives it back if it has to be started again.
-async fn one_role<'a>(role: &'a mut Role, experiment: &Experiment) -> Result<Option<&'a mut Role>, DrillError> {
+async fn one_role<'a>(
+    role: &'a mut Role,
+    experiment: &Experiment,
+) -> Result<Option<&'a mut Role>, DrillError> {
     match &experiment.fault {
         Fault::Kill { grace, restart_after } => {
             end(&mut role.process, *grace).await?;

@@ -112,9 +112,11 @@ fn acknowledged(operations: &[Operation]) -> BTreeMap<&str, BTreeSet<&str>> {
         .map(|claim| (claim.key.as_str(), BTreeSet::new()))
         .collect();
     for operation in operations {
-        if let (Kind::Claim | Kind::Write, Some(values), Some(value)) =
-            (operation.kind, keys.get_mut(operation.key.as_str()), &operation.value)
-        {
+        if let (Kind::Claim | Kind::Write, Some(values), Some(value)) = (
+            operation.kind,
+            keys.get_mut(operation.key.as_str()),
+            &operation.value,
+        ) {
             values.insert(value);
         }
     }
@@ -125,19 +127,28 @@ fn nothing_lost(evidence: &Evidence<'_>) -> Judged {
     let keys = acknowledged(evidence.operations);
     let mut wrong = Vec::new();
     for (key, values) in &keys {
-        match evidence.holdings.get(*key).map(|observed| observed.value.as_deref()) {
+        match evidence
+            .holdings
+            .get(*key)
+            .map(|observed| observed.value.as_deref())
+        {
             Some(Some(value)) if values.contains(value) => {}
             Some(Some(value)) => wrong.push(format!("{key} holds {value}, which nobody wrote to it")),
             Some(None) => wrong.push(format!("{key} is gone")),
             None => wrong.push(format!("{key} was not read back")),
         }
     }
-    (keys.len() as u64, outcome("each is there with a value that was written to it", &wrong))
+    (
+        keys.len() as u64,
+        outcome("each is there with a value that was written to it", &wrong),
+    )
 }
 
 /// Redirects that were answered, and those of which nobody knows whether they count.
 pub(crate) fn clicks(operations: &[Operation]) -> (u64, u64) {
-    let redirects = operations.iter().filter(|operation| operation.kind == Kind::Redirect);
+    let redirects = operations
+        .iter()
+        .filter(|operation| operation.kind == Kind::Redirect);
     let (answered, unknown): (Vec<&Operation>, Vec<&Operation>) = redirects
         .filter(|redirect| redirect.outcome != Outcome::Ok || redirect.value.is_some())
         .partition(|redirect| redirect.outcome == Outcome::Ok);
@@ -146,16 +157,25 @@ pub(crate) fn clicks(operations: &[Operation]) -> (u64, u64) {
 
 fn clicks_conserved(evidence: &Evidence<'_>) -> Judged {
     let (answered, unknown) = clicks(evidence.operations);
-    let counts: Vec<u64> = evidence.holdings.values().filter_map(|observed| observed.count).collect();
+    let counts: Vec<u64> = evidence
+        .holdings
+        .values()
+        .filter_map(|observed| observed.count)
+        .collect();
     let counted: u64 = counts.iter().sum();
     if counts.is_empty() {
         return (0, Err("no count could be read".to_owned()));
     }
     let least = answered.saturating_sub(evidence.clicks_lost_max);
     let most = answered + unknown;
-    let told = format!("{counted} clicks counted, {answered} redirects answered and {unknown} without an answer");
+    let told =
+        format!("{counted} clicks counted, {answered} redirects answered and {unknown} without an answer");
     let outcome = if counted < least {
-        Err(format!("{told}: {} clicks are missing, {} may", answered - counted, evidence.clicks_lost_max))
+        Err(format!(
+            "{told}: {} clicks are missing, {} may",
+            answered - counted,
+            evidence.clicks_lost_max
+        ))
     } else if counted > most {
         Err(format!("{told}: {} were counted twice", counted - most))
     } else {
@@ -191,10 +211,16 @@ fn ids(evidence: &Evidence<'_>) -> Judged {
             largest = largest.max((of, before.key.as_str()));
         }
         if largest.0 > *id {
-            wrong.push(format!("{} has {id}, and {} had {} before it began", claim.key, largest.1, largest.0));
+            wrong.push(format!(
+                "{} has {id}, and {} had {} before it began",
+                claim.key, largest.1, largest.0
+            ));
         }
     }
-    (claims.len() as u64, outcome("all different, each larger than those before it", &wrong))
+    (
+        claims.len() as u64,
+        outcome("all different, each larger than those before it", &wrong),
+    )
 }
 
 fn nothing_failed(evidence: &Evidence<'_>) -> Judged {
@@ -203,7 +229,10 @@ fn nothing_failed(evidence: &Evidence<'_>) -> Judged {
         Ok("all answered as expected".to_owned())
     } else {
         let (failed, dropped) = (total.failed, total.dropped);
-        Err(format!("{failed} failed and {dropped} were not sent: {:?}", total.statuses))
+        Err(format!(
+            "{failed} failed and {dropped} were not sent: {:?}",
+            total.statuses
+        ))
     };
     (total.offered, outcome)
 }
@@ -214,7 +243,11 @@ fn outcome(good: &str, wrong: &[String]) -> Result<String, String> {
     }
     let shown = wrong[..wrong.len().min(SHOWN_MAX)].join("; ");
     let more = wrong.len().saturating_sub(SHOWN_MAX);
-    Err(if more == 0 { shown } else { format!("{shown}; and {more} more") })
+    Err(if more == 0 {
+        shown
+    } else {
+        format!("{shown}; and {more} more")
+    })
 }
 
 #[cfg(test)]

@@ -121,7 +121,11 @@ mod tests {
         let plain = told(&[]).unwrap();
         let with_redis = told(&["redis"]).unwrap();
         assert_eq!(with_redis.len(), plain.len() + 1);
-        assert!(with_redis.iter().any(|(_, value)| value == "redis://<redis>/0?prefix=<name>"));
+        assert!(
+            with_redis
+                .iter()
+                .any(|(_, value)| value == "redis://<redis>/0?prefix=<name>")
+        );
         assert_eq!(told(&["cql"]).unwrap_err().code(), "drill_malformed");
     }
 }

@@ -20,7 +20,9 @@ mod verdict;
 mod watch;
 
 pub use catalogue::{drill, drills, text};
-pub use drill::{Brief, Degraded, Drill, ExpectedAlert, ExpectedSeverity, Expectations, FaultPlan, LoadPlan, PlatformPlan};
+pub use drill::{
+    Brief, Degraded, Drill, Expectations, ExpectedAlert, ExpectedSeverity, FaultPlan, LoadPlan, PlatformPlan,
+};
 pub use engine::EngineKind;
 pub use error::DrillError;
 pub use experiment::{Experiment, Fault};

@@ -58,16 +58,19 @@ impl Process {
             // A Ctrl-C at the runner is the runner's; and what it starts in turn is struck together with it.
             .process_group(0)
             .kill_on_drop(true);
-        let child = command
-            .spawn()
-            .map_err(DrillError::system(format!("{} cannot be started", self.recipe.program.display())))?;
+        let child = command.spawn().map_err(DrillError::system(format!(
+            "{} cannot be started",
+            self.recipe.program.display()
+        )))?;
         self.child = Some(child);
         Ok(())
     }
 
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> Option<std::process::ExitStatus> {
-        self.child.as_mut().and_then(|child| child.try_wait().ok().flatten())
+        self.child
+            .as_mut()
+            .and_then(|child| child.try_wait().ok().flatten())
     }
 
     /// Sends a signal ("TERM", "STOP", "CONT") to it and what it started.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clock::SharedClock;
 use history::{Kind, Operation, Outcome};
-use load::profile::{HistoryRecorder, Second, Target, prepare};
 use load::Recorder;
+use load::profile::{HistoryRecorder, Second, Target, prepare};
 use slo::{Evaluator, Objective, Policy};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -80,10 +80,15 @@ impl Kept {
             Some(_) => None,
             None => Some(tempfile::tempdir().map_err(DrillError::system("no temporary folder"))?),
         };
-        let folder = out.or(temporary.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
+        let folder = out
+            .or(temporary.as_ref().map(TempDir::path))
+            .unwrap_or(Path::new("."));
         let logs = folder.join("logs");
         std::fs::create_dir_all(&logs).map_err(DrillError::file(&logs))?;
-        for entry in std::fs::read_dir(&logs).map_err(DrillError::file(&logs))?.flatten() {
+        for entry in std::fs::read_dir(&logs)
+            .map_err(DrillError::file(&logs))?
+            .flatten()
+        {
             // Logs are appended to over a process's lives; those of an earlier drill are not these.
             let _ = std::fs::remove_file(entry.path());
         }
@@ -166,7 +171,10 @@ async fn gather(
     };
     let names = &drill.expect.invariants;
     Ok(Gathered {
-        invariants: names.iter().map(|name| invariants::judge(name, &evidence)).collect(),
+        invariants: names
+            .iter()
+            .map(|name| invariants::judge(name, &evidence))
+            .collect(),
         faults: struck,
         alerts: alerts.seen(),
         report,
@@ -209,7 +217,12 @@ async fn observed(
     let asked = Asked::new(catalogue::observer(&drill.observer)?, &target.url, token)?;
     recorder.flush().map_err(|error| history_error(&error))?;
     let so_far = read(&kept.history)?;
-    if drill.expect.invariants.iter().any(|name| name == "clicks-conserved") {
+    if drill
+        .expect
+        .invariants
+        .iter()
+        .any(|name| name == "clicks-conserved")
+    {
         settled(&asked, &so_far).await?;
     }
     let keys = so_far
@@ -241,7 +254,9 @@ async fn settled(asked: &Asked, operations: &[Operation]) -> Result<(), DrillErr
         }
     };
     // Those that are still missing are the invariant's matter.
-    tokio::time::timeout(SETTLED_WITHIN, settling).await.unwrap_or(Ok(()))
+    tokio::time::timeout(SETTLED_WITHIN, settling)
+        .await
+        .unwrap_or(Ok(()))
 }
 
 fn read(path: &Path) -> Result<Vec<Operation>, DrillError> {

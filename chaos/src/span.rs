@@ -59,9 +59,7 @@ fn signed(text: &str) -> Option<(bool, Duration)> {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
         let number: u64 = rest[..digits].parse().ok()?;
         rest = &rest[digits..];
-        let unit = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
         let one_ms = match &rest[..unit] {
             "ms" => 1,
             "s" => 1_000,

@@ -127,10 +127,17 @@ impl Verdict {
 /// Good from the second after the last one of which something failed. A second counts by what was due in it.
 fn recovered(faults: &[Struck], report: &Report) -> Option<f64> {
     let over_s = faults.iter().map(|fault| fault.to_s).fold(0.0, f64::max);
-    let last_bad = report.seconds.iter().rev().find(|second| second.failed_of_due > 0);
+    let last_bad = report
+        .seconds
+        .iter()
+        .rev()
+        .find(|second| second.failed_of_due > 0);
     let good_from = last_bad.map_or(0, |second| second.at_s + 1);
     // Somebody must have asked since, else nothing is known.
-    let asked = report.seconds.iter().any(|second| second.at_s >= good_from && second.offered > 0);
+    let asked = report
+        .seconds
+        .iter()
+        .any(|second| second.at_s >= good_from && second.offered > 0);
     #[expect(clippy::cast_precision_loss, reason = "a drill is shorter than 2^52 seconds")]
     let good_from = good_from as f64;
     asked.then_some((good_from - over_s).max(0.0))
@@ -142,12 +149,19 @@ fn recovered(faults: &[Struck], report: &Report) -> Option<f64> {
     reason = "seconds of a drill, never negative"
 )]
 fn meanwhile(faults: &[Struck], recovered: Option<f64>, report: &Report) -> Meanwhile {
-    let from = faults.iter().map(|fault| fault.from_s).fold(f64::INFINITY, f64::min);
+    let from = faults
+        .iter()
+        .map(|fault| fault.from_s)
+        .fold(f64::INFINITY, f64::min);
     let over = faults.iter().map(|fault| fault.to_s).fold(0.0, f64::max);
     let until = recovered.map_or(u64::MAX, |after| (over + after).ceil() as u64);
     let from = from.max(0.0).floor() as u64;
     let mut told = Meanwhile::default();
-    for second in report.seconds.iter().filter(|second| (from..=until).contains(&second.at_s)) {
+    for second in report
+        .seconds
+        .iter()
+        .filter(|second| (from..=until).contains(&second.at_s))
+    {
         told.due += second.offered;
         told.failed += second.failed_of_due;
         for (status, count) in &second.statuses {
@@ -169,7 +183,11 @@ fn alert(drill: &Drill, gathered: &Gathered) -> Judged {
         return Judged {
             expected: format!("nobody is paged for {}", drill.expect.quiet.join(", ")),
             held: pages.is_empty(),
-            seen: if pages.is_empty() { "no page".to_owned() } else { names.join(", ") },
+            seen: if pages.is_empty() {
+                "no page".to_owned()
+            } else {
+                names.join(", ")
+            },
         };
     };
     let severity = expected.severity.word();
@@ -177,13 +195,23 @@ fn alert(drill: &Drill, gathered: &Gathered) -> Judged {
         .alerts
         .iter()
         .find(|alert| alert.objective == expected.objective && alert.severity == severity);
-    let first_s = gathered.faults.iter().map(|fault| fault.from_s).fold(f64::INFINITY, f64::min);
+    let first_s = gathered
+        .faults
+        .iter()
+        .map(|fault| fault.from_s)
+        .fold(f64::INFINITY, f64::min);
     let (held, seen) = match fired {
         None => (false, "it did not fire".to_owned()),
-        Some(alert) if alert.from_s < first_s => (false, format!("it fired at {:.2} s, before the fault", alert.from_s)),
+        Some(alert) if alert.from_s < first_s => (
+            false,
+            format!("it fired at {:.2} s, before the fault", alert.from_s),
+        ),
         Some(alert) => {
             let after_s = alert.from_s - first_s;
-            let told = format!("{} {after_s:.2} s after the fault, burn rate up to {:.0}", alert.name, alert.burn_max);
+            let told = format!(
+                "{} {after_s:.2} s after the fault, burn rate up to {:.0}",
+                alert.name, alert.burn_max
+            );
             match alert.cleared_s {
                 Some(cleared) => (true, format!("{told}, cleared at {cleared:.2} s")),
                 None => (false, format!("{told}; it did not clear")),
@@ -200,7 +228,11 @@ fn alert(drill: &Drill, gathered: &Gathered) -> Judged {
 #[expect(clippy::cast_precision_loss, reason = "counts of a drill")]
 fn answers(drill: &Drill, meanwhile: &Meanwhile) -> Judged {
     let expected = &drill.expect.degraded;
-    let share = if meanwhile.due == 0 { 0.0 } else { meanwhile.failed as f64 / meanwhile.due as f64 };
+    let share = if meanwhile.due == 0 {
+        0.0
+    } else {
+        meanwhile.failed as f64 / meanwhile.due as f64
+    };
     let good = |status: &str| status.starts_with('2') || status.starts_with('3');
     let unexpected: Vec<String> = meanwhile
         .answers
@@ -213,7 +245,13 @@ fn answers(drill: &Drill, meanwhile: &Meanwhile) -> Judged {
         .iter()
         .map(|(status, count)| format!("{count} x {status}"))
         .collect();
-    let mut seen = format!("{} of {} failed ({}): {}", meanwhile.failed, meanwhile.due, percent(share), told.join(", "));
+    let mut seen = format!(
+        "{} of {} failed ({}): {}",
+        meanwhile.failed,
+        meanwhile.due,
+        percent(share),
+        told.join(", ")
+    );
     if !unexpected.is_empty() {
         seen = format!("{seen}; not expected: {}", unexpected.join(", "));
     }
@@ -269,9 +307,18 @@ impl fmt::Display for Verdict {
                 finding.checked,
                 finding.of
             )?;
-            writeln!(out, "         {}", finding.found.trim_end().replace('\n', "\n         "))?;
+            writeln!(
+                out,
+                "         {}",
+                finding.found.trim_end().replace('\n', "\n         ")
+            )?;
         }
-        write!(out, "{}: {}", self.drill, if self.passed { "PASSED" } else { "FAILED" })
+        write!(
+            out,
+            "{}: {}",
+            self.drill,
+            if self.passed { "PASSED" } else { "FAILED" }
+        )
     }
 }
 

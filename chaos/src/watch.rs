@@ -46,9 +46,9 @@ impl Alerts {
 
     /// Whether some alert of this objective has fired and fires no more.
     pub(crate) fn has_cleared(&self, objective: &str, severity: &str) -> bool {
-        self.seen()
-            .iter()
-            .any(|alert| alert.objective == objective && alert.severity == severity && alert.cleared_s.is_some())
+        self.seen().iter().any(|alert| {
+            alert.objective == objective && alert.severity == severity && alert.cleared_s.is_some()
+        })
     }
 
     fn note(&self, now: Duration, alerts: &[slo::Alert]) {

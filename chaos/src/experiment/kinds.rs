@@ -30,7 +30,9 @@ impl Selector {
             (Some(name), 1) => Ok(name.clone()),
             _ => Err(malformed(
                 file,
-                &format!("labelSelectors must be `{NAME_LABEL}` alone: parts of the platform are chosen by it"),
+                &format!(
+                    "labelSelectors must be `{NAME_LABEL}` alone: parts of the platform are chosen by it"
+                ),
             )),
         }
     }
@@ -174,7 +176,11 @@ impl NetworkChaos {
             ("partition", None, None) => Fault::Cut,
             ("delay", Some(delay), None) => {
                 if delay.jitter.is_some() || delay.correlation.is_some() {
-                    return Err(refused::feature(file, "jitter and correlation", refused::ONE_DELAY));
+                    return Err(refused::feature(
+                        file,
+                        "jitter and correlation",
+                        refused::ONE_DELAY,
+                    ));
                 }
                 Fault::Slow(delay.latency.0)
             }
@@ -244,7 +250,12 @@ fn bytes_per_s(file: &str, rate: &str) -> Result<u64, DrillError> {
             let number: u64 = rate.strip_suffix(unit)?.trim().parse().ok()?;
             number.checked_mul(*bytes).filter(|bytes| *bytes > 0)
         })
-        .ok_or_else(|| malformed(file, &format!("`{rate}` is no rate: write it like 1mbps or 500kbit")))
+        .ok_or_else(|| {
+            malformed(
+                file,
+                &format!("`{rate}` is no rate: write it like 1mbps or 500kbit"),
+            )
+        })
 }
 
 #[derive(Debug, Deserialize)]
@@ -292,7 +303,9 @@ impl StressChaos {
             return Err(refused::feature(file, "stressngStressors", refused::STRESS_NG));
         }
         let fault = match (&self.stressors.cpu, &self.stressors.memory) {
-            (Some(cpu), None) if (1..=WORKERS_MAX).contains(&cpu.workers) && (1..=100).contains(&cpu.load) => {
+            (Some(cpu), None)
+                if (1..=WORKERS_MAX).contains(&cpu.workers) && (1..=100).contains(&cpu.load) =>
+            {
                 Fault::BurnCpu {
                     workers: cpu.workers,
                     load_percent: cpu.load,
@@ -302,7 +315,8 @@ impl StressChaos {
                 bytes: filled_bytes(file, memory)?,
             },
             _ => {
-                let reason = format!("stressors: either cpu (1 to {WORKERS_MAX} workers, load 1 to 100) or memory");
+                let reason =
+                    format!("stressors: either cpu (1 to {WORKERS_MAX} workers, load 1 to 100) or memory");
                 return Err(malformed(file, &reason));
             }
         };
@@ -317,7 +331,12 @@ impl StressChaos {
 }
 
 fn filled_bytes(file: &str, memory: &Memory) -> Result<u64, DrillError> {
-    let units = [("MiB", 1 << 20), ("MB", 1 << 20), ("KB", 1 << 10), ("GB", 1 << 30)];
+    let units = [
+        ("MiB", 1 << 20),
+        ("MB", 1 << 20),
+        ("KB", 1 << 10),
+        ("GB", 1 << 30),
+    ];
     let one: Option<u64> = units.iter().find_map(|(unit, bytes)| {
         let number: u64 = memory.size.strip_suffix(unit)?.parse().ok()?;
         number.checked_mul(*bytes)
@@ -326,7 +345,10 @@ fn filled_bytes(file: &str, memory: &Memory) -> Result<u64, DrillError> {
         .filter(|bytes| (1..=FILLED_BYTES_MAX).contains(bytes))
         .ok_or_else(|| {
             let size = &memory.size;
-            malformed(file, &format!("memory: `{size}` for each worker, written like 64MB; 1 GB at most in all"))
+            malformed(
+                file,
+                &format!("memory: `{size}` for each worker, written like 64MB; 1 GB at most in all"),
+            )
         })
 }
 
@@ -344,7 +366,11 @@ pub(super) struct TimeChaos {
 impl TimeChaos {
     pub(super) fn experiment(self, file: &str, name: String) -> Result<Experiment, DrillError> {
         if self.clock_ids.iter().any(|id| id != "CLOCK_REALTIME") {
-            return Err(refused::feature(file, "clockIds other than CLOCK_REALTIME", refused::CLOCKS));
+            return Err(refused::feature(
+                file,
+                "clockIds other than CLOCK_REALTIME",
+                refused::CLOCKS,
+            ));
         }
         Ok(Experiment {
             name,

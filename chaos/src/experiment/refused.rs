@@ -6,11 +6,11 @@ use super::malformed;
 
 pub(super) const PACKETS: &str = "a proxy sees streams, not packets; use partition, delay or bandwidth";
 pub(super) const LOOPBACK: &str = "every part listens on loopback; choose the other end with `target`";
-pub(super) const DIRECTION: &str =
-    "a proxy stands before whoever is called; name the caller in `selector`, the called in `target`, direction `to` or `both`";
+pub(super) const DIRECTION: &str = "a proxy stands before whoever is called; name the caller in `selector`, the called in `target`, direction `to` or `both`";
 pub(super) const ONE_DELAY: &str = "the proxy holds every piece back alike";
 pub(super) const STRESS_NG: &str = "stress-ng is not part of the platform; use `stressors`";
-pub(super) const CLOCKS: &str = "waits run on the monotonic clock, and stepping that one is no fault that happens";
+pub(super) const CLOCKS: &str =
+    "waits run on the monotonic clock, and stepping that one is no fault that happens";
 
 pub(super) fn feature(file: &str, what: &str, why: &str) -> DrillError {
     DrillError::NotHere {

@@ -21,8 +21,16 @@ fn each_kind_becomes_what_a_laptop_does() {
                 restart_after: Duration::ZERO,
             },
         ),
-        ("PodChaos", "  action: pod-failure\n  duration: 2s\n", Fault::Freeze),
-        ("NetworkChaos", "  action: partition\n  duration: 2s\n", Fault::Cut),
+        (
+            "PodChaos",
+            "  action: pod-failure\n  duration: 2s\n",
+            Fault::Freeze,
+        ),
+        (
+            "NetworkChaos",
+            "  action: partition\n  duration: 2s\n",
+            Fault::Cut,
+        ),
         (
             "NetworkChaos",
             "  action: delay\n  delay: {latency: 120ms}\n  duration: 2s\n",
@@ -74,11 +82,27 @@ fn what_a_laptop_cannot_honour_is_refused_by_its_name() {
         ("IOChaos", "  action: latency\n", "IOChaos"),
         ("DNSChaos", "  action: error\n", "DNSChaos"),
         ("KernelChaos", "  failKernRequest: {}\n", "KernelChaos"),
-        ("NetworkChaos", "  action: loss\n  loss: {loss: '25'}\n  duration: 2s\n", "loss"),
+        (
+            "NetworkChaos",
+            "  action: loss\n  loss: {loss: '25'}\n  duration: 2s\n",
+            "loss",
+        ),
         ("NetworkChaos", "  action: corrupt\n  duration: 2s\n", "corrupt"),
-        ("NetworkChaos", "  action: partition\n  direction: from\n  duration: 2s\n", "direction"),
-        ("NetworkChaos", "  action: delay\n  delay: {latency: 1s, jitter: 1s}\n  duration: 2s\n", "jitter"),
-        ("TimeChaos", "  timeOffset: 1s\n  clockIds: [CLOCK_MONOTONIC]\n  duration: 2s\n", "clockIds"),
+        (
+            "NetworkChaos",
+            "  action: partition\n  direction: from\n  duration: 2s\n",
+            "direction",
+        ),
+        (
+            "NetworkChaos",
+            "  action: delay\n  delay: {latency: 1s, jitter: 1s}\n  duration: 2s\n",
+            "jitter",
+        ),
+        (
+            "TimeChaos",
+            "  timeOffset: 1s\n  clockIds: [CLOCK_MONOTONIC]\n  duration: 2s\n",
+            "clockIds",
+        ),
     ] {
         let error = parse(kind, spec).unwrap_err();
         assert_eq!(error.code(), "experiment_not_here", "{error}");
@@ -95,10 +119,22 @@ fn a_field_that_chaos_mesh_does_not_have_is_refused() {
         ("PodChaos", "  action: pod-kill\n  graceperiod: 3\n"),
         ("PodChaos", "  action: pod-nap\n"),
         ("PodChaos", "  action: pod-failure\n"),
-        ("NetworkChaos", "  action: partition\n  delay: {latency: 1s}\n  duration: 2s\n"),
-        ("NetworkChaos", "  action: bandwidth\n  bandwidth: {rate: fast, limit: 1, buffer: 1}\n  duration: 2s\n"),
-        ("StressChaos", "  stressors: {cpu: {workers: 900}}\n  duration: 2s\n"),
-        ("StressChaos", "  stressors: {memory: {workers: 9, size: 1GB}}\n  duration: 2s\n"),
+        (
+            "NetworkChaos",
+            "  action: partition\n  delay: {latency: 1s}\n  duration: 2s\n",
+        ),
+        (
+            "NetworkChaos",
+            "  action: bandwidth\n  bandwidth: {rate: fast, limit: 1, buffer: 1}\n  duration: 2s\n",
+        ),
+        (
+            "StressChaos",
+            "  stressors: {cpu: {workers: 900}}\n  duration: 2s\n",
+        ),
+        (
+            "StressChaos",
+            "  stressors: {memory: {workers: 9, size: 1GB}}\n  duration: 2s\n",
+        ),
         ("PodChoas", "  action: pod-kill\n"),
     ] {
         let error = parse(kind, spec).unwrap_err();

@@ -106,7 +106,10 @@ fn each_invariant_sees_its_lie() {
     let mut gone = holdings.clone();
     gone.insert("b".to_owned(), Observed::default());
     let finding = found("no-acknowledged-link-lost", &operations, &gone, 0, 0);
-    assert!(!finding.held && finding.found.contains("b is gone"), "{finding:?}");
+    assert!(
+        !finding.held && finding.found.contains("b is gone"),
+        "{finding:?}"
+    );
 
     let mut twins = holdings.clone();
     twins.insert("b".to_owned(), held("v", 0, 7));

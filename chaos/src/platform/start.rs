@@ -48,7 +48,9 @@ impl Start<'_> {
         let mut engines = BTreeMap::new();
         for kind in &self.plan.engines {
             let engine = self.engine(*kind, folder.path()).await?;
-            let address = self.reached(kind.name(), &[engine.address()], &mut proxies).await?[0];
+            let address = self
+                .reached(kind.name(), &[engine.address()], &mut proxies)
+                .await?[0];
             names.insert(kind.name().to_owned(), address.to_string());
             engines.insert(kind.name(), engine);
         }
@@ -88,7 +90,8 @@ impl Start<'_> {
 
     /// Every experiment must have something to strike.
     fn check(&self, layout: &Layout) -> Result<(), DrillError> {
-        let known = |name: &str| layout.has_role(name) || self.plan.engines.iter().any(|kind| kind.name() == name);
+        let known =
+            |name: &str| layout.has_role(name) || self.plan.engines.iter().any(|kind| kind.name() == name);
         let unknown = self
             .experiments
             .iter()
@@ -97,7 +100,9 @@ impl Start<'_> {
         match unknown {
             Some((experiment, target)) => Err(DrillError::Malformed {
                 file: format!("experiment {experiment}"),
-                reason: format!("it strikes `{target}`, which this drill does not start: roles are always there, engines are listed in platform.engines"),
+                reason: format!(
+                    "it strikes `{target}`, which this drill does not start: roles are always there, engines are listed in platform.engines"
+                ),
             }),
             None => Ok(()),
         }
@@ -182,11 +187,21 @@ impl Start<'_> {
         platform: &mut Platform,
     ) -> Result<(), DrillError> {
         let folder = PathBuf::from(&names["folder"]);
-        let engines: Vec<String> = self.plan.engines.iter().map(|kind| kind.name().to_owned()).collect();
+        let engines: Vec<String> = self
+            .plan
+            .engines
+            .iter()
+            .map(|kind| kind.name().to_owned())
+            .collect();
         for role in &layout.roles {
             let mut environment = role.environment(&engines, names)?;
             environment.extend(self.plan.environment.clone());
-            for (copy, ports) in ports.remove(&role.name).unwrap_or_default().into_iter().enumerate() {
+            for (copy, ports) in ports
+                .remove(&role.name)
+                .unwrap_or_default()
+                .into_iter()
+                .enumerate()
+            {
                 let data = folder.join(format!("{}-{copy}", role.name));
                 if role.name == layout.issuer && copy == 0 {
                     platform.token.arguments = token_arguments(&data);

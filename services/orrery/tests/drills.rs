@@ -49,7 +49,11 @@ async fn passes(name: &str, needs_engine: bool) -> Option<Value> {
     let output = drill(&["run", name, "--brief", "--out", &out]).await;
     let told = told(&output);
     if told.contains("is not installed") {
-        let skip = if needs_engine { skips::skip_engine } else { skips::skip };
+        let skip = if needs_engine {
+            skips::skip_engine
+        } else {
+            skips::skip
+        };
         skip(name, &told);
         return None;
     }
@@ -60,14 +64,24 @@ async fn passes(name: &str, needs_engine: bool) -> Option<Value> {
         assert!(invariant["checked"].as_u64() > Some(0), "{invariant}");
     }
     assert!(folder.path().join("chart.svg").is_file());
-    assert!(std::fs::metadata(folder.path().join("history.jsonl")).unwrap().len() > 0);
+    assert!(
+        std::fs::metadata(folder.path().join("history.jsonl"))
+            .unwrap()
+            .len()
+            > 0
+    );
     Some(verdict)
 }
 
 #[tokio::test]
 async fn drill_shortener_killed_pages_and_loses_nothing() {
-    let Some(verdict) = passes("shortener-killed", false).await else { return };
-    assert!(verdict["meanwhile"]["failed"].as_u64() > Some(0), "it was noticed: {verdict}");
+    let Some(verdict) = passes("shortener-killed", false).await else {
+        return;
+    };
+    assert!(
+        verdict["meanwhile"]["failed"].as_u64() > Some(0),
+        "it was noticed: {verdict}"
+    );
     let alerts = verdict["alerts"].to_string();
     assert!(alerts.contains("shortener-redirects-available"), "{alerts}");
 }
@@ -99,7 +113,9 @@ async fn drill_clock_stepped_gives_no_id_twice() {
 
 #[tokio::test]
 async fn drill_gateway_restarted_fails_no_request() {
-    let Some(verdict) = passes("gateway-restarted", false).await else { return };
+    let Some(verdict) = passes("gateway-restarted", false).await else {
+        return;
+    };
     assert_eq!(verdict["faults"].as_array().map(Vec::len), Some(2));
 }
 
@@ -155,7 +171,11 @@ async fn every_planted_bug_is_found_by_its_drill() {
 async fn a_drill_that_is_not_there_could_not_be_run() {
     let output = drill(&["run", "shortener-kiled"]).await;
     assert_eq!(output.status.code(), Some(2));
-    assert!(told(&output).contains("there are: shortener-killed"), "{}", told(&output));
+    assert!(
+        told(&output).contains("there are: shortener-killed"),
+        "{}",
+        told(&output)
+    );
 }
 
 #[tokio::test]
@@ -164,12 +184,21 @@ async fn every_drill_is_listed_shown_and_has_its_section() {
     let text = String::from_utf8(listed.stdout).unwrap();
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/drills.md");
     let docs = std::fs::read_to_string(docs).unwrap();
-    let names: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let names: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
     assert!(names.len() >= 7, "{text}");
     for name in names {
-        assert!(docs.contains(&format!("\n## {name}\n")), "docs/drills.md has no section for {name}");
+        assert!(
+            docs.contains(&format!("\n## {name}\n")),
+            "docs/drills.md has no section for {name}"
+        );
         let shown = drill(&["show", name]).await;
         let shown = String::from_utf8(shown.stdout).unwrap();
-        assert!(shown.contains("hypothesis:") && shown.contains("chaos-mesh.org/v1alpha1"), "{shown}");
+        assert!(
+            shown.contains("hypothesis:") && shown.contains("chaos-mesh.org/v1alpha1"),
+            "{shown}"
+        );
     }
 }

@@ -91,7 +91,9 @@ impl FaultProxy {
     /// # Panics
     /// When no port or no thread can be had.
     pub async fn to(upstream: SocketAddr) -> Self {
-        Self::before(upstream).await.expect("a loopback port and a thread")
+        Self::before(upstream)
+            .await
+            .expect("a loopback port and a thread")
     }
 
     /// Where clients connect to; the same one for the proxy's whole life.

@@ -153,22 +153,15 @@ impl Listening {
             let mut watch = pin!(watch(&activity, tick));
             let mut seen = None;
             poll_fn(|cx| {
-                if seen.is_none() {
+                // Registered for the next move before it is looked whether that has come meanwhile.
+                while seen != Some(phases.now()) {
+                    moved.set(phases.moved());
                     phase::register(moved.as_mut(), cx);
-                }
-                let now = phases.now();
-                if seen != Some(now) {
+                    let now = phases.now();
                     seen = Some(now);
                     match now {
-                        Phase::Open => {}
-                        Phase::Closing => {
-                            conn.as_mut().graceful_shutdown();
-                            moved.set(phases.moved());
-                            phase::register(moved.as_mut(), cx);
-                            if phases.now() == Phase::Cut {
-                                return Poll::Ready(());
-                            }
-                        }
+                        Phase::Open | Phase::Leaving => {}
+                        Phase::Closing => conn.as_mut().graceful_shutdown(),
                         Phase::Cut => return Poll::Ready(()),
                     }
                 }

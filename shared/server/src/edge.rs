@@ -30,6 +30,7 @@ use crate::body::{Fate, Fault, RequestBody};
 use crate::connection::{Activity, Asked};
 use crate::context::CONTEXT;
 use crate::metrics::ServerMetrics;
+use crate::phase::{Phase, Phases};
 use crate::request_id::RequestIds;
 use crate::role::Serving;
 use crate::settings::ServerSettings;
@@ -49,6 +50,7 @@ pub(crate) struct Edge {
     request_ids: RequestIds,
     in_work: AtomicUsize,
     writes: TaskTracker,
+    phases: Arc<Phases>,
 }
 
 /// A request with its bounds.
@@ -66,6 +68,7 @@ impl Edge {
         settings: ServerSettings,
         serving: Serving,
         writes: TaskTracker,
+        phases: Arc<Phases>,
     ) -> Self {
         Self {
             router: router.layer(NoteRoute),
@@ -77,6 +80,7 @@ impl Edge {
             request_ids: RequestIds::new(),
             in_work: AtomicUsize::new(0),
             writes,
+            phases,
         }
     }
 

@@ -13,6 +13,9 @@ use tokio::sync::futures::Notified;
 pub(crate) enum Phase {
     /// Serve.
     Open,
+    /// Serve still, and say with each answer that its connection ends with it: a client that sends its next request just when we
+    /// close would not know whether we had it.
+    Leaving,
     /// End what is in flight, take nothing new.
     Closing,
     /// Stop now.
@@ -30,7 +33,8 @@ impl Phases {
     pub(crate) fn now(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Open,
-            1 => Phase::Closing,
+            1 => Phase::Leaving,
+            2 => Phase::Closing,
             _ => Phase::Cut,
         }
     }

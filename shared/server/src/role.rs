@@ -62,7 +62,7 @@ impl Role {
 
     /// Serves until the drain has begun and is done.
     ///
-    /// The order of a drain: `/readyz` says 503 while requests are still served; after `drain_notice_ms` the listener closes
+    /// The order of a drain: `/readyz` says 503 while requests are still served, each on a connection that ends with its answer; after `drain_notice_ms` the listener closes
     /// and idle connections with it; requests and [`owned`](crate::owned) writes in flight get `drain_deadline_ms`, then
     /// connections are cut. The admin port answers until the end.
     pub async fn serve(self, router: Router, readiness: Readiness) -> Result<(), ServeError> {
@@ -101,7 +101,8 @@ impl Role {
         let admin_phases = Arc::<Phases>::default();
         let admin_listening = Listening::new(&settings, Arc::clone(&admin_phases));
         let writes = closing.writes.clone();
-        let edge = Edge::new(router, clock, telemetry.clone(), settings, serving, writes);
+        let phases = Arc::clone(&closing.phases);
+        let edge = Edge::new(router, clock, telemetry.clone(), settings, serving, writes, phases);
         let edge = Arc::new(edge);
         let admin = Arc::new(Admin {
             telemetry,
@@ -149,6 +150,7 @@ impl Closing {
             self.phases.move_to(Phase::Cut);
             return;
         }
+        self.phases.move_to(Phase::Leaving);
         tokio::time::sleep(self.notice).await;
         self.phases.move_to(Phase::Closing);
         tracing::info!(role = self.name, "draining: the listener is closed");

@@ -96,7 +96,11 @@ fn ran(flags: &RunFlags) -> Result<ExitCode, DrillError> {
             eprintln!("wrote {}", path.display());
         }
     }
-    Ok(if verdict.passed { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+    Ok(if verdict.passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FAILED)
+    })
 }
 
 #[cfg(feature = "planted-bugs")]

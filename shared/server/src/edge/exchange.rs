@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
+use http::header::CONNECTION;
 use http::{HeaderName, HeaderValue, Method, Response};
 use problem::Problem;
 use resilience::{DEADLINE_HEADER, Deadline};
@@ -20,8 +21,10 @@ use crate::answer::{self, Answer};
 use crate::body::{self, Fate};
 use crate::connection::{Activity, Answered, Asked, Busy};
 use crate::context::RequestContext;
+use crate::phase::Phase;
 use crate::request_id::RequestId;
 
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The route label of requests that no route matches: their paths are the client's invention.
@@ -160,6 +163,9 @@ impl Exchange {
                 .observe(&self.method, route, end.status, finished);
         }
         answer::identify(&mut response, &self.request_id);
+        if self.edge.phases.now() >= Phase::Leaving {
+            response.headers_mut().insert(CONNECTION, CLOSE);
+        }
         match self.busy.take() {
             Some(busy) => response.map(|body| body::watched(body, busy)),
             None => response,

@@ -50,6 +50,31 @@ async fn readyz_turns_503_while_requests_are_still_served() {
     assert_eq!(role.admin_get("/livez").await.status, 200);
 }
 
+/// Whoever sends its next request just when a connection is closed cannot know whether it was taken.
+#[tokio::test]
+async fn while_a_role_leaves_each_answer_says_that_its_connection_ends_with_it() {
+    let role = TestRole::start(
+        Router::new().route("/ok", get(async || "ok")),
+        ServerSettings {
+            drain_notice_ms: 60_000,
+            ..settings()
+        },
+    );
+    let ok = b"GET /ok HTTP/1.1\r\nhost: t\r\n\r\n";
+    let mut before = connect(role.api).await;
+    before.write_all(ok).await.unwrap();
+    let reply = read_reply(&mut before, true).await.expect("an answer");
+    assert_eq!(reply.header("connection"), None);
+    role.drain.begin();
+    let last = until(async || {
+        before.write_all(ok).await.unwrap();
+        let reply = read_reply(&mut before, true).await.expect("an answer");
+        (reply.header("connection") == Some("close")).then_some(reply)
+    });
+    assert_eq!(last.await.status, 200);
+    assert!(ended(&mut before).await);
+}
+
 #[tokio::test]
 async fn a_request_in_flight_ends_after_the_listener_has_closed() {
     let (gate, entered) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
