@@ -30,7 +30,7 @@ use crate::body::{Fate, Fault, RequestBody};
 use crate::connection::{Activity, Asked};
 use crate::context::CONTEXT;
 use crate::metrics::ServerMetrics;
-use crate::phase::{Phase, Phases};
+use crate::phase::Phases;
 use crate::request_id::RequestIds;
 use crate::role::Serving;
 use crate::settings::ServerSettings;
