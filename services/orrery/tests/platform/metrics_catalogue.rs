@@ -35,6 +35,7 @@ async fn after_traffic_on_every_route_each_metric_label_and_listed_value_stands_
         .token("acme", "ada", &["links:read", "links:write"])
         .await;
     follow_a_link(&platform, &token).await;
+    ask_for_a_token_with_a_wrong_key(&platform).await;
     for document in DOCUMENTS {
         try_every_operation(&platform, &token, document).await;
     }
@@ -114,6 +115,14 @@ async fn follow_a_link(platform: &Platform, token: &str) {
         );
         sleep(Duration::from_millis(50)).await;
     }
+}
+
+async fn ask_for_a_token_with_a_wrong_key(platform: &Platform) {
+    let refused = call(Method::POST, format!("{}/oauth2/token", platform.url()))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .bytes("grant_type=client_credentials&client_id=nobody&client_secret=wrong");
+    let refused = refused.send().await;
+    assert_eq!(refused.status, 401, "{}", refused.text());
 }
 
 /// Each operation of the document, through the gateway, with values that lead nowhere; whatever is answered.
