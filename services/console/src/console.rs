@@ -18,8 +18,6 @@ use crate::red::{OTHER, RedStore};
 use crate::scraped::Scraped;
 use crate::traces::{Names, Refused, StoredSpan, TraceStore};
 
-/// Watchers are told of news at most this often.
-const TOLD_EVERY: Duration = Duration::from_millis(250);
 /// Of the bound, what charts and the map may take before traces have nothing left to give way with.
 pub(crate) const BYTES_MIN: usize = 8 * 1024 * 1024;
 
@@ -59,7 +57,6 @@ struct Inner {
     seen: Mutex<Seen>,
     objectives: Mutex<Objectives>,
     changed: watch::Sender<u64>,
-    told: Mutex<Option<Duration>>,
     started: Duration,
 }
 
@@ -79,7 +76,8 @@ struct Seen {
 impl Seen {
     /// Bytes of what is not traces.
     fn other_bytes(&self) -> usize {
-        self.names.bytes()
+        TraceStore::EVICTED_BYTES
+            + self.names.bytes()
             + self.from_spans.bytes()
             + self.from_metrics.bytes()
             + self.scraped.bytes()
@@ -133,7 +131,6 @@ impl Console {
             objectives: Mutex::new(Objectives::new(objectives, limits.slo_scale)),
             limits,
             changed: watch::Sender::new(0),
-            told: Mutex::new(None),
         }))
     }
 
@@ -266,13 +263,9 @@ impl Console {
         self.tell();
     }
 
+    /// Every time: whoever watches looks as often as it likes, and must not miss the last news.
     fn tell(&self) {
-        let now = self.0.clock.monotonic();
-        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_none_or(|told| now.saturating_sub(told) >= TOLD_EVERY) {
-            *told = Some(now);
-            self.0.changed.send_modify(|version| *version += 1);
-        }
+        self.0.changed.send_modify(|version| *version += 1);
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

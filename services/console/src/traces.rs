@@ -40,11 +40,17 @@ impl Trace {
         TRACE_BYTES + self.heap + self.spans.capacity() * size_of::<StoredSpan>()
     }
 
-    fn push(&mut self, span: StoredSpan) {
+    /// For how many spans more room is made when one more comes: by half, and from one, for most traces are short.
+    fn room_wanted(&self) -> usize {
         if self.spans.len() == self.spans.capacity() {
-            // By half, and from one: most traces are short.
-            self.spans.reserve_exact((self.spans.len() / 2).max(1));
+            (self.spans.len() / 2).max(1)
+        } else {
+            0
         }
+    }
+
+    fn push(&mut self, span: StoredSpan) {
+        self.spans.reserve_exact(self.room_wanted());
         self.heap += span.heap_bytes();
         self.spans.push(span);
     }
@@ -95,6 +101,9 @@ pub(crate) struct TraceStore {
 }
 
 impl TraceStore {
+    /// The ids of what gave way, as if they were all there: making room must not take any.
+    pub(crate) const EVICTED_BYTES: usize = EVICTED_KEPT * size_of::<u128>();
+
     /// With at most so many spans a trace.
     pub(crate) fn new(spans_max: usize) -> Self {
         Self {
@@ -141,7 +150,7 @@ impl TraceStore {
             return Err(Refused::Duplicate);
         }
         let before = trace.bytes();
-        let wanted = before + size_of::<StoredSpan>() + span.heap_bytes();
+        let wanted = before + trace.room_wanted() * size_of::<StoredSpan>() + span.heap_bytes();
         if trace.spans.len() >= self.spans_max || wanted > bytes_max / TRACE_SHARE {
             trace.refused += 1;
             return Err(Refused::TraceFull);
@@ -216,9 +225,9 @@ impl TraceStore {
         self.spans
     }
 
-    /// Bytes held.
+    /// Bytes of all traces.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes + self.evicted.capacity() * size_of::<u128>()
+        self.bytes
     }
 
     #[cfg(test)]
