@@ -41,7 +41,7 @@ impl Bug {
     pub const fn found_by(self) -> &'static str {
         match self {
             Bug::AckBeforeDurable => "shortener-killed",
-            Bug::ChangeNotTold => "cache-wiped",
+            Bug::ChangeNotTold => "gateway-restarted",
             Bug::ClockTrusted => "clock-stepped",
             Bug::NoDrainNotice => "gateway-restarted",
         }
