@@ -62,8 +62,8 @@ pub(crate) fn test(nightly: bool) -> Outcome {
     // Before the previous version, which takes over what it needs of the registry's crates.
     rows.push(step("build", || run.build()));
     rows.push(step("tidy", || tidy::tidy(run.writer())));
-    rows.push(manifests(run.writer(), &mut missing));
-    rows.push(alert_rules(&mut missing));
+    rows.push(manifests(run.writer(), required, &mut missing));
+    rows.push(alert_rules(required, &mut missing));
     rows.push(step("previous", || match previous::previous() {
         Err(why) if !required => {
             missing.push(format!("the previous version: {why}"));
@@ -113,16 +113,15 @@ fn step(what: &'static str, run: impl FnOnce() -> Outcome) -> Row {
 }
 
 /// Recording rules and alerts, where Prometheus' own program can be had.
-fn alert_rules(missing: &mut Vec<String>) -> Row {
+fn alert_rules(required: bool, missing: &mut Vec<String>) -> Row {
     let mut said = String::new();
-    let required = std::env::var("ORRERY_REQUIRE_PROGRAMS").is_ok_and(|value| value == "1");
     let mut row = step("rules", || match rules::check() {
         Ok(done) => {
             said = done;
             Ok(())
         }
         Err(rules::Unchecked::Missing(why)) if !required => {
-            said = "not run".to_owned();
+            "not run".clone_into(&mut said);
             missing.push(format!("the rules and alerts: {why}"));
             Ok(())
         }
@@ -133,16 +132,15 @@ fn alert_rules(missing: &mut Vec<String>) -> Row {
 }
 
 /// What stands in `k8s/`, where the programs that judge it can be had.
-fn manifests(writer: Writer, missing: &mut Vec<String>) -> Row {
+fn manifests(writer: Writer, required: bool, missing: &mut Vec<String>) -> Row {
     let mut said = String::new();
-    let required = std::env::var("ORRERY_REQUIRE_PROGRAMS").is_ok_and(|value| value == "1");
     let mut row = step("manifests", || match k8s::check(writer) {
         Ok(done) => {
             said = done;
             Ok(())
         }
         Err(k8s::Unchecked::Missing(why)) if !required => {
-            said = "not run".to_owned();
+            "not run".clone_into(&mut said);
             missing.push(format!("the manifests in k8s/: {why}"));
             Ok(())
         }

@@ -31,7 +31,7 @@ pub(super) async fn run(fault: &Fault, lasting: Duration, clock: &SharedClock) {
             threads.spawn_blocking(move || {
                 let mut filled = vec![0_u8; bytes];
                 filled.iter_mut().step_by(PAGE_BYTES).for_each(|byte| *byte = 1);
-                std::thread::sleep(lasting);
+                rest(lasting);
                 std::hint::black_box(&filled);
             });
         }
@@ -51,6 +51,14 @@ fn burn(load_percent: u32, until: Duration, clock: &SharedClock) {
         while clock.monotonic().saturating_sub(begun) < work {
             turns = std::hint::black_box(turns.wrapping_add(1));
         }
-        std::thread::sleep(CYCLE.saturating_sub(work));
+        rest(CYCLE.saturating_sub(work));
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a burner has a thread to itself, and resting is what it is for"
+)]
+fn rest(time: Duration) {
+    std::thread::sleep(time);
 }

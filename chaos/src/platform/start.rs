@@ -207,7 +207,7 @@ impl Start<'_> {
                     platform.token.arguments = token_arguments(&data);
                     platform.token.environment.clone_from(&environment);
                 }
-                let mut started = self.role(role, copy, ports, data, environment.clone())?;
+                let mut started = self.role(role, copy, ports, &data, environment.clone())?;
                 started.process.start()?;
                 started.until_ready().await?;
                 platform.roles.entry(role.name.clone()).or_default().push(started);
@@ -221,7 +221,7 @@ impl Start<'_> {
         role: &RoleLayout,
         copy: usize,
         ports: PortBlock,
-        data: PathBuf,
+        data: &Path,
         mut environment: Vec<(String, String)>,
     ) -> Result<Role, DrillError> {
         let name = format!("{}-{copy}", role.name);

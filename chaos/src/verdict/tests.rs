@@ -73,12 +73,12 @@ fn whatever_is_not_as_expected_makes_the_verdict_red() {
     let broken: [Broken; 8] = [
         ("it did not fire", |run| run.alerts.clear()),
         ("it did not fire", |run| {
-            run.alerts[0].severity = "ticket".to_owned()
+            run.alerts[0].severity = "ticket".to_owned();
         }),
         ("it did not clear", |run| run.alerts[0].cleared_s = None),
         ("before the fault", |run| run.alerts[0].from_s = 0.5),
         ("not expected: 10 x 404", |run| {
-            run.report.seconds[3] = second(3, 10, "404")
+            run.report.seconds[3] = second(3, 10, "404");
         }),
         ("never", |run| run.report.seconds.push(second(8, 1, "502"))),
         ("nothing was checked", |run| {

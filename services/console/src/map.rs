@@ -110,7 +110,7 @@ impl CallMap {
         &self,
         now_s: u64,
         lasted_s: f64,
-        loads: BTreeMap<Arc<str>, (Source, Load)>,
+        loads: &BTreeMap<Arc<str>, (Source, Load)>,
     ) -> ServiceMap {
         let window_s = RECENT_S;
         let load = |series: &Series| series.load(now_s.saturating_sub(window_s), window_s, lasted_s);
@@ -118,7 +118,7 @@ impl CallMap {
             window_s,
             ..ServiceMap::default()
         };
-        for (name, (source, load)) in &loads {
+        for (name, (source, load)) in loads {
             map.nodes.push(service_node(name, *source, *load));
         }
         let shown = |id: &Arc<str>| !self.known_peers.contains_key(id);

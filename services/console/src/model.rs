@@ -324,6 +324,10 @@ pub struct TraceView {
 
 /// One span of a trace.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a thing of its own that a reader asks about"
+)]
 pub struct SpanView {
     /// 16 hexadecimal digits.
     pub span_id: String,

@@ -16,7 +16,7 @@ const POINT_EVERY_SCALED: Duration = Duration::from_secs(1);
 /// Every objective.
 #[derive(Debug)]
 pub(crate) struct Objectives {
-    objectives: Vec<Objective>,
+    all: Vec<Objective>,
     policy: Policy,
     divisor: u32,
     evaluator: Evaluator,
@@ -38,7 +38,7 @@ impl Objectives {
         let policy = Policy::standard().scaled(divisor);
         Self {
             evaluator: Evaluator::new(objectives.clone(), policy.clone()),
-            objectives,
+            all: objectives,
             policy,
             divisor,
             history: HashMap::new(),
@@ -71,7 +71,7 @@ impl Objectives {
             return;
         }
         self.last_point = Some(now);
-        for objective in &self.objectives {
+        for objective in &self.all {
             let (long_burns, short_burns) = self.burns(&objective.name, now).into_iter().unzip();
             let point = ObjectivePoint {
                 at_unix_ms: unix_ms,
@@ -95,14 +95,14 @@ impl Objectives {
     }
 
     pub(crate) fn objective(&self, name: &str) -> Option<&Objective> {
-        self.objectives.iter().find(|objective| objective.name == name)
+        self.all.iter().find(|objective| objective.name == name)
     }
 
     /// All of them, the worst first.
     pub(crate) fn views(&self, now: Duration) -> Vec<ObjectiveView> {
         let alerts = self.evaluator.alerts(now);
         let mut views: Vec<ObjectiveView> = self
-            .objectives
+            .all
             .iter()
             .map(|objective| self.view(objective, &alerts, now))
             .collect();

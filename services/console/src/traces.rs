@@ -262,12 +262,12 @@ fn calls(trace: &Trace, span: &StoredSpan) -> Calls {
     Calls { calls }
 }
 
-fn call(caller: &StoredSpan, called: &StoredSpan) -> Call {
+fn call(client: &StoredSpan, server: &StoredSpan) -> Call {
     Call {
-        from: caller.service.clone(),
-        to: called.service.clone(),
-        peer: caller.peer.clone(),
-        ended: called.ended(),
+        from: client.service.clone(),
+        to: server.service.clone(),
+        peer: client.peer.clone(),
+        ended: server.ended(),
     }
 }
 

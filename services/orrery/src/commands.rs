@@ -4,14 +4,14 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod dlq;
 pub(crate) mod drill;
-#[cfg(feature = "planted-bugs")]
-pub(crate) mod score_bugs;
 pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod key;
 pub(crate) mod lab;
 pub(crate) mod load;
 pub(crate) mod migrate;
+#[cfg(feature = "planted-bugs")]
+pub(crate) mod score_bugs;
 pub(crate) mod slo;
 pub(crate) mod token;
 

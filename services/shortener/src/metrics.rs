@@ -140,33 +140,37 @@ impl Metrics {
                 click_queue_length: Gauge::default(),
                 click_lag: Histogram::new(LAG_BUCKETS_S),
             };
-            registry.register(
-                "shortener_bad_urls",
-                "Hosts and beginnings of URLs that no link leads to",
-                &[],
-                metrics.bad_urls.clone(),
-            );
-            registry.register(
-                "shortener_password_checks",
-                "Passwords checked against a link's, or for lack of one against nobody's",
-                &[],
-                metrics.password_checks.clone(),
-            );
-            registry.register(
-                "shortener_click_queue_length",
-                "Clicks that wait in memory to be appended to the stream",
-                &[],
-                metrics.click_queue_length.clone(),
-            );
-            registry.register_with_unit(
-                "shortener_click_lag",
-                "From a click to its count",
-                Unit::Seconds,
-                &[],
-                metrics.click_lag.clone(),
-            );
+            metrics.register_unlabelled(registry);
             metrics
         })
+    }
+
+    fn register_unlabelled(&self, registry: &mut Registry) {
+        registry.register(
+            "shortener_bad_urls",
+            "Hosts and beginnings of URLs that no link leads to",
+            &[],
+            self.bad_urls.clone(),
+        );
+        registry.register(
+            "shortener_password_checks",
+            "Passwords checked against a link's, or for lack of one against nobody's",
+            &[],
+            self.password_checks.clone(),
+        );
+        registry.register(
+            "shortener_click_queue_length",
+            "Clicks that wait in memory to be appended to the stream",
+            &[],
+            self.click_queue_length.clone(),
+        );
+        registry.register_with_unit(
+            "shortener_click_lag",
+            "From a click to its count",
+            Unit::Seconds,
+            &[],
+            self.click_lag.clone(),
+        );
     }
 }
 

@@ -41,9 +41,8 @@ impl Bug {
     pub const fn found_by(self) -> &'static str {
         match self {
             Bug::AckBeforeDurable => "shortener-killed",
-            Bug::ChangeNotTold => "gateway-restarted",
             Bug::ClockTrusted => "clock-stepped",
-            Bug::NoDrainNotice => "gateway-restarted",
+            Bug::ChangeNotTold | Bug::NoDrainNotice => "gateway-restarted",
         }
     }
 

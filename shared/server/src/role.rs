@@ -102,7 +102,15 @@ impl Role {
         let admin_listening = Listening::new(&settings, Arc::clone(&admin_phases));
         let writes = closing.writes.clone();
         let phases = Arc::clone(&closing.phases);
-        let edge = Edge::new(router, clock, telemetry.clone(), settings, serving, writes, phases);
+        let edge = Edge::new(
+            router,
+            clock,
+            telemetry.clone(),
+            settings,
+            serving,
+            writes,
+            phases,
+        );
         let edge = Arc::new(edge);
         let admin = Arc::new(Admin {
             telemetry,

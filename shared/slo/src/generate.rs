@@ -62,7 +62,8 @@ pub fn duration(duration: Duration) -> String {
         ("ms", 1),
     ] {
         if left >= of {
-            text += &format!("{}{unit}", left / of);
+            text += &(left / of).to_string();
+            text += unit;
             left %= of;
         }
     }

@@ -114,8 +114,10 @@ struct TimeWindow {
 struct Target {
     #[serde(rename = "displayName")]
     _display_name: Option<String>,
-    target: Option<f64>,
-    target_percent: Option<f64>,
+    #[serde(rename = "target")]
+    share: Option<f64>,
+    #[serde(rename = "targetPercent")]
+    percent: Option<f64>,
 }
 
 pub(crate) fn parse(yaml: &str) -> Result<ServiceObjectives, SloError> {
@@ -195,7 +197,7 @@ fn objective(slo: Whole<SloSpec>, service: &str) -> Result<Objective, SloError> 
             "it must have one objective; write an SLO for each".to_owned(),
         ));
     };
-    let target = match (target.target, target.target_percent) {
+    let target = match (target.share, target.percent) {
         (Some(target), None) => target,
         (None, Some(percent)) => percent / 100.0,
         _ => return Err(wrong("it needs either target or targetPercent".to_owned())),
@@ -262,7 +264,7 @@ mod tests {
         let available = &shop.objectives[0];
         assert_eq!(available.name, "shop-orders-available");
         assert!((available.target - 0.999).abs() < 1e-12);
-        assert_eq!(available.window, Duration::from_secs(30 * 86_400));
+        assert_eq!(available.window, Duration::from_hours(720));
         assert_eq!(
             available.total.to_string(),
             r#"requests_count{job="gateway",route="/orders"}"#

@@ -26,7 +26,9 @@ fn orders(by_status: &[(&str, f64)]) -> Vec<Sample> {
 
 fn evaluator() -> Evaluator {
     Evaluator::new(
-        ServiceObjectives::parse(SHOP).unwrap().objectives,
+        ServiceObjectives::parse(SHOP)
+            .expect("the shop's objectives")
+            .objectives,
         Policy::standard(),
     )
 }
@@ -71,9 +73,9 @@ fn a_total_outage_pages_after_its_arithmetic_minute_and_clears() {
         shop.ingest(now, "gateway", "a", &orders(&[("200", good), ("503", bad)]));
         let down = (7 * 3600..7 * 3600 + 300).contains(&second);
         if down {
-            bad += 4.0
+            bad += 4.0;
         } else {
-            good += 4.0
+            good += 4.0;
         }
         if second > 7 * 3600 {
             let page = &shop.alerts(now)[0];

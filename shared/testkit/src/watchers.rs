@@ -34,7 +34,7 @@ pub use recorded::Recorded;
 const POLL: Duration = Duration::from_millis(200);
 
 /// Prometheus looks for its Alertmanager five seconds after its start.
-const KNOWS_WITHIN: Duration = Duration::from_secs(60);
+const KNOWS_WITHIN: Duration = Duration::from_mins(1);
 
 /// One series of an answer: its labels, `__name__` among them, and its value.
 pub type Series = (BTreeMap<String, String>, f64);

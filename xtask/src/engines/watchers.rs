@@ -42,7 +42,7 @@ pub(super) fn up(watching: &Watching) -> Outcome {
         let remembered = native::folder(&node.name).join("arguments");
         match native::process(&node.name) {
             Some(process) if fs::read_to_string(&remembered).is_ok_and(|text| text == arguments) => {
-                read_again(process, &node)?;
+                read_again(process, &node);
                 waiting.push(native::Waiting::running(node));
             }
             _ => {
@@ -65,12 +65,11 @@ pub(super) fn up(watching: &Watching) -> Outcome {
 }
 
 /// Rules may have been generated anew since it started. Both read what they have again on SIGHUP.
-fn read_again(process: Process, node: &Node) -> Outcome {
+fn read_again(process: Process, node: &Node) {
     if node.program == Program::Watcher(Watcher::Prometheus) {
         println!("{}: runs already, reads its rules again", node.name);
         signal_all("HUP", &[process]);
     }
-    Ok(())
 }
 
 /// Stops both, if they run; removes their data too when `wipe` is set.
@@ -88,8 +87,11 @@ pub(super) fn down(wipe: bool) -> Outcome {
     Ok(())
 }
 
-/// For each: its name, its process and where it listens, if it runs, and what it says.
-pub(super) fn rows(base: u16) -> Vec<(&'static str, Option<(Process, String)>, String)> {
+/// A program's name, its process and where it listens, if it runs, and what it says.
+type Row = (&'static str, Option<(Process, String)>, String);
+
+/// One for each.
+pub(super) fn rows(base: u16) -> Vec<Row> {
     Watcher::ALL
         .into_iter()
         .map(|watcher| {

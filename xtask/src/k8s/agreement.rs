@@ -126,7 +126,7 @@ fn variables(overlay: &Overlay, settings: &Settings) -> Vec<String> {
     for (name, _) in overlay.settings() {
         match settings.by_variable.get(&name) {
             None if name.starts_with("ORRERY_") => {
-                wrong.push(format!("ConfigMap: the binary has no setting {name}"))
+                wrong.push(format!("ConfigMap: the binary has no setting {name}"));
             }
             Some(setting) if setting.is_secret => wrong.push(format!("ConfigMap: {name} is secret")),
             _ => {}
@@ -314,7 +314,7 @@ mod tests {
                 "ConfigMap/orrery-settings",
                 "/data/ORRERY_TYPO",
                 "1".into(),
-            )
+            );
         });
         assert!(found.contains("no setting ORRERY_TYPO"), "{found}");
         let variable = "/spec/template/spec/containers/0/env/0/name";
@@ -341,7 +341,7 @@ mod tests {
                 "ConfigMap/orrery-settings",
                 upstream,
                 "http://issuer:8094".into(),
-            )
+            );
         });
         assert!(found.contains("no Service is called issuer"), "{found}");
     }

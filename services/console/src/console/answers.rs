@@ -30,7 +30,7 @@ impl Console {
                 Some((name, (source, self.load(&red.total))))
             })
             .collect();
-        seen.map.drawn(self.now_s(), self.lasted_s(), loads)
+        seen.map.drawn(self.now_s(), self.lasted_s(), &loads)
     }
 
     /// Every service, by name.

@@ -270,6 +270,6 @@ fn a_list_of_traces_and_the_trace_itself_agree() {
     let TraceLookup::Found(trace) = console.trace(5) else {
         panic!("it is there")
     };
-    assert_eq!(page.traces, [trace.summary.clone()]);
+    assert_eq!(page.traces, std::slice::from_ref(&trace.summary));
     assert_eq!(console.trace(6), TraceLookup::Unknown);
 }

@@ -268,7 +268,10 @@ fn write_value(shown: &mut String, value: Option<&AnyValue>, bytes_max: usize, d
         Some(Value::BoolValue(value)) => shown.push_str(&value.to_string()),
         Some(Value::IntValue(value)) => shown.push_str(&value.to_string()),
         Some(Value::DoubleValue(value)) => shown.push_str(&value.to_string()),
-        Some(Value::BytesValue(bytes)) => shown.push_str(&format!("{} bytes", bytes.len())),
+        Some(Value::BytesValue(bytes)) => {
+            shown.push_str(&bytes.len().to_string());
+            shown.push_str(" bytes");
+        }
         Some(Value::ArrayValue(_) | Value::KvlistValue(_)) if depth >= DEPTH_MAX => shown.push('…'),
         Some(Value::ArrayValue(list)) => {
             let mut separator = "[";

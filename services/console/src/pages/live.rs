@@ -108,7 +108,7 @@ impl<D: Fn(&App) -> Vec<Part>> Watching<D> {
             }
             let drain = self.app.live.drain.clone();
             let (next_at, changes) = (self.next_at, &mut self.changes);
-            let change = async {
+            let news = async {
                 tokio::time::sleep_until(next_at).await;
                 changes.changed().await
             };
@@ -116,7 +116,7 @@ impl<D: Fn(&App) -> Vec<Part>> Watching<D> {
                 () = drain.begun() => return None,
                 () = tokio::time::sleep_until(self.ends_at) => return None,
                 // The console is gone: so is what is to be seen.
-                changed = change => changed.ok()?,
+                came = news => came.ok()?,
             }
             self.next_at = Instant::now() + self.app.live.every;
             self.look();

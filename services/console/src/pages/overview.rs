@@ -124,26 +124,26 @@ fn drawing(map: &ServiceMap) -> Graph {
     }
 }
 
-fn node(node: &MapNode) -> Node {
-    let bad = is_bad(node.load.error_share);
-    let note = match node.load.error_share.filter(|_| bad) {
-        Some(share) => format!("{}, {} fail", rate(node.load.requests_per_s), percent(share)),
+fn node(shown: &MapNode) -> Node {
+    let bad = is_bad(shown.load.error_share);
+    let note = match shown.load.error_share.filter(|_| bad) {
+        Some(share) => format!("{}, {} fail", rate(shown.load.requests_per_s), percent(share)),
         None => format!(
             "{}, p95 {}",
-            rate(node.load.requests_per_s),
-            millis_if(node.load.p95_ms)
+            rate(shown.load.requests_per_s),
+            millis_if(shown.load.p95_ms)
         ),
     };
-    let service = node.kind == NodeKind::Service;
+    let service = shown.kind == NodeKind::Service;
     Node {
-        name: node.name.clone(),
+        name: shown.name.clone(),
         note,
         kind: if service {
             pages::NodeKind::Service
         } else {
             pages::NodeKind::Engine
         },
-        href: service.then(|| service_address(&node.id)),
+        href: service.then(|| service_address(&shown.id)),
         bad,
     }
 }

@@ -128,14 +128,14 @@ pub(super) async fn show(State(app): State<App>, who: SignedIn, Query(wanted): Q
     if !typed.is_empty() {
         faults.trace_id = "A trace id has 32 hexadecimal digits, as in traceparent or in an error answer.";
     }
-    let faulty = faults != Faults::default();
+    let is_refused = faults != Faults::default();
     let names: Vec<String> = app
         .console
         .services()
         .into_iter()
         .map(|service| service.name)
         .collect();
-    let found = if faulty {
+    let found = if is_refused {
         None
     } else {
         Some(app.console.traces(&query))
@@ -154,7 +154,7 @@ pub(super) async fn show(State(app): State<App>, who: SignedIn, Query(wanted): Q
             }))
         }
     };
-    let status = if faulty {
+    let status = if is_refused {
         StatusCode::UNPROCESSABLE_ENTITY
     } else {
         StatusCode::OK

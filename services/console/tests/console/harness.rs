@@ -95,7 +95,7 @@ impl Service {
             scrape_interval_ms: 20,
             ..Settings::default()
         };
-        settings.tokens.issuer = ISSUER.to_owned();
+        ISSUER.clone_into(&mut settings.tokens.issuer);
         change(&mut settings);
         let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (api, admin, drain) = (listener(), listener(), Drain::new());

@@ -122,7 +122,7 @@ async fn a_role_that_cannot_be_scraped_is_counted_and_disturbs_no_other() {
 
 #[tokio::test]
 async fn a_role_that_does_not_answer_holds_the_others_up_for_no_longer_than_a_scrape_may_take() {
-    let silent = route(|| std::future::pending::<&'static str>());
+    let silent = route(std::future::pending::<&'static str>);
     let silent = upstream(Router::new().route("/metrics", silent)).await;
     let scrapes = Arc::new(AtomicU32::new(0));
     let good = target(Arc::clone(&scrapes)).await;

@@ -118,7 +118,10 @@ fn bench(engines_from: &std::path::Path) -> Result<Bench, DrillError> {
     })?;
     Ok(Bench {
         program: std::env::current_exe().map_err(system("this program's own path"))?,
-        objectives: objectives.into_iter().flat_map(|service| service.objectives).collect(),
+        objectives: objectives
+            .into_iter()
+            .flat_map(|service| service.objectives)
+            .collect(),
         clock: SystemClock::shared(),
         seed: 1,
         brief: false,

@@ -80,7 +80,7 @@ pub(crate) fn load(settings: &Settings, flags: &LoadFlags) -> Outcome {
         let line = Line::new();
         eprintln!("{}: {}", profile.name, profile.description);
         let report = run(&profile, &target, &clock, recorder, stopped, |second| {
-            line.show(second)
+            line.show(second);
         })
         .await;
         interrupts.abort();

@@ -51,7 +51,11 @@ pub(super) async fn score(flags: &ScoreFlags, bench: Bench) -> Result<ExitCode, 
         if !flags.no_control {
             let clean = chaos::run(chaos::drill(bug.found_by())?, &bench).await?;
             if !clean.passed {
-                println!("{:<20} not judged: {} is red without it", bug.name(), bug.found_by());
+                println!(
+                    "{:<20} not judged: {} is red without it",
+                    bug.name(),
+                    bug.found_by()
+                );
                 println!("{clean}");
                 continue;
             }
@@ -62,7 +66,12 @@ pub(super) async fn score(flags: &ScoreFlags, bench: Bench) -> Result<ExitCode, 
             println!("{:<20} MISSED by {}", bug.name(), bug.found_by());
         } else {
             found += 1;
-            println!("{:<20} found by {}: {}", bug.name(), bug.found_by(), why.join("; "));
+            println!(
+                "{:<20} found by {}: {}",
+                bug.name(),
+                bug.found_by(),
+                why.join("; ")
+            );
         }
     }
     println!("{found} of {} planted bugs found", bugs.len());

@@ -148,7 +148,11 @@ async fn from_a_red_objective_to_the_slow_span_in_three_clicks() {
         "nobody made a link under the lock"
     );
     drop((lock, clients));
+    other_ways(&browser, &home).await;
+}
 
+/// The same trace by its id, the service by its name, and a trace that is not there.
+async fn other_ways(browser: &Browser, home: &str) {
     let trace = browser.url().await;
     let id = trace
         .rsplit('/')
@@ -162,7 +166,7 @@ async fn from_a_red_objective_to_the_slow_span_in_three_clicks() {
         .goto(&format!("{home}/ui/console/traces?status=5xx&service=gateway"))
         .await;
     browser.wait_for("#found tbody tr").await;
-    look(&browser, "console-traces").await;
+    look(browser, "console-traces").await;
     browser.fill("#trace_id", &id).await;
     browser.click("form:has(#trace_id) button").await;
     browser.wait_for_url(|url| url.ends_with(&id)).await;
@@ -170,9 +174,9 @@ async fn from_a_red_objective_to_the_slow_span_in_three_clicks() {
         .goto(&format!("{home}/ui/console/services/shortener"))
         .await;
     browser.wait_for("#route-list tbody tr").await;
-    look(&browser, "console-service").await;
+    look(browser, "console-service").await;
     browser
         .goto(&format!("{home}/ui/console/traces/{}", "0a".repeat(16)))
         .await;
-    look_without_log(&browser, "console-trace-missing").await;
+    look_without_log(browser, "console-trace-missing").await;
 }

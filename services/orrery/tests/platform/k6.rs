@@ -1,5 +1,6 @@
 //! The k6 scenarios in `loadtests/k6`, by k6 itself: the smoke against the platform, and against one that answers wrongly.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -220,7 +221,10 @@ fn answer(request: &str, lie: Lie, id: &str) -> String {
         let sent: Value =
             serde_json::from_str(request.rsplit("\r\n\r\n").next().unwrap_or_default()).unwrap_or_default();
         let url = sent["url"].as_str().unwrap_or_default();
-        let code: String = url.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let code = url.bytes().fold(String::new(), |mut code, byte| {
+            _ = write!(code, "{byte:02x}");
+            code
+        });
         (
             "201 Created",
             String::new(),

@@ -238,7 +238,10 @@ mod tests {
             (4_750..5_250).contains(&ramp) && (9_700..10_300).contains(&flat),
             "{ramp}, {flat}"
         );
-        let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let gaps: Vec<_> = times
+            .windows(2)
+            .map(|pair| pair[1].checked_sub(pair[0]).unwrap())
+            .collect();
         assert!(gaps.iter().max() > gaps.iter().min(), "they differ");
         let again: Vec<_> = arrivals(Spread::Poisson, 0.0, &[(10.0, 1_000.0), (10.0, 1_000.0)])
             .offered(7)

@@ -201,7 +201,7 @@ impl fmt::Display for Report {
             for cell in &mut service[1..5] {
                 cell.clear();
             }
-            service[0] = "  since it was sent".to_owned();
+            "  since it was sent".clone_into(&mut service[0]);
             rows.push(service);
         }
         table(out, &rows)?;

@@ -21,7 +21,7 @@ struct Point {
 impl Point {
     /// Where the straight line to a later point is at a moment between the two.
     fn towards(&self, later: &Self, at: Duration) -> Self {
-        let share = (at - self.at).as_secs_f64() / (later.at - self.at).as_secs_f64();
+        let share = at.saturating_sub(self.at).as_secs_f64() / later.at.saturating_sub(self.at).as_secs_f64();
         let between = |a: f64, b: f64| a + (b - a) * share;
         Self {
             at,
@@ -129,14 +129,14 @@ impl Series {
             return None;
         }
         let increase = last.sum - first.sum;
-        let sampled = (last.at - first.at).as_secs_f64();
+        let sampled = last.at.saturating_sub(first.at).as_secs_f64();
         let apart = sampled / (last.scrape - first.scrape);
-        let mut to_start = (first.at - start).as_secs_f64();
+        let mut to_start = first.at.saturating_sub(start).as_secs_f64();
         if increase > 0.0 && first.raw >= 0.0 {
             // A counter was never below zero: no further back than to where it would have begun.
             to_start = to_start.min(sampled * first.raw / increase);
         }
-        let to_end = (now - last.at).as_secs_f64();
+        let to_end = now.saturating_sub(last.at).as_secs_f64();
         let reach = |gap: f64| if gap < apart * 1.1 { gap } else { apart / 2.0 };
         let covered = sampled + reach(to_start) + reach(to_end);
         Some(increase * covered / sampled / window.as_secs_f64())

@@ -8,7 +8,7 @@ pub(super) fn labels(selector: &Selector, but_not: Option<&Selector>) -> Option<
         .matchers
         .iter()
         .chain(but_not.iter().flat_map(|other| &other.matchers));
-    let mut names: Vec<&str> = all.clone().map(|matcher| matcher.label()).collect();
+    let mut names: Vec<&str> = all.clone().map(super::super::selector::Matcher::label).collect();
     names.sort_unstable();
     names.dedup();
     // Each label has a few values that could do; conditions are few, so all combinations are.

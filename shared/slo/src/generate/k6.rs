@@ -38,7 +38,7 @@ fn threshold(objective: &Objective) -> Option<(&'static str, String)> {
             .matchers
             .iter()
             .find(|m| m.label() == label)
-            .map(|m| m.value())
+            .map(super::super::selector::Matcher::value)
     };
     if value("job") != Some("gateway") || objective.total.metric != format!("{GATEWAY_METRIC}_count") {
         return None;

@@ -44,7 +44,9 @@ fn one(series: &Value) -> Result<Recorded, String> {
     let labels = labels.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
     let points = series["values"].as_array().into_iter().flatten();
     let points = points.map(|pair| {
-        let at = pair[0].as_f64().and_then(|at_s| Duration::try_from_secs_f64(at_s).ok());
+        let at = pair[0]
+            .as_f64()
+            .and_then(|at_s| Duration::try_from_secs_f64(at_s).ok());
         let at = at.ok_or_else(|| format!("no time in {pair}"))?;
         Ok((at, super::value(pair)?))
     });

@@ -15,12 +15,12 @@ fn panels(objective: &Objective) -> [Panel; 3] {
     let runbook = Some(runbook(objective));
     let mut left = Panel::lines(&format!("{}: budget left", objective.title), "percentunit")
         .told(format!("{} Promised: {percent} %.", objective.description))
-        .as_view(View::Number, 4)
+        .shown_as(View::Number, 4)
         .coloured(0.5, 0.2)
         .ask(format!("slo:error_budget:remaining{{{of}}}"), "");
     let mut now = Panel::lines(&format!("{}: burn rate now", objective.title), "short")
         .told("Over 5 minutes. 1 spends the budget in exactly its window.")
-        .as_view(View::Number, 4)
+        .shown_as(View::Number, 4)
         .coloured(6.0, 14.4)
         .ask(format!("slo:sli_error:ratio_rate5m{{{of}}} / {budget}"), "");
     let over = |panel: Panel, window: &str| {
@@ -31,7 +31,7 @@ fn panels(objective: &Objective) -> [Panel; 3] {
     };
     let lines = Panel::lines(&format!("{}: burn rate", objective.title), "short")
         .told("A page above 14.4 over 1 h and 5 m or 6 over 6 h and 30 m; a ticket above 3 over 1 d and 2 h or 1 over 3 d and 6 h.")
-        .as_view(View::Lines, 16)
+        .shown_as(View::Lines, 16)
         .coloured(6.0, 14.4);
     let mut lines = ["5m", "30m", "1h", "6h", "1d", "3d"]
         .into_iter()

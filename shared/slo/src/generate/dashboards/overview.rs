@@ -31,17 +31,17 @@ fn objectives() -> Section {
         vec![
             Panel::lines("Budget left", "percentunit")
                 .told("Of the error budget of 30 days. Below 0 it is overspent: see docs/runbooks/README.md for what follows.")
-                .as_view(View::Bars, 12)
+                .shown_as(View::Bars, 12)
                 .coloured(0.5, 0.2)
                 .ask(
                     "sort(slo:error_budget:remaining)",
                     "{{objective}}",
                 ),
             Panel::lines("Share of bad events over 1 h", "percentunit")
-                .as_view(View::Lines, 8)
+                .shown_as(View::Lines, 8)
                 .ask("slo:sli_error:ratio_rate1h", "{{objective}}"),
             Panel::lines("Alerts that fire", "short")
-                .as_view(View::Number, 4)
+                .shown_as(View::Number, 4)
                 .coloured(1.0, 1.0)
                 .ask("count(ALERTS{alertstate=\"firing\"}) or vector(0)", ""),
         ],

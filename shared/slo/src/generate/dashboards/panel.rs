@@ -89,7 +89,7 @@ impl Panel {
         self
     }
 
-    pub(super) fn as_view(mut self, view: View, width: u32) -> Self {
+    pub(super) fn shown_as(mut self, view: View, width: u32) -> Self {
         (self.view, self.width) = (view, width);
         self
     }

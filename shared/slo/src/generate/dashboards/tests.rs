@@ -22,7 +22,7 @@ fn feed() -> ServiceObjectives {
             title: "Answers".to_owned(),
             description: "Of requests, those answered.".to_owned(),
             target: 0.9995,
-            window: std::time::Duration::from_secs(30 * 86_400),
+            window: std::time::Duration::from_hours(720),
             good: "a{b=\"c\"}".parse().expect("a selector"),
             total: "a".parse().expect("a selector"),
         }],

@@ -54,8 +54,8 @@ impl<'a> Stories<'a> {
         let none = BurnWindow {
             severity: crate::Severity::Page,
             burn_rate: 1.0,
-            long: Duration::from_secs(3600),
-            short: Duration::from_secs(300),
+            long: Duration::from_hours(1),
+            short: Duration::from_mins(5),
         };
         let fastest = policy.windows.iter().min_by(by_length).copied().unwrap_or(none);
         let slowest = policy.windows.iter().max_by(by_length).copied().unwrap_or(none);
