@@ -45,7 +45,8 @@ pub(crate) async fn strike(
 ) -> Result<Vec<Struck>, DrillError> {
     let since_start = || clock.monotonic().saturating_sub(start);
     let mut struck = Vec::new();
-    for (turn, due) in (seed..).zip(due) {
+    for (turn, due) in (0..).zip(due) {
+        let turn = seed.wrapping_add(turn);
         sleep(due.at.saturating_sub(since_start())).await;
         let from = since_start();
         let mut to = from;

@@ -32,11 +32,17 @@ pub(crate) struct Recipe {
 pub(crate) struct Process {
     recipe: Recipe,
     child: Option<Child>,
+    /// Its log goes on over its lives; what an earlier drill left there goes at the first.
+    has_lived: bool,
 }
 
 impl Process {
     pub(crate) fn of(recipe: Recipe) -> Self {
-        Self { recipe, child: None }
+        Self {
+            recipe,
+            child: None,
+            has_lived: false,
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -45,7 +51,8 @@ impl Process {
 
     /// Starts it without waiting for it to be ready.
     pub(crate) fn start(&mut self) -> Result<(), DrillError> {
-        let out = append(&self.recipe.log)?;
+        let out = log_file(&self.recipe.log, self.has_lived)?;
+        self.has_lived = true;
         let err = out.try_clone().map_err(DrillError::file(&self.recipe.log))?;
         let mut command = Command::new(&self.recipe.program);
         inherited().for_each(|name| _ = command.env_remove(name));
@@ -169,10 +176,11 @@ pub(crate) fn inherited() -> impl Iterator<Item = std::ffi::OsString> {
         .filter(|name| name.to_string_lossy().starts_with("ORRERY_"))
 }
 
-fn append(path: &Path) -> Result<File, DrillError> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .map_err(DrillError::file(path))
+fn log_file(path: &Path, goes_on: bool) -> Result<File, DrillError> {
+    if !goes_on {
+        File::create(path).map_err(DrillError::file(path))?;
+    }
+    // Appended to also in the first life: two streams write to it.
+    let file = OpenOptions::new().append(true).open(path);
+    file.map_err(DrillError::file(path))
 }

@@ -52,6 +52,7 @@ pub struct Bench {
 pub async fn run(drill: Drill, bench: &Bench) -> Result<Verdict, DrillError> {
     let drill = if bench.brief { drill.briefly() } else { drill };
     let kept = Kept::at(bench.out.as_deref())?;
+    known_objectives(&drill, bench)?;
     let due = due(&drill, bench)?;
     let experiments: Vec<Experiment> = due.iter().map(|due| due.experiment.clone()).collect();
     let start = Start {
@@ -65,6 +66,24 @@ pub async fn run(drill: Drill, bench: &Bench) -> Result<Verdict, DrillError> {
     let gathered = gather(&drill, bench, &due, &mut platform, &kept).await;
     platform.end().await?;
     Ok(Verdict::of(&drill, gathered?))
+}
+
+/// One that is misspelt would never be red.
+fn known_objectives(drill: &Drill, bench: &Bench) -> Result<(), DrillError> {
+    let named = drill
+        .expect
+        .alert
+        .iter()
+        .map(|alert| &alert.objective)
+        .chain(&drill.expect.quiet);
+    let is_known = |name: &str| bench.objectives.iter().any(|objective| objective.name == name);
+    match named.into_iter().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => Err(DrillError::Malformed {
+            file: format!("drill {}", drill.name),
+            reason: format!("there is no objective `{name}`: see `orrery slo list`"),
+        }),
+    }
 }
 
 /// Where files go.
@@ -85,13 +104,6 @@ impl Kept {
             .unwrap_or(Path::new("."));
         let logs = folder.join("logs");
         std::fs::create_dir_all(&logs).map_err(DrillError::file(&logs))?;
-        for entry in std::fs::read_dir(&logs)
-            .map_err(DrillError::file(&logs))?
-            .flatten()
-        {
-            // Logs are appended to over a process's lives; those of an earlier drill are not these.
-            let _ = std::fs::remove_file(entry.path());
-        }
         Ok(Self {
             history: folder.join("history.jsonl"),
             logs,

@@ -258,6 +258,7 @@ impl Console {
         seen.from_spans.forget(unix_ms / 1_000);
         seen.from_metrics.forget(unix_ms / 1_000);
         seen.map.forget(unix_ms / 1_000);
+        seen.names.forget_unused();
         self.hold_bound(&mut seen);
         drop(seen);
         self.tell();

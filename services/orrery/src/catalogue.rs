@@ -63,7 +63,9 @@ impl Catalogue {
                 if entry.roles.last() != Some(&role) {
                     entry.roles.push(role);
                 }
-                entry.values.extend(values);
+                for (label, values) in values {
+                    entry.values.entry(label).or_default().extend(values);
+                }
             }
         }
         Ok(Self(listed))

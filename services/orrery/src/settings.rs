@@ -19,10 +19,11 @@ pub(crate) const DATA_DEFAULT: &str = ".orrery";
 const FILE_DEFAULT: &str = "orrery.toml";
 
 /// `ORRERY_` variables that are no settings: switches of this process and of its tests.
-const SWITCHES: [&str; 9] = [
+const SWITCHES: [&str; 10] = [
     "ORRERY_CONFIG",
     "ORRERY_ENGINES_DIR",
     "ORRERY_ENGINE_PORT_BASE",
+    "ORRERY_LOAD_TOKEN",
     "ORRERY_NIGHTLY",
     "ORRERY_REQUIRE_ENGINES",
     "ORRERY_REQUIRE_PROGRAMS",

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-/// Names the bug of a process. `cargo xtask tidy` looks for this text in a normal build.
+/// Names the bug of a process. A normal build knows no such setting, and refuses it.
 pub const VARIABLE: &str = "ORRERY_PLANTED_BUG";
 
 /// A bug that can be planted.
@@ -43,6 +43,16 @@ impl Bug {
             Bug::AckBeforeDurable => "shortener-killed",
             Bug::ClockTrusted => "clock-stepped",
             Bug::ChangeNotTold | Bug::NoDrainNotice => "gateway-restarted",
+        }
+    }
+
+    /// The invariant that it breaks there: a drill that is red for another reason has not found it.
+    pub const fn breaks(self) -> &'static str {
+        match self {
+            Bug::AckBeforeDurable => "no-acknowledged-link-lost",
+            Bug::ChangeNotTold => "redirects-true",
+            Bug::ClockTrusted => "ids-unique-and-ordered",
+            Bug::NoDrainNotice => "no-failed-request",
         }
     }
 

@@ -207,15 +207,15 @@ fn objective(slo: Whole<SloSpec>, service: &str) -> Result<Objective, SloError> 
             "its target must lie between 0 and 1, both excluded".to_owned(),
         ));
     }
-    let long_enough = duration(&window.duration).filter(|_| window.is_rolling);
+    // Budgets, alerts and their annotations are all made for one window: another would be shown and not kept.
+    let ours = crate::Policy::standard().budget_window;
+    let kept = duration(&window.duration).filter(|length| window.is_rolling && *length == ours);
     Ok(Objective {
         title: slo.metadata.display_name.unwrap_or_else(|| name.clone()),
         description: spec.description,
         service: service.to_owned(),
         target,
-        window: long_enough.ok_or_else(|| {
-            wrong("its timeWindow must roll, and be a number of m, h, d or w: 30d".to_owned())
-        })?,
+        window: kept.ok_or_else(|| wrong("its timeWindow must roll, and be 30d long".to_owned()))?,
         good: selector(&ratio.good).map_err(|what| wrong(what.to_string()))?,
         total: selector(&ratio.total).map_err(|what| wrong(what.to_string()))?,
         name: name.clone(),

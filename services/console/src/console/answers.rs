@@ -104,7 +104,7 @@ impl Console {
         }
     }
 
-    /// Counts up whenever there is something new to show, at most four times a second.
+    /// Counts up whenever there is something new to show.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
     }

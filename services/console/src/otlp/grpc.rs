@@ -84,6 +84,10 @@ async fn traces(State(app): State<App>, request: Request) -> Response {
 }
 
 async fn metrics(State(app): State<App>, request: Request) -> Response {
+    // Also what is thrown away takes room while it comes in.
+    let Ok(_place) = app.ingest_place().await else {
+        return Status::unavailable("too much is being sent at once").into_http();
+    };
     let said = ExportMetricsServiceResponse {
         partial_success: Some(ExportMetricsPartialSuccess {
             rejected_data_points: 0,
@@ -97,6 +101,10 @@ async fn metrics(State(app): State<App>, request: Request) -> Response {
 }
 
 async fn logs(State(app): State<App>, request: Request) -> Response {
+    // Also what is thrown away takes room while it comes in.
+    let Ok(_place) = app.ingest_place().await else {
+        return Status::unavailable("too much is being sent at once").into_http();
+    };
     let said = ExportLogsServiceResponse {
         partial_success: Some(ExportLogsPartialSuccess {
             rejected_log_records: 0,

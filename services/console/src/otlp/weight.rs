@@ -1,7 +1,7 @@
 //! What a request would take once decoded. Two bytes are enough for a span without content, which is three hundred bytes in
 //! memory: so it is weighed before, by walking the encoding, and what is too heavy is not decoded at all.
 
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, EntityRef, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
@@ -11,6 +11,7 @@ enum Message {
     Request,
     ResourceSpans,
     Resource,
+    EntityRef,
     ScopeSpans,
     Scope,
     Span,
@@ -28,6 +29,7 @@ impl Message {
         Some(match (self, field) {
             (Self::Request, 1) => Self::ResourceSpans,
             (Self::ResourceSpans, 1) => Self::Resource,
+            (Self::Resource, 3) => Self::EntityRef,
             (Self::ResourceSpans, 2) => Self::ScopeSpans,
             (Self::ScopeSpans, 1) => Self::Scope,
             (Self::ScopeSpans, 2) => Self::Span,
@@ -47,6 +49,7 @@ impl Message {
     fn bytes(self) -> usize {
         match self {
             Self::ResourceSpans => size_of::<ResourceSpans>(),
+            Self::EntityRef => size_of::<EntityRef>(),
             Self::ScopeSpans => size_of::<ScopeSpans>(),
             Self::Span => size_of::<Span>(),
             Self::Event => size_of::<Event>(),
@@ -82,8 +85,11 @@ fn weight(mut bytes: &[u8], message: Message, depth: usize) -> Option<usize> {
                 let length = usize::try_from(varint(&mut bytes)?).ok()?;
                 let (field, rest) = bytes.split_at_checked(length)?;
                 bytes = rest;
-                if let Some(below) = message.below(key >> 3) {
-                    sum += weight(field, below, depth + 1)?;
+                match message.below(key >> 3) {
+                    Some(below) => sum += weight(field, below, depth + 1)?,
+                    // A list of texts: an empty one is two bytes here, and more in memory.
+                    None if message == Message::EntityRef => sum += size_of::<String>(),
+                    None => {}
                 }
             }
             _ => return None,
@@ -105,18 +111,20 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// The same for JSON, where each message has its brace; those inside texts are counted too.
+/// The same for JSON, where each message has its brace and each text of a list its comma; those inside texts are counted too.
 pub(crate) fn of_json(request: &[u8]) -> usize {
-    let mut braces = 0;
+    let (mut braces, mut commas) = (0, 0);
     for byte in request {
         braces += usize::from(*byte == b'{');
+        commas += usize::from(*byte == b',');
     }
-    braces * size_of::<Span>() + request.len()
+    braces * size_of::<Span>() + commas * size_of::<String>() + request.len()
 }
 
 #[cfg(test)]
 mod tests {
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::resource::v1::Resource;
     use prost::Message as _;
 
     use super::*;
@@ -143,6 +151,31 @@ mod tests {
         let weight = of_protobuf(&sent).unwrap();
         assert!(weight > 10_000 * size_of::<Span>());
         assert!(of_json(b"[{},{}]") >= 2 * size_of::<Span>());
+    }
+
+    #[test]
+    fn what_a_resource_refers_to_weighs_what_it_takes_too() {
+        let group = |reference: EntityRef| ResourceSpans {
+            resource: Some(Resource {
+                entity_refs: vec![reference; 10_000],
+                ..Resource::default()
+            }),
+            ..ResourceSpans::default()
+        };
+        let weight = |reference| {
+            let request = ExportTraceServiceRequest {
+                resource_spans: vec![group(reference)],
+            };
+            of_protobuf(&request.encode_to_vec()).unwrap()
+        };
+        let empty = weight(EntityRef::default());
+        assert!(empty > 10_000 * size_of::<EntityRef>());
+        let keys = weight(EntityRef {
+            id_keys: vec![String::new(); 8],
+            ..EntityRef::default()
+        });
+        assert!(keys > empty + 80_000 * size_of::<String>());
+        assert!(of_json(b"[\"\",\"\",\"\"]") > 2 * size_of::<String>());
     }
 
     #[test]

@@ -32,6 +32,15 @@ impl Names {
         (made, room)
     }
 
+    /// Lets go of what nobody uses any more, once the table is full: a program with ids in its names must not keep all others out.
+    pub(crate) fn forget_unused(&mut self) {
+        if self.known.len() < NAMES_MAX {
+            return;
+        }
+        self.known.retain(|name| Arc::strong_count(name) > 1);
+        self.bytes = self.known.iter().map(|name| name.len() + ENTRY_BYTES).sum();
+    }
+
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
@@ -51,5 +60,9 @@ mod tests {
         let full = names.bytes();
         assert!(names.shared("0").1 && !names.shared("new").1);
         assert!(names.bytes() == full && full < NAMES_MAX * 64);
+        let (used, _) = names.shared("7");
+        names.forget_unused();
+        assert_eq!(names.bytes(), used.len() + ENTRY_BYTES);
+        assert!(names.shared("new").1);
     }
 }

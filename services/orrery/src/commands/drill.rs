@@ -11,6 +11,8 @@ use crate::catalogue;
 
 /// Where the engines for development are listed, seen from the checkout's root.
 pub(super) const ENGINES: &str = "target/engines/engines.json";
+/// What is still at work after a drill is left alone after this.
+const ENDS_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 /// It ran, and something was not as expected.
 const FAILED: u8 = 1;
 /// It could not be run.
@@ -142,7 +144,10 @@ fn uninterrupted<T>(run: impl Future<Output = Result<T, DrillError>>) -> Result<
             outcome = run => outcome.map(Some),
             _ = tokio::signal::ctrl_c() => Ok(None),
         }
-    })?;
+    });
+    // Threads that burn processor time know no interruption.
+    runtime.shutdown_timeout(ENDS_WITHIN);
+    let outcome = outcome?;
     if outcome.is_none() {
         eprintln!("interrupted: what the drill had started is gone");
     }

@@ -49,8 +49,8 @@ pub(crate) struct LoadFlags {
     /// Tenant that the local issuer's token is for
     #[arg(long, default_value = "load")]
     tenant: String,
-    /// Send this token instead of one from the local issuer
-    #[arg(long, value_name = "TOKEN")]
+    /// Send this token instead of one from the local issuer; by its variable other users of the machine do not see it
+    #[arg(long, value_name = "TOKEN", env = "ORRERY_LOAD_TOKEN", hide_env_values = true)]
     token: Option<String>,
 }
 
@@ -119,7 +119,7 @@ fn found(name: &str) -> Result<Profile, Box<dyn std::error::Error>> {
     };
     match std::fs::read_to_string(&path) {
         Ok(text) => Profile::parse(&text).map_err(|error| format!("{}: {error}", path.display()).into()),
-        Err(_) if !is_path => Ok(Profile::shipped(name)?),
+        Err(error) if !is_path && error.kind() == std::io::ErrorKind::NotFound => Ok(Profile::shipped(name)?),
         Err(error) => Err(format!("{}: {error}", path.display()).into()),
     }
 }

@@ -62,8 +62,15 @@ pub(super) async fn score(flags: &ScoreFlags, bench: Bench) -> Result<ExitCode, 
         }
         let verdict = chaos::run(with(*bug)?, &bench).await?;
         let why = what_failed(&verdict);
-        if verdict.passed {
-            println!("{:<20} MISSED by {}", bug.name(), bug.found_by());
+        let broken = |finding: &chaos::Finding| finding.invariant == bug.breaks() && !finding.held;
+        if !verdict.invariants.iter().any(broken) {
+            println!(
+                "{:<20} MISSED by {}: {} holds; {}",
+                bug.name(),
+                bug.found_by(),
+                bug.breaks(),
+                why.join("; ")
+            );
         } else {
             found += 1;
             println!(

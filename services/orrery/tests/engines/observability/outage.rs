@@ -95,6 +95,14 @@ async fn a_total_outage_of_the_shortener_pages_as_soon_as_arithmetic_lets_it_and
         "{runbook}"
     );
 
+    resolves(&webhook, &mut roles).await;
+    load.abort();
+    let compared = super::agreement::check(&prometheus, Policy::standard().scaled(SCALE), outage.elapsed());
+    println!("{}", compared.await);
+}
+
+/// Taken back once the shortener is there again.
+async fn resolves(webhook: &Webhook, roles: &mut Roles) {
     let repair = Instant::now();
     roles.shortener.restart().await;
     webhook
@@ -104,12 +112,6 @@ async fn a_total_outage_of_the_shortener_pages_as_soon_as_arithmetic_lets_it_and
     println!(
         "resolved {:.1} s after the restart began",
         repair.elapsed().as_secs_f64()
-    );
-    load.abort();
-    let run = outage.elapsed();
-    println!(
-        "{}",
-        super::agreement::check(&prometheus, Policy::standard().scaled(SCALE), run).await
     );
 }
 
