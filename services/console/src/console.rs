@@ -312,7 +312,10 @@ fn stored(names: &mut Names, span: NewSpan) -> StoredSpan {
         peer,
         kind: span.kind,
         queued: span.other_end.is_some(),
-        failed: span.failed || span.status.is_some_and(|status| status >= 500),
+        // OpenTelemetry has a client's span fail on a 404; here that is an answer, whoever asked.
+        failed: span.status.map_or(span.failed, |status| {
+            status >= 500 || span.failed && !(400..500).contains(&status)
+        }),
         status: span.status,
         start_us: span.start_us,
         duration_us: span.duration_us,

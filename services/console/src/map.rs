@@ -132,7 +132,11 @@ impl CallMap {
             map.edges.push(MapEdge {
                 from: from.to_string(),
                 to: to.to_string(),
-                load: load(&edge.calls),
+                load: load(
+                    self.as_its_caller_saw_it(from, to)
+                        .as_ref()
+                        .unwrap_or(&edge.calls),
+                ),
             });
         }
         map.nodes
@@ -140,6 +144,18 @@ impl CallMap {
         map.edges
             .sort_by(|one, two| (&one.from, &one.to).cmp(&(&two.from, &two.to)));
         map
+    }
+
+    /// The calls of a service by address: one that is gone answers nothing and sends no spans, and only its callers know.
+    fn as_its_caller_saw_it(&self, from: &Arc<str>, to: &Arc<str>) -> Option<Series> {
+        let mut seen = Series::default();
+        let addresses = self.known_peers.iter().filter(|(_, service)| *service == to);
+        for (address, _) in addresses {
+            if let Some(edge) = self.edges.get(&(from.clone(), address.clone())) {
+                seen.merge(&edge.calls);
+            }
+        }
+        (!seen.is_empty()).then_some(seen)
     }
 
     /// How an engine does is how the calls to it do.

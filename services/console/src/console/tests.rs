@@ -145,6 +145,20 @@ fn the_map_shows_who_calls_whom_and_an_address_only_until_it_is_known() {
     );
     let kinds: Vec<NodeKind> = map.nodes.iter().map(|node| node.kind).collect();
     assert_eq!(kinds, [NodeKind::Service, NodeKind::Service, NodeKind::Engine]);
+    // The service is gone: it answers nothing, and sends no spans that would say so.
+    let mut unanswered = span(2, 9, 8);
+    (unanswered.service, unanswered.kind, unanswered.failed) = ("web".to_owned(), Kind::Client, true);
+    (unanswered.status, unanswered.peer) = (None, Some("127.0.0.1:9".to_owned()));
+    unanswered.other_end = Some(OtherEnd {
+        kind: NodeKind::Peer,
+        id: "peer:127.0.0.1:9".to_owned(),
+        name: "127.0.0.1:9".to_owned(),
+        way: Way::To,
+    });
+    console.ingest(vec![Ok(unanswered)]);
+    let call = &console.map().edges[1];
+    assert_eq!((&*call.from, &*call.to), ("web", "shop"));
+    assert_eq!(call.load.error_share, Some(0.5));
     clock.advance(Duration::from_secs(400));
     console.round_ended();
     assert!(console.map().edges.is_empty(), "it shows the last minutes");

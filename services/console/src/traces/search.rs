@@ -76,8 +76,13 @@ fn is_status(span: &StoredSpan, asked: StatusFilter) -> bool {
     })
 }
 
-/// From a trace's first moment to its last.
+/// How long what began it all took; of a trace whose beginning has not come, from its first moment to its last. What goes on after
+/// the answer (events that are handled later) is no part of it.
 pub(super) fn duration_us(trace: &Trace) -> u64 {
+    let roots = trace.spans.iter().filter(|span| span.parent == 0);
+    if let Some(longest) = roots.map(|span| span.duration_us).max() {
+        return longest;
+    }
     let begin = trace.spans.iter().map(|span| span.start_us).min().unwrap_or(0);
     let end = trace.spans.iter().map(StoredSpan::end_us).max().unwrap_or(0);
     end.saturating_sub(begin)

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use chaos::{Bench, DrillError};
 use clap::{Args, Subcommand};
 use clock::SystemClock;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::catalogue;
 
@@ -142,7 +143,7 @@ fn uninterrupted<T>(run: impl Future<Output = Result<T, DrillError>>) -> Result<
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = run => outcome.map(Some),
-            _ = tokio::signal::ctrl_c() => Ok(None),
+            told = stopped() => told.map(|()| None),
         }
     });
     // Threads that burn processor time know no interruption.
@@ -152,6 +153,22 @@ fn uninterrupted<T>(run: impl Future<Output = Result<T, DrillError>>) -> Result<
         eprintln!("interrupted: what the drill had started is gone");
     }
     Ok(outcome)
+}
+
+/// Ctrl-C, or what a wrapper sends in its place.
+async fn stopped() -> Result<(), DrillError> {
+    let asked = |kind| signal(kind).map_err(system("signals cannot be waited for"));
+    let (mut interrupt, mut terminate, mut hangup) = (
+        asked(SignalKind::interrupt())?,
+        asked(SignalKind::terminate())?,
+        asked(SignalKind::hangup())?,
+    );
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
 }
 
 fn system(what: &str) -> impl FnOnce(std::io::Error) -> DrillError {

@@ -60,6 +60,10 @@ pub(crate) fn load(settings: &Settings, flags: &LoadFlags) -> Outcome {
         return list();
     }
     let profile = changed(found(&flags.profile)?, flags)?;
+    if let Some(folder) = &flags.out {
+        // Before the load: what it measured must not be lost for a folder that cannot be.
+        std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
     let clock = SystemClock::shared();
     let recorder = flags
         .history
@@ -94,7 +98,9 @@ pub(crate) fn load(settings: &Settings, flags: &LoadFlags) -> Outcome {
             eprintln!("wrote {}", path.display());
         }
     }
-    if report.passed() {
+    if report.stopped {
+        Err("it was stopped before its end: the report is of a part, and no verdict".into())
+    } else if report.passed() {
         Ok(())
     } else {
         Err(format!("`{}` did not pass: see its report", report.profile).into())

@@ -63,20 +63,20 @@ pub(super) async fn score(flags: &ScoreFlags, bench: Bench) -> Result<ExitCode, 
         let verdict = chaos::run(with(*bug)?, &bench).await?;
         let why = what_failed(&verdict);
         let broken = |finding: &chaos::Finding| finding.invariant == bug.breaks() && !finding.held;
-        if !verdict.invariants.iter().any(broken) {
-            println!(
-                "{:<20} MISSED by {}: {} holds; {}",
-                bug.name(),
-                bug.found_by(),
-                bug.breaks(),
-                why.join("; ")
-            );
-        } else {
+        if verdict.invariants.iter().any(broken) {
             found += 1;
             println!(
                 "{:<20} found by {}: {}",
                 bug.name(),
                 bug.found_by(),
+                why.join("; ")
+            );
+        } else {
+            println!(
+                "{:<20} MISSED by {}: {} holds; {}",
+                bug.name(),
+                bug.found_by(),
+                bug.breaks(),
                 why.join("; ")
             );
         }

@@ -33,6 +33,8 @@ const FAULTS: &str = r"
     }
     for (const e of document.querySelectorAll('img:not([alt])')) faults.push('no alt: ' + e.src);
     for (const e of document.querySelectorAll('a[href], button:not([hidden]), input:not([type=hidden]), textarea, summary')) {
+        // What is folded away has no size yet.
+        if (!e.checkVisibility()) continue;
         const box = (e.closest('label') || e).getBoundingClientRect();
         const inText = getComputedStyle(e).display === 'inline';
         if (!inText && box.width && (box.width < 24 || box.height < 24)) faults.push('small target: ' + e.outerHTML.slice(0, 80));
