@@ -7,13 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 use testkit::skips;
 use tokio::process::Command;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::platform::binary;
 
-/// Drills are about what fails, not about speed: two at a time share the machine with the other tests.
-static AT_ONCE: Semaphore = Semaphore::const_new(2);
 /// A JVM may have to start.
 const DEADLINE: Duration = Duration::from_mins(5);
 
@@ -43,7 +40,8 @@ fn verdict(folder: &Path) -> Value {
 
 /// Runs the short form; `None` after skipping aloud when a program is missing.
 async fn passes(name: &str, needs_engine: bool) -> Option<Value> {
-    let _turn = AT_ONCE.acquire().await.expect("never closed");
+    // Recovery objectives are about the platform under its own load, not under another test's.
+    let _turn = crate::TURN.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().display().to_string();
     let output = drill(&["run", name, "--brief", "--out", &out]).await;
@@ -121,7 +119,7 @@ async fn drill_gateway_restarted_fails_no_request() {
 
 #[tokio::test]
 async fn a_drill_that_believes_what_is_not_so_ends_red_with_exit_code_1() {
-    let _turn = AT_ONCE.acquire().await.expect("never closed");
+    let _turn = crate::TURN.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wishful.yaml");
     let wishful = "
@@ -155,7 +153,7 @@ brief: {divisor: 2}
 #[cfg(feature = "planted-bugs")]
 #[tokio::test]
 async fn every_planted_bug_is_found_by_its_drill() {
-    let _turn = AT_ONCE.acquire().await.expect("never closed");
+    let _turn = crate::TURN.lock().await;
     let listed = ::engines::state().join("engines.json").display().to_string();
     let output = drill(&["score-bugs", "--brief", "--no-control", "--engines-from", &listed]).await;
     let told = told(&output);
