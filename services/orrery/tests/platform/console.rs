@@ -62,22 +62,18 @@ async fn the_trace_id_of_an_answer_opens_the_whole_trace_and_the_map_shows_the_r
     })
     .await;
     assert_eq!(trace["summary"]["status"], 404, "{trace}");
-    let map = until(
-        "the map has both calls",
+    until(
+        "the map has both calls, and two roles whose metrics were read",
         &format!("{url}/v1/console/map"),
         &token,
         |map| {
             let edges = map["edges"].to_string();
-            edges.contains("\"to\":\"shortener\"") && edges.contains("sqlite:")
+            let nodes = map["nodes"].as_array().into_iter().flatten();
+            let scraped = nodes.filter(|node| node["source"] == "metrics");
+            edges.contains("\"to\":\"shortener\"") && edges.contains("sqlite:") && scraped.count() >= 2
         },
     )
     .await;
-    let scraped = map["nodes"]
-        .as_array()
-        .expect("nodes")
-        .iter()
-        .filter(|node| node["source"] == "metrics");
-    assert!(scraped.count() >= 2, "{map}");
     let objectives = get(format!("{url}/v1/console/objectives"))
         .bearer(&token)
         .send()
