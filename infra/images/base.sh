@@ -8,7 +8,7 @@ command -v debootstrap >/dev/null || { echo 'debootstrap is missing: sudo apt-ge
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 root=$folder/root
-debootstrap --variant=minbase "--include=$packages" bookworm "$root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >&2
+debootstrap --variant=minbase "--include=$packages" bookworm "$root" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >&2
 # Whom this machine trusts, the image trusts too: where packages come through a proxy, its certificate is among them.
 cp -r /usr/local/share/ca-certificates "$root/usr/local/share/"
 chroot "$root" update-ca-certificates >&2
