@@ -84,6 +84,15 @@ impl Process {
         }
         !self.runs()
     }
+
+    /// Waits until each of its threads has stopped after a SIGSTOP: one that was running on another processor answers a last time.
+    pub fn wait_stopped(self, seconds_max: u32) {
+        let wait = "i=0; while [ $i -lt $1 ] && grep -sL '^State:.[TZ]' /proc/$0/task/*/status | grep -q . ; do sleep 0.02; i=$((i+1)); done";
+        let turns = (seconds_max * 50).to_string();
+        let _ = Command::new("sh")
+            .args(["-c", wait, &self.pid.to_string(), &turns])
+            .status();
+    }
 }
 
 impl std::fmt::Display for Process {

@@ -156,7 +156,11 @@ impl Instance {
     /// Sends a signal to it and its children.
     pub(crate) fn signal(&self, name: &str) {
         if let Some(process) = self.child.as_ref().and_then(|child| Process::of(child.id())) {
-            signal_all(name, &process.family());
+            let family = process.family();
+            signal_all(name, &family);
+            if name == "STOP" {
+                family.into_iter().for_each(|process| process.wait_stopped(2));
+            }
         }
     }
 
