@@ -159,7 +159,9 @@ impl Instance {
             let family = process.family();
             signal_all(name, &family);
             if name == "STOP" {
-                family.into_iter().for_each(|process| process.wait_stopped(2));
+                for process in family {
+                    process.wait_stopped(2);
+                }
             }
         }
     }
