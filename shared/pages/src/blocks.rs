@@ -104,6 +104,8 @@ pub struct Field<'a> {
     pub length_max: usize,
     /// The browser's `autocomplete`; empty for `off`.
     pub autocomplete: &'a str,
+    /// Values that are offered while one types, each with a text that tells what it is; anything else may be typed too.
+    pub offered: &'a [(String, String)],
 }
 
 /// Draws a labelled input with its hint and its error, both tied to it for screen readers.
@@ -120,6 +122,7 @@ pub fn field(field: &Field<'_>) -> Markup {
         ("", _) => "off",
         (given, _) => given,
     };
+    let offered = (!field.offered.is_empty()).then(|| format!("{}-offered", field.name));
     html! {
         div.field {
             label for=(field.name) { (field.label) @if !field.required { span.optional { " (optional)" } } }
@@ -133,7 +136,10 @@ pub fn field(field: &Field<'_>) -> Markup {
                     autocomplete=(autocomplete) autocapitalize="none" spellcheck="false" required[field.required]
                     pattern=[(!field.pattern.is_empty()).then_some(field.pattern)]
                     min=[(field.input == Input::Number).then_some("1")]
-                    maxlength=[length_max] aria-describedby=[described] aria-invalid=[invalid];
+                    list=[offered.as_deref()] maxlength=[length_max] aria-describedby=[described] aria-invalid=[invalid];
+            }
+            @if let Some(offered) = &offered {
+                datalist id=(offered) { @for (value, text) in field.offered { option value=(value) { (text) } } }
             }
             @if !field.error.is_empty() { p.error id=(error) { (field.error) } }
             @if !field.hint.is_empty() { p.hint id=(hint) { (field.hint) } }

@@ -12,6 +12,8 @@ pub enum Place {
     Start,
     /// The shortener's pages.
     Links,
+    /// Payment's pages: accounts, payments, books, webhooks.
+    Payment,
     /// The console: what the platform does, and how well.
     Console,
     /// The documents of every API.
@@ -78,6 +80,7 @@ fn header(page: &Page<'_>, logo: &str) -> Markup {
                     ul {
                         li { (entry("/", "Start", page.place == Place::Start)) }
                         li { (entry("/ui/shortener", "Links", page.place == Place::Links)) }
+                        li { (entry("/ui/payment", "Payments", page.place == Place::Payment)) }
                         li { (entry("/ui/console", "Console", page.place == Place::Console)) }
                         li { (entry("/docs", "API", page.place == Place::Docs)) }
                     }

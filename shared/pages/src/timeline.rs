@@ -24,6 +24,8 @@ pub struct TimelineRow {
     pub colour: usize,
     /// What was done.
     pub what: String,
+    /// When it was, in a few words below what was done; for rows whose bars do not tell.
+    pub when: Option<Markup>,
     /// How long it took, in words.
     pub took: String,
     /// The whole of it.
@@ -88,6 +90,7 @@ fn drawn(row: &TimelineRow) -> Markup {
                         " " span.what { (row.what) }
                         @if let Some(failed) = &row.failed { " " span.badge.bad { (failed) } }
                         @if let Some(picked) = &row.picked { " " span.badge.first { (picked) } }
+                        @if let Some(when) = &row.when { " " span.when { (when) } }
                         @if row.critical { span.unseen { ", on the critical path" } }
                     }
                     " " span.took { (row.took) }

@@ -2,6 +2,7 @@
 
 mod constructors;
 mod document;
+pub mod openapi;
 mod response;
 
 use std::fmt;

@@ -133,6 +133,7 @@ fn row(id: &str, whole: Stretch) -> TimelineRow {
         who: "shortener".to_owned(),
         colour: 7,
         what: "GET /{code}".to_owned(),
+        when: None,
         took: "12 ms".to_owned(),
         whole,
         own: vec![whole],
