@@ -3,7 +3,7 @@
 mod postgres;
 mod sqlite;
 
-pub(crate) use postgres::{Cause, did_not_commit};
+pub(crate) use postgres::{Cause, did_not_commit, did_not_stand};
 
 use crate::DatabaseUrlError;
 

@@ -1,5 +1,6 @@
 //! One PostgreSQL database, or one schema of it: readers, writers, a probe.
 
+mod call;
 mod migrate;
 mod pool;
 mod probe;

@@ -62,6 +62,17 @@ pub(crate) fn did_not_commit(error: &sqlx::Error) -> bool {
     code.starts_with("23") || matches!(code, "40000" | "40001" | "40P01" | "55P03" | "57014" | "25P02")
 }
 
+/// Whether the server said that a statement, which was a transaction by itself, failed: then it rolled back. One that is told to stop
+/// may say so after the commit reached its log.
+pub(crate) fn did_not_stand(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(database) = error else {
+        return false;
+    };
+    database
+        .try_downcast_ref::<PgDatabaseError>()
+        .is_some_and(|answer| !hung_up(answer.code()))
+}
+
 pub(super) fn sorted(answer: &PgDatabaseError) -> SqlError {
     let message = answer.message().to_owned();
     match answer.code() {

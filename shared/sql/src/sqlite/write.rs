@@ -162,9 +162,11 @@ async fn commit<T, E>(tx: Transaction<'_, Engine>, answer: T, deadline: Instant)
             reusable: true,
             outcome: Ok(answer),
         },
-        // These two are decided before anything is written to the log, so nothing stands.
+        // The first two are decided before anything is written to the log. A full disk cut the log's frames short: the last of them,
+        // which would make them a commit, is not there whole, and whoever reads the log passes the others over. What comes after
+        // that frame (syncing it, the index of the log) fails as an error of the disk, and then it may stand.
         Ok(Err(error)) => match SqlError::from(error) {
-            known @ (SqlError::Busy | SqlError::Constraint { .. }) => Settled::spoilt(known),
+            known @ (SqlError::Busy | SqlError::Constraint { .. } | SqlError::Full) => Settled::spoilt(known),
             other => Settled::spoilt(SqlError::Unknown(other.to_string())),
         },
         Err(_) => Settled::spoilt(SqlError::Unknown("no answer within the deadline".to_owned())),

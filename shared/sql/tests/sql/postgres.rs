@@ -1,5 +1,6 @@
 //! PostgreSQL, each test in a schema of its own on the shared engine, or on an engine of its own to be killed.
 
+mod call;
 mod faults;
 mod killed;
 mod probe;
