@@ -2,6 +2,7 @@
 
 mod error;
 mod ids;
+mod leadership;
 mod metrics;
 mod nats;
 mod settings;
@@ -12,6 +13,11 @@ mod worker;
 
 pub use crate::error::LeaseError;
 pub use crate::ids::LeasedIds;
+pub use crate::leadership::{
+    Duty, DutyFailed, LEADERSHIP_MS_MAX, LEADERSHIP_POSTGRES, LEADERSHIP_SQLITE, Leader, LeaderSettings,
+    Leadership, LeadershipError, LeadershipStore, Pace, PostgresLeaderships, SqliteLeaderships,
+    describe_leader_metrics, guard_postgres, guard_sqlite,
+};
 pub use crate::metrics::describe_metrics;
 pub use crate::nats::NatsLeaseStore;
 pub use crate::settings::LeaseSettings;

@@ -3,6 +3,7 @@
 mod contract;
 mod engines;
 mod faults;
+mod leadership;
 mod worker;
 
 use clock::{ManualClock, SharedClock, SystemClock};
