@@ -1,4 +1,4 @@
-//! What a start script starts: an engine or a watcher.
+//! What a start script starts: an engine, PostgreSQL's standby, or a watcher.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use crate::{Answer, Kind, Watcher, ask, scripts};
 
-/// An engine or a watcher: both have a `start.sh DIR PORT` and say when they are ready.
+/// Each has a script that takes a folder and a port, and says when it is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
     /// What the platform stands on.
     Engine(Kind),
+    /// A synchronous standby of a PostgreSQL; its third argument is the primary's port.
+    Standby,
     /// What watches it.
     Watcher(Watcher),
 }
@@ -21,6 +23,7 @@ impl Program {
     pub fn name(self) -> &'static str {
         match self {
             Self::Engine(kind) => kind.name(),
+            Self::Standby => "postgres-standby",
             Self::Watcher(watcher) => watcher.name(),
         }
     }
@@ -29,6 +32,7 @@ impl Program {
     pub fn script(self) -> PathBuf {
         match self {
             Self::Engine(kind) => scripts().join(kind.name()).join("start.sh"),
+            Self::Standby => scripts().join("postgres/standby.sh"),
             Self::Watcher(watcher) => watcher.script(),
         }
     }
@@ -40,6 +44,7 @@ impl Program {
     pub fn ask(self, address: SocketAddr, within: Duration) -> io::Result<Answer> {
         match self {
             Self::Engine(kind) => ask(kind, address, within),
+            Self::Standby => ask(Kind::Postgres, address, within),
             Self::Watcher(watcher) => watcher.ask(address, within),
         }
     }

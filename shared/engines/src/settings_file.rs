@@ -17,7 +17,7 @@ pub fn settings_file(listed: &Listed, name: &str, base: u16, folder: &Path) -> O
     let second = format!("http://127.0.0.1:{second_base}");
     let ports: Vec<u16> = [base, base + 100]
         .iter()
-        .flat_map(|base| [0, 11, 12, 13, 14, 15].map(|offset| base + offset))
+        .flat_map(|base| [0, 11, 12, 13, 14, 15, 20, 21, 22, 23].map(|offset| base + offset))
         .collect();
     let issuer = format!("http://127.0.0.1:{}", base + 12);
     let file = folder.join("orrery.toml").display().to_string();
@@ -53,6 +53,16 @@ public_url = \"{public}\"
 own_ports = {ports:?}
 tokens.issuer = \"{public}\"
 jwks_url = \"{issuer}/.well-known/jwks.json\"
+
+[payment]
+database_url = \"{postgres}?schema={name}_payment\"
+streams_url = \"{nats}?prefix={name}\"
+leases_url = \"{nats}?prefix={name}\"
+tokens.issuer = \"{public}\"
+jwks_url = \"{issuer}/.well-known/jwks.json\"
+
+[processor]
+database_url = \"{postgres}?schema={name}_processor\"
 "
     ))
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod ledger;
 pub mod linearizable;
 mod record;
 pub mod redirects;

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -101,7 +102,15 @@ impl HistoryError {
 }
 
 /// Reads a history; blank lines are passed over.
-pub fn read(mut reader: impl BufRead) -> Result<Vec<Operation>, HistoryError> {
+pub fn read(reader: impl BufRead) -> Result<Vec<Operation>, HistoryError> {
+    read_lines(reader, check_shape)
+}
+
+/// Reads lines of one kind, each in the shape that its types cannot say.
+pub(crate) fn read_lines<T: DeserializeOwned>(
+    mut reader: impl BufRead,
+    check_shape: impl Fn(&T) -> Result<(), &'static str>,
+) -> Result<Vec<T>, HistoryError> {
     let mut operations = Vec::new();
     let mut line = Vec::new();
     for number in 1.. {
@@ -119,7 +128,7 @@ pub fn read(mut reader: impl BufRead) -> Result<Vec<Operation>, HistoryError> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let operation: Operation =
+        let operation: T =
             serde_json::from_slice(&line).map_err(|error| malformed(number, error.to_string()))?;
         check_shape(&operation).map_err(|reason| malformed(number, reason.to_owned()))?;
         if operations.len() == OPERATIONS_MAX {
@@ -161,8 +170,8 @@ impl<W: Write> Writer<W> {
         Self { out }
     }
 
-    /// Appends one operation.
-    pub fn record(&mut self, operation: &Operation) -> Result<(), HistoryError> {
+    /// Appends one operation, or one line of what was observed.
+    pub fn record(&mut self, operation: &impl Serialize) -> Result<(), HistoryError> {
         serde_json::to_writer(&mut self.out, operation).map_err(io::Error::from)?;
         self.out.write_all(b"\n")?;
         Ok(())

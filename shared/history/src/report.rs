@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::record::Operation;
 
-/// More violations are counted but not kept: the first few tell the story.
+/// More violations of one rule are counted but not kept: the first few tell the story.
 const KEPT_MAX: usize = 20;
 
 /// What a checker concluded.
@@ -20,7 +20,7 @@ pub enum Verdict {
 
 /// One broken rule.
 #[derive(Debug, Clone)]
-pub struct Violation {
+pub struct Violation<O = Operation> {
     /// The rule, in words.
     pub rule: &'static str,
     /// The key it was broken on.
@@ -28,20 +28,20 @@ pub struct Violation {
     /// What is wrong with these operations.
     pub explanation: String,
     /// The operations that cannot all be right, the offender first.
-    pub operations: Vec<Operation>,
+    pub operations: Vec<O>,
 }
 
 /// What a checker found.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct Report<O = Operation> {
     checker: &'static str,
     operations: usize,
-    violations: Vec<Violation>,
+    violations: Vec<Violation<O>>,
     violation_count: usize,
     undecided: Vec<String>,
 }
 
-impl Report {
+impl<O> Report<O> {
     pub(crate) fn new(checker: &'static str, operations: usize) -> Self {
         Self {
             checker,
@@ -52,9 +52,10 @@ impl Report {
         }
     }
 
-    pub(crate) fn violated(&mut self, violation: Violation) {
+    pub(crate) fn violated(&mut self, violation: Violation<O>) {
         self.violation_count += 1;
-        if self.violations.len() < KEPT_MAX {
+        let same = self.violations.iter().filter(|kept| kept.rule == violation.rule);
+        if same.count() < KEPT_MAX {
             self.violations.push(violation);
         }
     }
@@ -84,8 +85,8 @@ impl Report {
         self.operations
     }
 
-    /// The first violations, at most 20.
-    pub fn violations(&self) -> &[Violation] {
+    /// The first violations, at most 20 of each rule.
+    pub fn violations(&self) -> &[Violation<O>] {
         &self.violations
     }
 
@@ -95,7 +96,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl<O: fmt::Display> fmt::Display for Report<O> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match self.verdict() {
             Verdict::Kept => "kept",

@@ -16,7 +16,10 @@ pub use error::{FetchKeysError, InvalidName, KeyError, VerifyError};
 pub use key_ring::{FetchKeys, StaticKeys};
 pub use keys::{Jwk, Jwks, SigningKey};
 pub use names::{NAME_BYTES_MAX, Tenant, User};
-pub use scopes::{CONSOLE_READ, LINKS_READ, LINKS_WRITE, SCOPE_BYTES_MAX, SCOPES_MAX, Scopes};
+pub use scopes::{
+    CONSOLE_READ, LEDGER_READ, LEDGER_WRITE, LINKS_READ, LINKS_WRITE, PAYMENTS_READ, PAYMENTS_WRITE,
+    SCOPE_BYTES_MAX, SCOPES_MAX, Scopes,
+};
 pub use verifier::{Verifier, VerifierSettings};
 
 /// Who is asking, as a verified token says: the tenant that every key and query carries, the user in it, and

@@ -8,6 +8,14 @@ use crate::error::InvalidName;
 pub const LINKS_READ: &str = "links:read";
 /// Allows making, changing and deleting one's links.
 pub const LINKS_WRITE: &str = "links:write";
+/// Allows reading the ledger: accounts, balances, transfers, holds.
+pub const LEDGER_READ: &str = "ledger:read";
+/// Allows opening accounts and moving money between them.
+pub const LEDGER_WRITE: &str = "ledger:write";
+/// Allows reading payments, their webhooks and their settlements.
+pub const PAYMENTS_READ: &str = "payments:read";
+/// Allows paying, refunding, and keeping webhook endpoints.
+pub const PAYMENTS_WRITE: &str = "payments:write";
 /// Allows watching the platform: its map, objectives and traces, of all tenants.
 pub const CONSOLE_READ: &str = "console:read";
 /// The most scopes in one token.

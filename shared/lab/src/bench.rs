@@ -17,6 +17,8 @@ pub struct Bench {
     pub brief: bool,
     /// A Redis to use where a lab wants one; without it the lab says what stands in.
     pub redis: Option<String>,
+    /// A PostgreSQL to use: `postgres://USER@HOST:PORT/DATABASE`. Nothing stands in for one.
+    pub postgres: Option<String>,
     /// Time.
     pub clock: SharedClock,
     /// Where engines report.
@@ -25,7 +27,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A bench without Redis, for the full form.
+    /// A bench without engines, for the full form.
     pub fn new(seed: u64, clock: SharedClock, telemetry: Telemetry) -> Result<Self, LabError> {
         let scratch = tempfile::Builder::new()
             .prefix("orrery-lab-")
@@ -35,6 +37,7 @@ impl Bench {
             seed,
             brief: false,
             redis: None,
+            postgres: None,
             clock,
             telemetry,
             scratch,

@@ -26,6 +26,9 @@ pub enum LoadError {
     /// The request itself cannot be built.
     #[error("the request cannot be built: {0}")]
     BadRequest(#[from] http::Error),
+    /// As before, said of each copy of it.
+    #[error("the request cannot be built: {0}")]
+    Unbuildable(String),
 }
 
 impl LoadError {
@@ -38,7 +41,7 @@ impl LoadError {
             Self::AnswerLost(_) => "answer_lost",
             Self::DeadlineExceeded(_) => "deadline_exceeded",
             Self::AnswerTooLarge(_) => "answer_too_large",
-            Self::BadRequest(_) => "bad_request",
+            Self::BadRequest(_) | Self::Unbuildable(_) => "bad_request",
         }
     }
 

@@ -6,6 +6,7 @@ mod captured;
 mod chances;
 mod collected;
 mod error;
+mod money;
 mod offered;
 mod picture;
 mod recording;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use error::ProfileError;
+pub use money::{LedgerRule, Repeats};
 pub use offered::{Offered, OfferedArrivals, Spread, Stage};
 pub use report::{OperationReport, Quantiles, Report, Second};
 pub use run::{Prepared, Target, TokenSource, prepare, run};

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 use clock::SharedClock;
-use history::{HistoryError, Kind, Operation, Outcome, Writer};
+use history::{HistoryError, Kind, Operation, Outcome, Writer, ledger};
 
 /// Writes the operations of many clients as one history, by one clock.
 pub struct Recorder<W: Write> {
@@ -84,6 +84,25 @@ impl<W: Write> Recorder<W> {
             outcome: Outcome::Ok,
             ..started.operation
         })
+    }
+
+    /// When an operation on money begins that begins now.
+    pub fn begins_us(&self) -> u64 {
+        self.now_us()
+    }
+
+    /// Records that an operation on money was answered, or given up, now.
+    pub fn end_money(
+        &self,
+        mut operation: ledger::Operation,
+        answer: ledger::Answer,
+    ) -> Result<(), HistoryError> {
+        operation.answer = answer;
+        operation.end_us = self.now_us();
+        self.writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .record(&operation)
     }
 
     fn write(&self, mut operation: Operation) -> Result<(), HistoryError> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use history::Kind;
+use history::ledger::Answer;
 use load::Recorder;
 use load::profile::{HistoryRecorder, Profile, Report, Target, run};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -64,6 +65,7 @@ async fn offer(profile: &Profile, url: &str, recorder: Option<Arc<HistoryRecorde
     let target = Target {
         url: url.to_owned(),
         token: None,
+        given: std::collections::BTreeMap::new(),
     };
     // Nobody is left who could say stop: the run must not take that for one.
     let (_, stop) = watch::channel(false);
@@ -176,7 +178,11 @@ async fn nobody_there_is_an_error_of_the_setup_or_a_failed_run() {
 async fn a_run_that_is_told_to_stop_ends_with_a_report() {
     let url = server(|_, _| answer("200 OK", "", ""));
     let profile = looking(2, 50, 600);
-    let target = Target { url, token: None };
+    let target = Target {
+        url,
+        token: None,
+        given: std::collections::BTreeMap::new(),
+    };
     let (stop, stopped) = watch::channel(false);
     let seen = AtomicBool::new(false);
     let clock = clock::SystemClock::shared();
@@ -302,7 +308,11 @@ async fn what_was_done_and_seen_becomes_a_history_that_a_checker_accepts() {
 #[tokio::test]
 async fn a_setup_that_is_refused_says_which_step_and_what_was_answered() {
     let url = server(|_, _| answer("401 Unauthorized", "", "{\"code\":\"unauthenticated\"}"));
-    let target = Target { url, token: None };
+    let target = Target {
+        url,
+        token: None,
+        given: std::collections::BTreeMap::new(),
+    };
     let clock = clock::SystemClock::shared();
     let (_stop, stopped) = watch::channel(false);
     let error = run(
@@ -321,4 +331,75 @@ async fn a_setup_that_is_refused_says_which_step_and_what_was_answered() {
         said.contains("`put`") && said.contains("401") && said.contains("unauthenticated"),
         "{said}"
     );
+}
+
+const PAYING: &str = "name: paying\ndescription: d\nsessions: 50\n\
+    arrivals: {kind: constant, per_second: 200, duration_s: 1}\n\
+    operations:\n  - name: pay\n    weight: 1\n    method: POST\n    path: /v1/transfers\n    \
+    headers: {Idempotency-Key: 'k-{{index}}'}\n    body: {amount: '1{{index}}'}\n    expect: [201]\n    \
+    ledger: {effect: transfer, debit: a, credit: b, amount: '1{{index}}', currency: EUR, id: 'json:/id', refused: [422]}\n    \
+    repeats: {doubled: 0.2, late: 0.2, abandoned: 0.2, patience_ms: 1, later_ms: 50, insist: 3}\n";
+
+#[tokio::test]
+async fn what_moves_money_is_doubled_repeated_late_and_abandoned_under_one_key_each() {
+    // Every seventh is refused, every eleventh fails the first time it is asked for; all others wait a moment.
+    let seen = Mutex::new(std::collections::BTreeMap::<u64, u64>::new());
+    let url = server(move |_, request| {
+        let key = request
+            .split("k-")
+            .nth(1)
+            .and_then(|rest| rest.split("\r\n").next());
+        let key: u64 = key.unwrap().parse().unwrap();
+        let mut seen = seen.lock().unwrap();
+        let times = seen.entry(key).or_default();
+        *times += 1;
+        match (key % 7, key % 11, *times) {
+            (0, ..) => answer("422 No", "", "{\"code\":\"insufficient_funds\"}"),
+            (_, 0, 1) => answer("503 Away", "", "{}"),
+            _ => answer("201 Created", "", &format!("{{\"id\":\"{key}\"}}")),
+        }
+    });
+    let clock = clock::SystemClock::shared();
+    let written = Shared::default();
+    let recorder: Arc<HistoryRecorder> = Arc::new(Recorder::new(clock, Box::new(written.clone())));
+    let report = offer(&Profile::parse(PAYING).unwrap(), &url, Some(recorder)).await;
+
+    let operations = history::ledger::read(&written.0.lock().unwrap()[..]).unwrap();
+    let mut wishes = std::collections::BTreeMap::<&str, Vec<&history::ledger::Operation>>::new();
+    for operation in &operations {
+        wishes.entry(&operation.intent).or_default().push(operation);
+    }
+    let repeated = wishes.values().filter(|attempts| attempts.len() > 1).count();
+    assert!(wishes.len() > 180 && repeated > 40, "{} {repeated}", wishes.len());
+    for (intent, attempts) in &wishes {
+        let number: u64 = intent[2..].parse().unwrap();
+        let amounts: Vec<_> = attempts
+            .iter()
+            .filter_map(|attempt| attempt.request.amount)
+            .collect();
+        assert!(
+            amounts
+                .iter()
+                .all(|amount| amount.to_string() == format!("1{number}")),
+            "{amounts:?}"
+        );
+        for attempt in attempts {
+            match &attempt.answer {
+                Answer::Ok { id } => assert_eq!(id.as_ref().unwrap().to_string(), number.to_string()),
+                Answer::Refused { code } => assert!(number.is_multiple_of(7) && code == "insufficient_funds"),
+                Answer::Unknown => {}
+            }
+        }
+    }
+    let settled = |intent: &str| {
+        wishes[intent]
+            .iter()
+            .any(|attempt| attempt.answer != Answer::Unknown)
+    };
+    let failed = report.total.failed;
+    assert!(failed > 5, "who was told 503 has failed: {report}");
+    // Those that were not abandoned were asked for again until they were answered.
+    let unsettled = wishes.keys().filter(|intent| !settled(intent)).count();
+    assert!(unsettled < 60, "{unsettled}");
+    assert_eq!(report.expected, ["422", "given_up"]);
 }

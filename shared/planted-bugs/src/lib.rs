@@ -16,14 +16,20 @@ pub enum Bug {
     ClockTrusted,
     /// A role that is to stop cuts what is open.
     NoDrainNotice,
+    /// The record of an idempotency key is not written in the effect's own transaction.
+    IdempotencyOutside,
+    /// A capture does not look at what its hold has left.
+    CaptureUnchecked,
 }
 
 /// Every bug there is.
-pub const BUGS: [Bug; 4] = [
+pub const BUGS: [Bug; 6] = [
     Bug::AckBeforeDurable,
     Bug::ChangeNotTold,
     Bug::ClockTrusted,
     Bug::NoDrainNotice,
+    Bug::IdempotencyOutside,
+    Bug::CaptureUnchecked,
 ];
 
 impl Bug {
@@ -34,6 +40,8 @@ impl Bug {
             Bug::ChangeNotTold => "change-not-told",
             Bug::ClockTrusted => "clock-trusted",
             Bug::NoDrainNotice => "no-drain-notice",
+            Bug::IdempotencyOutside => "idempotency-outside",
+            Bug::CaptureUnchecked => "capture-unchecked",
         }
     }
 
@@ -43,6 +51,7 @@ impl Bug {
             Bug::AckBeforeDurable => "shortener-killed",
             Bug::ClockTrusted => "clock-stepped",
             Bug::ChangeNotTold | Bug::NoDrainNotice => "gateway-restarted",
+            Bug::IdempotencyOutside | Bug::CaptureUnchecked => "payment-killed",
         }
     }
 
@@ -53,6 +62,8 @@ impl Bug {
             Bug::ChangeNotTold => "redirects-true",
             Bug::ClockTrusted => "ids-unique-and-ordered",
             Bug::NoDrainNotice => "no-failed-request",
+            Bug::IdempotencyOutside => "nothing-twice",
+            Bug::CaptureUnchecked => "money-conserved",
         }
     }
 

@@ -69,8 +69,8 @@ impl Event {
         Partition::of(&self.key)
     }
 
-    /// Checks every field; whether the data is JSON is believed.
-    pub(crate) fn check(&self, data_bytes_max: usize) -> Result<(), StreamError> {
+    /// Checks every field as publishing does; whether the data is JSON is believed.
+    pub fn check(&self, data_bytes_max: usize) -> Result<(), StreamError> {
         required("id", &self.id, 128)?;
         required("source", &self.source, 256)?;
         required("type", &self.kind, 128)?;

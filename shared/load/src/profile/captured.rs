@@ -19,11 +19,12 @@ pub(super) struct Asker {
 #[derive(Debug)]
 pub(super) struct Captured {
     run: String,
+    given: BTreeMap<String, String>,
     values: BTreeMap<String, (Each, RwLock<Vec<String>>)>,
 }
 
 impl Captured {
-    pub(super) fn new(profile: &Profile, run: String) -> Self {
+    pub(super) fn new(profile: &Profile, run: String, given: BTreeMap<String, String>) -> Self {
         let mut values = BTreeMap::new();
         for step in &profile.setup {
             let each = step.each.unwrap_or(Each::Run);
@@ -36,7 +37,7 @@ impl Captured {
                 values.insert(name.clone(), (each, RwLock::new(vec![String::new(); room])));
             }
         }
-        Self { run, values }
+        Self { run, given, values }
     }
 
     /// What a place is filled with.
@@ -46,6 +47,7 @@ impl Captured {
             Variable::Session => asker.session.to_string(),
             Variable::Index => asker.index.to_string(),
             Variable::Run => self.run.clone(),
+            Variable::Given(name) => self.given.get(name).cloned().unwrap_or_default(),
             Variable::Captured(name) => {
                 let found = self.values.get(name).and_then(|(each, values)| {
                     let values = values.read().unwrap_or_else(PoisonError::into_inner);

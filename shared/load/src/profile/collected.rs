@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Profile;
-use super::recording::{Done, What};
+use super::recording::{Done, GIVEN_UP, What};
 use super::report::{OperationReport, Quantiles, Report, Second, ms};
+use super::step::Step;
 use crate::latencies::Latencies;
 
 /// One operation's counts.
@@ -136,6 +137,7 @@ impl Collected {
             stopped: false,
             history_error: None,
             errors_max_share: profile.errors_max_share,
+            expected: expected(profile),
             lateness: Quantiles::of(&self.lateness),
             total: total.report("all", None),
             operations: operations
@@ -144,6 +146,21 @@ impl Collected {
             seconds: self.seconds,
         }
     }
+}
+
+fn expected(profile: &Profile) -> Vec<String> {
+    let mut expected: Vec<String> = profile
+        .operations
+        .iter()
+        .flat_map(Step::refused)
+        .map(ToString::to_string)
+        .collect();
+    if profile.operations.iter().any(|step| step.repeats.is_some()) {
+        expected.push(GIVEN_UP.to_owned());
+    }
+    expected.sort_unstable();
+    expected.dedup();
+    expected
 }
 
 impl Tally {

@@ -1,14 +1,17 @@
 //! One request: filled in, sent, judged, written into the history.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use clock::SharedClock;
+use history::ledger::{Answer as Told, Operation};
 use history::{HistoryError, Kind, Outcome};
 use http::{Request, StatusCode};
 
 use super::HistoryRecorder;
 use super::captured::{Asker, Captured};
+use super::money::{self, Manner};
 use super::step::{HistoryRule, Step};
 use super::template::{Escape, Template, Variable};
 use crate::error::LoadError;
@@ -25,7 +28,24 @@ pub(super) struct Wire {
     /// Why the history is not whole, if it is not.
     pub(super) history_error: OnceLock<String>,
     pub(super) clock: SharedClock,
+    /// Decides which requests are repeated.
+    pub(super) seed: u64,
 }
+
+/// A request as it goes out, and what is written of it: filled in once, so that each copy is the same.
+#[derive(Debug)]
+pub(super) struct Filled {
+    request: Result<Request<String>, LoadError>,
+    values: BTreeMap<Variable, String>,
+    session: u32,
+}
+
+/// What a sender says of a request whose answer it did not wait for.
+pub(super) const GIVEN_UP: &str = "given_up";
+/// An operation that was not answered is sent again after this; the pause doubles, for who comes back at once keeps a service down.
+const INSIST_AFTER: Duration = Duration::from_millis(300);
+/// The longest such pause.
+const INSIST_AFTER_MAX: Duration = Duration::from_millis(4_800);
 
 /// What became of a request.
 #[derive(Debug)]
@@ -56,26 +76,127 @@ impl std::fmt::Display for What {
     }
 }
 
+impl What {
+    /// Whether asking again under the same key may say what became of it.
+    fn may_be_settled(self) -> bool {
+        matches!(self, Self::None(_) | Self::Status(408 | 429 | 500..=599))
+    }
+}
+
 /// An answer is shown up to here.
 const SHOWN_BYTES_MAX: usize = 300;
 
+impl Filled {
+    fn value(&self, variable: &Variable) -> String {
+        self.values.get(variable).cloned().unwrap_or_default()
+    }
+}
+
 impl Wire {
-    /// Does a step for somebody.
+    /// Does a step for somebody, once.
     pub(super) async fn perform(&self, step: &Step, asker: Asker) -> Done {
-        let values = |variable: &Variable| self.captured.value(variable, asker);
-        let request = self.request(step, &values);
-        let begun = self.begin(step, asker, &values);
+        let filled = self.fill(step, asker);
+        self.attempt(step, asker, &filled, 0, None).await
+    }
+
+    /// Does a step as senders do: some send it twice, some give up and come again, some never do. With it what is still to be settled.
+    pub(super) async fn perform_as_senders_do(&self, step: &Step, asker: Asker) -> (Done, Option<Filled>) {
+        let Some(repeats) = &step.repeats else {
+            return (self.perform(step, asker).await, None);
+        };
+        let filled = self.fill(step, asker);
+        let once = |copy, patience| self.attempt(step, asker, &filled, copy, patience);
+        let done = match repeats.manner(self.seed, asker.index) {
+            Manner::Once => once(0, None).await,
+            Manner::Doubled => tokio::join!(once(0, None), once(1, None)).0,
+            Manner::Abandoned { patience } => return (once(0, Some(patience)).await, None),
+            Manner::Late { patience, later } => {
+                let first = once(0, Some(patience)).await;
+                tokio::time::sleep(later).await;
+                let second = once(1, None).await;
+                // One that was answered in time has its answer; the copy was for the service alone.
+                if first.what == What::None(GIVEN_UP) {
+                    second
+                } else {
+                    first
+                }
+            }
+        };
+        let unsettled = !done.ok && done.what.may_be_settled();
+        (done, unsettled.then_some(filled))
+    }
+
+    /// Asks again until there is an answer: its sender had none, and has gone on meanwhile.
+    pub(super) async fn insist(&self, step: &Step, asker: Asker, filled: &Filled) {
+        let times = step.repeats.as_ref().map_or(0, |repeats| repeats.insist);
+        let mut pause = INSIST_AFTER;
+        for copy in 0..u64::from(times) {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(INSIST_AFTER_MAX);
+            let done = self.attempt(step, asker, filled, 2 + copy, None).await;
+            if done.ok || !done.what.may_be_settled() {
+                return;
+            }
+        }
+    }
+
+    /// Fills a step in. What was taken from answers may change meanwhile: all of it is read once.
+    fn fill(&self, step: &Step, asker: Asker) -> Filled {
+        let variables = step.templates().into_iter().flat_map(Template::variables);
+        let values: BTreeMap<Variable, String> = variables
+            .map(|variable| (variable.clone(), self.captured.value(variable, asker)))
+            .collect();
+        let request = self.request(step, &|variable| {
+            values.get(variable).cloned().unwrap_or_default()
+        });
+        let session = asker.session;
+        Filled {
+            request,
+            values,
+            session,
+        }
+    }
+
+    /// Sends it, waits for the answer or as long as its sender's patience lasts, and writes down what came of it.
+    async fn attempt(
+        &self,
+        step: &Step,
+        asker: Asker,
+        filled: &Filled,
+        copy: u64,
+        patience: Option<Duration>,
+    ) -> Done {
+        let begun = self.begin(step, filled);
+        let money = self.begin_money(step, filled, copy);
         let sent = self.clock.monotonic();
-        let answer = match request {
-            Ok(request) => self.client.send(request).await,
-            Err(error) => Err(error),
+        let answer = match &filled.request {
+            Ok(request) => {
+                let sending = self.client.send(request.clone());
+                match patience {
+                    None => Some(sending.await),
+                    Some(patience) => tokio::time::timeout(patience, sending).await.ok(),
+                }
+            }
+            Err(error) => Some(Err(LoadError::Unbuildable(error.to_string()))),
         };
         let service = self.clock.monotonic().saturating_sub(sent);
+        let Some(answer) = answer else {
+            self.end_money(step, money, None);
+            let (what, body) = (What::None(GIVEN_UP), String::new());
+            return Done {
+                ok: true,
+                what,
+                service,
+                body,
+            };
+        };
         self.end(step, begun, &answer);
+        self.end_money(step, money, Some(&answer));
         let (what, ok, body) = match &answer {
             Ok(answer) => {
                 let status = answer.status.as_u16();
-                let ok = step.expect.contains(&status) && self.keep(step, asker, answer);
+                let ok = step.refused().contains(&status)
+                    || step.expect.contains(&status) && self.keep(step, asker, answer);
                 let shown = &answer.body[..answer.body.len().min(SHOWN_BYTES_MAX)];
                 (
                     What::Status(status),
@@ -134,16 +255,31 @@ impl Wire {
         all
     }
 
-    fn begin(&self, step: &Step, asker: Asker, values: &dyn Fn(&Variable) -> String) -> Option<Started> {
+    fn begin(&self, step: &Step, filled: &Filled) -> Option<Started> {
         let (recorder, rule) = (self.recorder.as_ref()?, step.history.as_ref()?);
-        let text = |template: &Template| template.render(Escape::None, values);
+        let text = |template: &Template| template.render(Escape::None, &|variable| filled.value(variable));
         let key = rule.key.as_ref().map(text).unwrap_or_default();
         let value = rule.value.as_ref().map(text);
-        let started = recorder.start(asker.session.into(), rule.kind, &key, value.as_deref());
+        let started = recorder.start(filled.session.into(), rule.kind, &key, value.as_deref());
         Some(match step.intent() {
             Some(intent) => started.intent(&text(intent)),
             None => started,
         })
+    }
+
+    fn begin_money(&self, step: &Step, filled: &Filled, copy: u64) -> Option<Operation> {
+        let start_us = self.recorder.as_ref()?.begins_us();
+        money::begun(step, filled.session, copy, start_us, &|variable| {
+            filled.value(variable)
+        })
+    }
+
+    /// No answer at all: its sender gave it up.
+    fn end_money(&self, step: &Step, begun: Option<Operation>, answer: Option<&Result<Answer, LoadError>>) {
+        let told = answer.map_or(Some(Told::Unknown), |answer| money::told(step, answer));
+        if let (Some(recorder), Some(operation), Some(told)) = (&self.recorder, begun, told) {
+            self.note(recorder.end_money(operation, told));
+        }
     }
 
     /// A request that was never sent is not part of the history; one that was sent and lost is.

@@ -29,6 +29,8 @@ pub struct Report {
     pub history_error: Option<String>,
     /// The share of arrivals that may fail or be dropped.
     pub errors_max_share: f64,
+    /// What is no success and as expected all the same: refusals that the profile names, and requests that it gives up.
+    pub expected: Vec<String>,
     /// How late arrivals were started, through no fault of the target: `latency` is as fine as this.
     pub lateness: Quantiles,
     /// All operations together.

@@ -1,5 +1,6 @@
 //! Runs a profile: its setup, then an arrival at each due time, whatever became of those before.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,6 +15,8 @@ use super::collected::Collected;
 use super::recording::{Done, What, Wire};
 use super::report::{Report, Second};
 use super::setup::set_up;
+use super::step::Step;
+use super::template::{Template, Variable};
 use super::{HistoryRecorder, Profile, ProfileError};
 use crate::http_client::{HttpClient, HttpSettings};
 
@@ -34,6 +37,8 @@ pub struct Target {
     pub url: String,
     /// What steps with `token: true` carry; without it they carry none.
     pub token: Option<TokenSource>,
+    /// What steps find as `{{given.NAME}}`.
+    pub given: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for Target {
@@ -77,6 +82,7 @@ pub async fn prepare(
         ..HttpSettings::default()
     };
     let client = HttpClient::new(&target.url, settings)?;
+    all_given(profile, target)?;
     let token = match &target.token {
         Some(source) => Some(fetch(source.clone()).await.map_err(ProfileError::Token)?),
         None => None,
@@ -85,10 +91,11 @@ pub async fn prepare(
     let wire = Arc::new(Wire {
         client,
         token: RwLock::new(token),
-        captured: Captured::new(profile, run),
+        captured: Captured::new(profile, run, target.given.clone()),
         recorder,
         history_error: OnceLock::new(),
         clock: clock.clone(),
+        seed: profile.seed,
     });
     let profile = Arc::new(profile.clone());
     for number in 0..profile.setup.len() {
@@ -99,6 +106,20 @@ pub async fn prepare(
         target: target.clone(),
         wire,
     })
+}
+
+/// A place that nobody fills would be asked for as an empty text.
+fn all_given(profile: &Profile, target: &Target) -> Result<(), ProfileError> {
+    let steps = profile.setup.iter().chain(&profile.operations);
+    for variable in steps.flat_map(Step::templates).flat_map(Template::variables) {
+        if let Variable::Given(name) = variable
+            && !target.given.contains_key(name)
+        {
+            let place = format!("given.{name}");
+            return Err(ProfileError::senseless(&place, "this run is not given it"));
+        }
+    }
+    Ok(())
 }
 
 async fn fetch(source: TokenSource) -> Result<String, String> {
@@ -142,22 +163,25 @@ impl Running {
     async fn arrive(self: Arc<Self>, operation: usize, asker: Asker, due: Duration) {
         let deadline = self.profile.deadline();
         let free = tokio::time::timeout(deadline, self.sessions[asker.session as usize].lock()).await;
-        let done = match &free {
-            Ok(_) => {
-                self.wire
-                    .perform(&self.profile.operations[operation], asker)
-                    .await
-            }
-            Err(_) => Done {
+        let (done, unsettled) = if free.is_ok() {
+            let step = &self.profile.operations[operation];
+            self.wire.perform_as_senders_do(step, asker).await
+        } else {
+            let busy = Done {
                 ok: false,
                 what: What::None("session_busy"),
                 service: Duration::ZERO,
                 body: String::new(),
-            },
+            };
+            (busy, None)
         };
         drop(free);
         let latency = self.since_start().saturating_sub(due);
         self.collected().ended(operation, due, &done, latency);
+        if let Some(filled) = unsettled {
+            let step = &self.profile.operations[operation];
+            self.wire.insist(step, asker, &filled).await;
+        }
     }
 }
 

@@ -2,7 +2,11 @@
 
 use super::{Profile, ProfileError};
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
+    (
+        "payment",
+        include_str!("../../../../loadtests/profiles/payment.yaml"),
+    ),
     (
         "shortener",
         include_str!("../../../../loadtests/profiles/shortener.yaml"),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use http::Method;
 use serde::Deserialize;
 
+use super::money::{LedgerRule, Repeats};
 use super::template::{Escape, Template, Variable};
 use crate::http_client::Answer;
 
@@ -57,6 +58,12 @@ pub struct Step {
     /// How it is written into the history.
     #[serde(default)]
     pub history: Option<HistoryRule>,
+    /// How it is written into a history of money.
+    #[serde(default)]
+    pub ledger: Option<LedgerRule>,
+    /// Of an operation: how its senders repeat it.
+    #[serde(default)]
+    pub repeats: Option<Repeats>,
 }
 
 fn yes() -> bool {
@@ -235,7 +242,13 @@ impl Step {
         if let Some(history) = &self.history {
             all.extend(history.key.iter().chain(&history.value));
         }
+        all.extend(self.ledger.iter().flat_map(LedgerRule::templates));
         all
+    }
+
+    /// Statuses that are no success and as expected all the same.
+    pub(super) fn refused(&self) -> &[u16] {
+        self.ledger.as_ref().map_or(&[], |rule| &rule.refused)
     }
 
     /// The value of its `Idempotency-Key`.

@@ -13,7 +13,7 @@ const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// What a place is filled with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Variable {
     /// The rank of the key that is asked for, from 0.
     Key,
@@ -25,6 +25,8 @@ pub enum Variable {
     Run,
     /// What was taken from an answer under this name.
     Captured(String),
+    /// What the run was given under this name.
+    Given(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,15 +78,17 @@ fn variable(name: &str) -> Result<Variable, String> {
         "session" => Ok(Variable::Session),
         "index" => Ok(Variable::Index),
         "run" => Ok(Variable::Run),
-        _ => name
-            .strip_prefix("captured.")
-            .filter(|name| !name.is_empty())
-            .map(|name| Variable::Captured(name.to_owned()))
-            .ok_or_else(|| {
-                format!(
-                    "`{{{{{name}}}}}` is no variable; there are key, session, index, run and captured.NAME"
-                )
-            }),
+        _ => {
+            let after = |prefix| name.strip_prefix(prefix).filter(|name: &&str| !name.is_empty());
+            let captured = after("captured.").map(|name| Variable::Captured(name.to_owned()));
+            captured
+                .or(after("given.").map(|name| Variable::Given(name.to_owned())))
+                .ok_or_else(|| {
+                    format!(
+                        "`{{{{{name}}}}}` is no variable; there are key, session, index, run, captured.NAME and given.NAME"
+                    )
+                })
+        }
     }
 }
 
@@ -124,6 +128,7 @@ impl fmt::Display for Template {
                 Part::Place(Variable::Index) => write!(out, "{{{{index}}}}")?,
                 Part::Place(Variable::Run) => write!(out, "{{{{run}}}}")?,
                 Part::Place(Variable::Captured(name)) => write!(out, "{{{{captured.{name}}}}}")?,
+                Part::Place(Variable::Given(name)) => write!(out, "{{{{given.{name}}}}}")?,
             }
         }
         Ok(())

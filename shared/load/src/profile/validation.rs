@@ -15,6 +15,7 @@ const SESSIONS_MAX: u32 = 10_000;
 const IN_FLIGHT_MAX: usize = 10_000;
 const STEPS_MAX: usize = 64;
 const DEADLINE_MS_MAX: u64 = 600_000;
+const INSIST_MAX: u32 = 100;
 
 type Checked = Result<(), ProfileError>;
 
@@ -41,6 +42,7 @@ pub(super) fn check(profile: &Profile) -> Checked {
             }
             shape(step, &place)?;
             history(step, &place)?;
+            money(step, &place)?;
         }
     }
     roles(profile)?;
@@ -152,16 +154,49 @@ fn history(step: &Step, place: &str) -> Checked {
     wrong(&place, lacks)
 }
 
+fn money(step: &Step, place: &str) -> Checked {
+    if let Some(rule) = &step.ledger {
+        let place = format!("{place}.ledger");
+        if let Some(lacks) = rule.lacks() {
+            return wrong(&place, lacks);
+        }
+        if step.history.is_some() || step.intent().is_none() {
+            return wrong(
+                &place,
+                "no `history` beside it, and an Idempotency-Key among the headers",
+            );
+        }
+    }
+    let Some(repeats) = &step.repeats else {
+        return Ok(());
+    };
+    let shares = [repeats.doubled, repeats.late, repeats.abandoned];
+    if step.ledger.is_none()
+        || !shares.iter().all(|share| within(*share, 0.0, 1.0))
+        || repeats.share() > 1.0
+        || repeats.insist > INSIST_MAX
+        || repeats.patience_ms.saturating_add(repeats.later_ms) > DEADLINE_MS_MAX
+    {
+        return wrong(
+            &format!("{place}.repeats"),
+            &format!(
+                "shares from 0 to 1 that add up to 1 at most, insist up to {INSIST_MAX}, and `ledger` beside it: such copies belong into a history"
+            ),
+        );
+    }
+    Ok(())
+}
+
 /// What belongs to the setup alone, and to operations alone.
 fn roles(profile: &Profile) -> Checked {
     if profile.operations.is_empty() {
         return wrong("operations", "at least one");
     }
     for step in &profile.setup {
-        if step.each.is_none() || step.weight.is_some() {
+        if step.each.is_none() || step.weight.is_some() || step.repeats.is_some() {
             return wrong(
                 &format!("setup.{}", step.name),
-                "each: run, session or key; and no weight",
+                "each: run, session or key; no weight and no repeats",
             );
         }
     }

@@ -22,7 +22,7 @@ impl Need {
 
 const REDIS: Need = Need::Engine("Redis behind the shortener's caches (`shortener.cache_url`)");
 
-const NEEDS: [(&str, Need); 15] = [
+const NEEDS: [(&str, Need); 16] = [
     (
         "gateway_rate_limited_total",
         Need::Fault("a tenant above its rate limit"),
@@ -42,6 +42,10 @@ const NEEDS: [(&str, Need); 15] = [
     (
         "stream_dead_letters_total",
         Need::Fault("an event that its handler cannot take"),
+    ),
+    (
+        "outbox_refusals_total",
+        Need::Fault("an event that the stream refuses for what it is"),
     ),
     (
         "db_client_retries_total",
