@@ -1,0 +1,3 @@
+//! Protocols as pure state machines: no clock, no socket, no store.
+
+pub mod saga;
