@@ -83,6 +83,8 @@ pub struct Upstreams {
     pub issuer: String,
     /// The shortener.
     pub shortener: String,
+    /// The payment service.
+    pub payment: String,
     /// The console. It may be away: nothing but its own pages needs it.
     pub console: String,
 }
@@ -92,6 +94,7 @@ impl Default for Upstreams {
         Self {
             issuer: "http://127.0.0.1:8092".to_owned(),
             shortener: "http://127.0.0.1:8094".to_owned(),
+            payment: "http://127.0.0.1:8100".to_owned(),
             console: "http://127.0.0.1:8104".to_owned(),
         }
     }
@@ -105,6 +108,10 @@ pub struct AdminPorts {
     pub issuer: String,
     /// The shortener's.
     pub shortener: String,
+    /// The payment service's.
+    pub payment: String,
+    /// The processor's, to which nothing is routed; empty where the processor is not ours.
+    pub processor: String,
     /// The console's.
     pub console: String,
 }
@@ -114,7 +121,19 @@ impl Default for AdminPorts {
         Self {
             issuer: "http://127.0.0.1:8093".to_owned(),
             shortener: "http://127.0.0.1:8095".to_owned(),
+            payment: "http://127.0.0.1:8101".to_owned(),
+            processor: "http://127.0.0.1:8103".to_owned(),
             console: "http://127.0.0.1:8105".to_owned(),
+        }
+    }
+}
+
+impl AdminPorts {
+    /// The processor's, checked; `None` where there is none of ours.
+    pub(crate) fn processor(&self) -> Result<Option<Origin>, SettingError> {
+        match self.processor.as_str() {
+            "" => Ok(None),
+            address => Origin::parse("admin.processor", address).map(Some),
         }
     }
 }
@@ -124,6 +143,7 @@ impl Default for AdminPorts {
 pub(crate) struct PerUpstream {
     issuer: Origin,
     shortener: Origin,
+    payment: Origin,
     console: Origin,
 }
 
@@ -132,6 +152,7 @@ impl PerUpstream {
         Ok(Self {
             issuer: Origin::parse("upstreams.issuer", &settings.issuer)?,
             shortener: Origin::parse("upstreams.shortener", &settings.shortener)?,
+            payment: Origin::parse("upstreams.payment", &settings.payment)?,
             console: Origin::parse("upstreams.console", &settings.console)?,
         })
     }
@@ -140,6 +161,7 @@ impl PerUpstream {
         Ok(Self {
             issuer: Origin::parse("admin.issuer", &settings.issuer)?,
             shortener: Origin::parse("admin.shortener", &settings.shortener)?,
+            payment: Origin::parse("admin.payment", &settings.payment)?,
             console: Origin::parse("admin.console", &settings.console)?,
         })
     }
@@ -148,6 +170,7 @@ impl PerUpstream {
         match upstream {
             Upstream::Issuer => &self.issuer,
             Upstream::Shortener => &self.shortener,
+            Upstream::Payment => &self.payment,
             Upstream::Console => &self.console,
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct Gateway {
     pub(crate) public: Origin,
     pub(crate) upstreams: PerUpstream,
     pub(crate) admins: PerUpstream,
+    /// Where the processor says how it does; it is behind payment, and no upstream of ours.
+    pub(crate) processor_admin: Option<Origin>,
     pub(crate) probe: Duration,
     pub(crate) sign_in_s: u64,
     pub(crate) token_command: String,
@@ -67,6 +69,7 @@ impl Gateway {
             metrics: Metrics::register(&role.telemetry, settings.tenant_labels_max),
             cookies: Cookies::new(public.port(), public.is_https()),
             admins: PerUpstream::admins(&settings.admin)?,
+            processor_admin: settings.admin.processor()?,
             probe: Duration::from_millis(settings.start_page_probe_ms),
             sign_in_s: settings.sign_in_ms / 1_000,
             token_command: settings.token_command.clone(),

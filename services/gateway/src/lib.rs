@@ -54,6 +54,7 @@ pub fn check(settings: &Settings) -> Result<(), RunError> {
     config::Origin::parse("public_url", &settings.public_url)?;
     config::PerUpstream::apis(&settings.upstreams)?;
     config::PerUpstream::admins(&settings.admin)?;
+    settings.admin.processor()?;
     rate_limit::Buckets::named(settings)?;
     Ok(())
 }

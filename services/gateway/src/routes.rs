@@ -7,16 +7,18 @@ use http::Method;
 pub(crate) enum Upstream {
     Issuer,
     Shortener,
+    Payment,
     Console,
 }
 
 impl Upstream {
-    pub(crate) const ALL: [Self; 3] = [Self::Issuer, Self::Shortener, Self::Console];
+    pub(crate) const ALL: [Self; 4] = [Self::Issuer, Self::Shortener, Self::Payment, Self::Console];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Issuer => "issuer",
             Self::Shortener => "shortener",
+            Self::Payment => "payment",
             Self::Console => "console",
         }
     }
@@ -63,6 +65,20 @@ pub(crate) const ROUTES: &[Route] = &[
     tree("/v1/stats", Upstream::Shortener, Access::Token),
     tree("/ui/shortener", Upstream::Shortener, Access::Page),
     tree("/ui/shortener/assets", Upstream::Shortener, Access::Open),
+    tree("/v1/accounts", Upstream::Payment, Access::Token),
+    tree("/v1/transfers", Upstream::Payment, Access::Token),
+    tree("/v1/transactions", Upstream::Payment, Access::Token),
+    tree("/v1/holds", Upstream::Payment, Access::Token),
+    tree("/v1/trial-balance", Upstream::Payment, Access::Token),
+    tree("/v1/ledger", Upstream::Payment, Access::Token),
+    tree("/v1/payments", Upstream::Payment, Access::Token),
+    tree("/v1/payers", Upstream::Payment, Access::Token),
+    tree("/v1/webhook-endpoints", Upstream::Payment, Access::Token),
+    tree("/v1/webhook-deliveries", Upstream::Payment, Access::Token),
+    tree("/v1/reconciliations", Upstream::Payment, Access::Token),
+    tree("/v1/reconciliation-breaks", Upstream::Payment, Access::Token),
+    tree("/ui/payment", Upstream::Payment, Access::Page),
+    tree("/ui/payment/assets", Upstream::Payment, Access::Open),
     tree("/v1/console", Upstream::Console, Access::Token),
     tree("/ui/console", Upstream::Console, Access::Page),
     tree("/ui/console/assets", Upstream::Console, Access::Open),
@@ -160,6 +176,20 @@ mod tests {
 /v1/stats  /v1/stats/{*rest} -> shortener, Token, any
 /ui/shortener  /ui/shortener/{*rest} -> shortener, Page, any
 /ui/shortener/assets  /ui/shortener/assets/{*rest} -> shortener, Open, any
+/v1/accounts  /v1/accounts/{*rest} -> payment, Token, any
+/v1/transfers  /v1/transfers/{*rest} -> payment, Token, any
+/v1/transactions  /v1/transactions/{*rest} -> payment, Token, any
+/v1/holds  /v1/holds/{*rest} -> payment, Token, any
+/v1/trial-balance  /v1/trial-balance/{*rest} -> payment, Token, any
+/v1/ledger  /v1/ledger/{*rest} -> payment, Token, any
+/v1/payments  /v1/payments/{*rest} -> payment, Token, any
+/v1/payers  /v1/payers/{*rest} -> payment, Token, any
+/v1/webhook-endpoints  /v1/webhook-endpoints/{*rest} -> payment, Token, any
+/v1/webhook-deliveries  /v1/webhook-deliveries/{*rest} -> payment, Token, any
+/v1/reconciliations  /v1/reconciliations/{*rest} -> payment, Token, any
+/v1/reconciliation-breaks  /v1/reconciliation-breaks/{*rest} -> payment, Token, any
+/ui/payment  /ui/payment/{*rest} -> payment, Page, any
+/ui/payment/assets  /ui/payment/assets/{*rest} -> payment, Open, any
 /v1/console  /v1/console/{*rest} -> console, Token, any
 /ui/console  /ui/console/{*rest} -> console, Page, any
 /ui/console/assets  /ui/console/assets/{*rest} -> console, Open, any
@@ -172,8 +202,15 @@ mod tests {
     }
 
     #[test]
-    fn spans_come_to_the_console_from_inside_alone() {
-        let taken = ["/v1/traces", "/v1/metrics", "/v1/logs", "/v1"];
+    fn spans_and_what_the_processor_says_come_from_inside_alone() {
+        let taken = [
+            "/v1/traces",
+            "/v1/metrics",
+            "/v1/logs",
+            "/v1",
+            "/v1/processor",
+            "/v1/processor-webhooks",
+        ];
         assert!(
             ROUTES
                 .iter()

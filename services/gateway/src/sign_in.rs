@@ -30,7 +30,8 @@ pub(crate) const LOGOUT: &str = "/ui/logout";
 /// How the issuer knows us. A public client: PKCE stands in for a secret.
 pub(crate) const CLIENT_ID: &str = "orrery-gateway";
 /// What a session may do. Not `openid`: who it is stands in the access token, and an ID token would be thrown away.
-const SCOPE: &str = "links:read links:write console:read";
+const SCOPE: &str =
+    "links:read links:write ledger:read ledger:write payments:read payments:write console:read";
 /// Where people land who did not come from anywhere.
 const HOME: &str = "/ui/shortener";
 

@@ -77,24 +77,13 @@ impl HashSecret {
 
     /// 64 hexadecimal digits, with or without an end of line.
     pub(crate) fn from_hex(text: &str) -> Option<Self> {
-        let digits = text.trim_ascii().as_bytes();
         let mut bytes = [0; 32];
-        if digits.len() != 2 * bytes.len() {
-            return None;
-        }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |at: usize| char::from(pair[at]).to_digit(16);
-            *byte = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
-        }
+        hex::decode_to_slice(text.trim_ascii(), &mut bytes).ok()?;
         Some(Self { bytes })
     }
 
     pub(crate) fn to_hex(&self) -> String {
-        use std::fmt::Write as _;
-        self.bytes.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex::encode(self.bytes)
     }
 
     /// Which secret this is; says nothing about it.

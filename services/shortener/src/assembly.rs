@@ -9,7 +9,7 @@ use cache::{Cache, CacheMetrics, Shared};
 use client::{Client, HttpKeys};
 use idempotency::InFlight;
 use identity::{FetchKeys, Verifier};
-use server::{Drain, LargeBodies, Role, Serving};
+use server::{Drain, LargeBodies, Role, Serving, WorkerWatch};
 use streams::{Consumer, ConsumerSettings, Group};
 use tokio::task::JoinHandle;
 
@@ -26,7 +26,7 @@ use crate::visit::Observer;
 use crate::visit::geo::Countries;
 use crate::workers::{
     ClickFlusher, CountClicks, GarbageCollector, Lanes, ProjectVisits, ReloadBadUrls, ReloadCountries,
-    RotateVisitorKeys, WorkerWatch,
+    RotateVisitorKeys,
 };
 
 /// Why the service did not start, or stopped.

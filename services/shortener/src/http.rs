@@ -8,7 +8,6 @@ mod exports;
 mod gated;
 mod imports;
 mod links;
-mod moment;
 mod portable;
 mod preview;
 mod qr;
@@ -41,7 +40,7 @@ use crate::operations::Links;
 use crate::visit::Observer;
 
 pub(crate) use links::{change, make, remove};
-pub(crate) use moment::{parse_moment, show_moment};
+pub(crate) use server::{parse_moment, show_moment};
 
 /// Paths whose requests are about many links or domains.
 pub(crate) const LARGE_BODIES: &[&str] = &[

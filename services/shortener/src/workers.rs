@@ -10,7 +10,6 @@ mod reload_countries;
 mod rotate_visitor_keys;
 mod spans;
 mod spool_clicks;
-mod watch;
 
 pub(crate) use collect_garbage::GarbageCollector;
 pub(crate) use count_clicks::CountClicks;
@@ -20,4 +19,3 @@ pub(crate) use reload_bad_urls::ReloadBadUrls;
 pub(crate) use reload_countries::ReloadCountries;
 pub(crate) use rotate_visitor_keys::RotateVisitorKeys;
 pub(crate) use spool_clicks::{ClickSpool, blames_the_events};
-pub(crate) use watch::WorkerWatch;

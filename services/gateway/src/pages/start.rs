@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use pages::{Column, Html, Page, Place, SignedIn, Tone, badge, card, code_block, hero, link_button, table};
 use resilience::Deadline;
 
+use crate::config::Origin;
 use crate::gateway::Gateway;
 use crate::headers::cookies;
 use crate::routes::Upstream;
@@ -43,23 +44,28 @@ impl Health {
 
 /// Draws the start page; roles are asked at once and together, and the page never waits longer than the setting says.
 pub(crate) async fn show(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Html {
-    let [issuer, shortener, console] = Upstream::ALL;
-    let (who, of_issuer, of_shortener, of_console) = tokio::join!(
+    let [issuer, shortener, payment, console] = Upstream::ALL;
+    let admin = |upstream| gateway.admins.of(upstream);
+    let (who, of_issuer, of_shortener, of_payment, of_processor, of_console) = tokio::join!(
         who(&gateway, &headers),
-        health(&gateway, issuer),
-        health(&gateway, shortener),
-        health(&gateway, console)
+        health(&gateway, admin(issuer)),
+        health(&gateway, admin(shortener)),
+        health(&gateway, admin(payment)),
+        of_processor(&gateway),
+        health(&gateway, admin(console))
     );
-    let rows = [
-        (issuer, of_issuer),
-        (shortener, of_shortener),
-        (console, of_console),
+    let mut rows = vec![
+        row(&gateway, issuer, of_issuer),
+        row(&gateway, shortener, of_shortener),
+        row(&gateway, payment, of_payment),
     ];
+    rows.extend(of_processor);
+    rows.push(row(&gateway, console, of_console));
     let signed_in = who.as_ref().map(|who| SignedIn {
         tenant: who.tenant.as_str(),
         user: who.user.as_str(),
     });
-    let body = body(&gateway, &rows, signed_in.is_some());
+    let body = body(&gateway, rows, signed_in.is_some());
     pages::page(&Page {
         title: "Start",
         role: "gateway",
@@ -69,9 +75,9 @@ pub(crate) async fn show(State(gateway): State<Arc<Gateway>>, headers: HeaderMap
     })
 }
 
-async fn health(gateway: &Gateway, upstream: Upstream) -> Health {
+async fn health(gateway: &Gateway, admin: &Origin) -> Health {
     let mut request = Request::new(Body::empty());
-    *request.uri_mut() = gateway.admins.of(upstream).at("/readyz");
+    *request.uri_mut() = admin.at("/readyz");
     let deadline = Deadline::after(&*gateway.clock, gateway.probe);
     let asked = deadline.scope(gateway.client.send(request));
     match tokio::time::timeout(gateway.probe, asked).await {
@@ -90,9 +96,10 @@ pub(super) async fn who(gateway: &Gateway, headers: &HeaderMap) -> Option<Princi
         .ok()
 }
 
-fn body(gateway: &Gateway, roles: &[(Upstream, Health)], signed_in: bool) -> Markup {
+fn body(gateway: &Gateway, roles: Vec<Vec<Markup>>, signed_in: bool) -> Markup {
     let actions = html! {
         (link_button("/ui/shortener", "Make and list links"))
+        " " (link_button("/ui/payment", "Move money"))
         " " (link_button("/ui/console", "Watch it run"))
         " " (link_button("/docs", "Read the API"))
         @if !signed_in { " " (link_button("/ui/login", "Sign in")) }
@@ -108,7 +115,29 @@ fn body(gateway: &Gateway, roles: &[(Upstream, Health)], signed_in: bool) -> Mar
     }
 }
 
-fn running(gateway: &Gateway, roles: &[(Upstream, Health)]) -> Markup {
+/// Where a role behind this gateway is, and how it does.
+fn row(gateway: &Gateway, upstream: Upstream, health: Health) -> Vec<Markup> {
+    vec![
+        html! { (upstream.name()) },
+        html! { code { (gateway.upstreams.of(upstream).text()) } },
+        html! { code { (gateway.admins.of(upstream).text()) } },
+        health.badge(),
+    ]
+}
+
+/// The processor stands behind payment: its API is no address of ours.
+async fn of_processor(gateway: &Gateway) -> Option<Vec<Markup>> {
+    let admin = gateway.processor_admin.as_ref()?;
+    let health = health(gateway, admin).await;
+    Some(vec![
+        html! { "processor" },
+        html! { "behind payment" },
+        html! { code { (admin.text()) } },
+        health.badge(),
+    ])
+}
+
+fn running(gateway: &Gateway, roles: Vec<Vec<Markup>>) -> Markup {
     let columns = ["Role", "API", "Admin", "State"].map(|name| Column { name, number: false });
     let own = vec![
         html! { "gateway" },
@@ -116,15 +145,7 @@ fn running(gateway: &Gateway, roles: &[(Upstream, Health)]) -> Markup {
         html! { code { "/metrics /livez /readyz" } },
         Health::Ready.badge(),
     ];
-    let others = roles.iter().map(|(upstream, health)| {
-        vec![
-            html! { (upstream.name()) },
-            html! { code { (gateway.upstreams.of(*upstream).text()) } },
-            html! { code { (gateway.admins.of(*upstream).text()) } },
-            health.badge(),
-        ]
-    });
-    let rows: Vec<_> = std::iter::once(own).chain(others).collect();
+    let rows: Vec<_> = std::iter::once(own).chain(roles).collect();
     table("Roles, their addresses and their state", &columns, &rows)
 }
 

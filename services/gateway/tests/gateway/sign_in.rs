@@ -101,7 +101,7 @@ async fn begin(front: SocketAddr, return_to: &str) -> Begun {
     assert_eq!(query("code_challenge_method").as_deref(), Some("S256"));
     assert_eq!(
         query("scope").as_deref(),
-        Some("links:read links:write console:read")
+        Some("links:read links:write ledger:read ledger:write payments:read payments:write console:read")
     );
     let set = reply.header("set-cookie").expect("a cookie");
     let name = format!("orrery_sign_in_{}=", front.port());

@@ -21,6 +21,8 @@ async fn the_start_page_says_what_runs_and_how_to_begin() {
         "gateway",
         "issuer",
         "shortener",
+        "payment",
+        "processor",
         "/ui/shortener",
         "/ui/login",
         "orrery token --tenant acme --user ada",
@@ -49,6 +51,19 @@ async fn a_role_that_is_not_ready_or_silent_is_shown_as_such_and_holds_nothing_u
     let front = plan.start();
     let page = ask_get(front.addr, "/").await.text();
     assert!(page.contains(">not ready<") && page.contains(">down<"), "{page}");
+}
+
+#[tokio::test]
+async fn a_processor_that_is_not_ours_is_not_shown_and_one_that_is_ours_is_asked() {
+    let ready = upstreams::serve(Router::new().route("/readyz", get(|| async { "ready" }))).await;
+    for (address, shown) in [(format!("http://{ready}"), true), (String::new(), false)] {
+        let mut plan = Plan::with(upstreams::down().await).await;
+        plan.settings.admin.processor = address;
+        let page = ask_get(plan.start().addr, "/").await.text();
+        assert_eq!(page.contains("processor"), shown, "{page}");
+        // The gateway itself, the issuer, and the processor.
+        assert_eq!(page.matches(">ready<").count(), 2 + usize::from(shown), "{page}");
+    }
 }
 
 #[tokio::test]

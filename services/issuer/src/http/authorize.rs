@@ -41,7 +41,8 @@ pub(crate) struct AuthorizeParams {
     #[param(pattern = "^S256$")]
     #[schema(pattern = "^S256$")]
     code_challenge_method: String,
-    /// `links:read`, `links:write`, `console:read` and `openid`, separated by spaces; `openid` asks for an ID token.
+    /// `links:read`, `links:write`, `ledger:read`, `ledger:write`, `payments:read`, `payments:write`, `console:read` and `openid`,
+    /// separated by spaces; `openid` asks for an ID token.
     scope: Option<String>,
     /// Comes back with the answer.
     #[param(max_length = 512)]

@@ -2,7 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use identity::{CONSOLE_READ, LINKS_READ, LINKS_WRITE, Principal, Scopes};
+use identity::{
+    CONSOLE_READ, LEDGER_READ, LEDGER_WRITE, LINKS_READ, LINKS_WRITE, PAYMENTS_READ, PAYMENTS_WRITE,
+    Principal, Scopes,
+};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -15,7 +18,15 @@ use crate::store::{CodeHash, Grant, Store};
 pub const CLIENT_ID: &str = "orrery-gateway";
 
 /// What a person may grant.
-pub(crate) const SCOPES: [&str; 3] = [LINKS_READ, LINKS_WRITE, CONSOLE_READ];
+pub(crate) const SCOPES: [&str; 7] = [
+    LINKS_READ,
+    LINKS_WRITE,
+    LEDGER_READ,
+    LEDGER_WRITE,
+    PAYMENTS_READ,
+    PAYMENTS_WRITE,
+    CONSOLE_READ,
+];
 /// Asks for an ID token; nothing a person grants.
 pub(crate) const OPENID: &str = "openid";
 
@@ -99,7 +110,7 @@ pub(crate) fn check(params: &Params, rules: &Rules) -> Result<AuthorizeRequest, 
     let Some(scopes) = wanted.ok().filter(known) else {
         return refuse(
             "invalid_scope",
-            "known are links:read, links:write, console:read and openid",
+            "known are links:read, links:write, ledger:read, ledger:write, payments:read, payments:write, console:read and openid",
         );
     };
     Ok(AuthorizeRequest {

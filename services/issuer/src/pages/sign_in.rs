@@ -1,6 +1,9 @@
 //! The sign-in page.
 
-use identity::{CONSOLE_READ, LINKS_READ, LINKS_WRITE, Tenant, User};
+use identity::{
+    CONSOLE_READ, LEDGER_READ, LEDGER_WRITE, LINKS_READ, LINKS_WRITE, PAYMENTS_READ, PAYMENTS_WRITE, Tenant,
+    User,
+};
 use pages::{Field, Html, Markup, Page, Place, Tone, card, checkbox, field, html, notice, orrery};
 
 use crate::http::App;
@@ -45,6 +48,10 @@ fn scope_label(scope: &str) -> &'static str {
     match scope {
         LINKS_READ => "See my links",
         LINKS_WRITE => "Make, change and delete my links",
+        LEDGER_READ => "See my accounts and what is on them",
+        LEDGER_WRITE => "Open accounts, and move money between them",
+        PAYMENTS_READ => "See my payments",
+        PAYMENTS_WRITE => "Pay and refund",
         CONSOLE_READ => "Watch the platform, whoever uses it",
         _ => "",
     }

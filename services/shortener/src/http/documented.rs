@@ -2,33 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use problem::{MEDIA_TYPE, Problem};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type,
-};
-use utoipa::{IntoResponses, Modify, OpenApi as Derive};
+use problem::Problem;
+use problem::openapi::{self, ANY, MANAGED, Token, responses};
+use utoipa::openapi::{OpenApi, RefOr, Response};
+use utoipa::{IntoResponses, OpenApi as Derive};
 
-/// Refusals by status: what is said about them, and whether they say when to come back.
-type Said = &'static [(u16, &'static str, Option<&'static str>)];
-
-const RETRY_AFTER: &str = "Retry-After";
-
-/// What any request may be answered with.
-const ANY: Said = &[
-    (400, "The request cannot be read", None),
-    (431, "The head of the request is too large", None),
-    (500, "Something went wrong on our side", None),
-    (503, "Something needed is away for a moment", Some(RETRY_AFTER)),
-    (504, "The deadline passed first", None),
-];
-/// What a request that needs a token may be answered with.
-const MANAGED: Said = &[
-    (401, "No token, or none that is good", Some("WWW-Authenticate")),
-    (403, "The token does not have the scope", Some("WWW-Authenticate")),
-];
 /// What a request with a body may be answered with.
-const BODY: Said = &[
+const BODY: &openapi::Refusals = &[
     (408, "The body took too long to arrive", None),
     (413, "The body is too large", None),
     (415, "The body is not said to be JSON", None),
@@ -48,38 +28,20 @@ pub(super) struct BodyRefusals;
 
 impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        told(ANY)
+        responses(ANY)
     }
 }
 
 impl IntoResponses for ManagedRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        told(ANY).into_iter().chain(told(MANAGED)).collect()
+        responses(ANY.iter().chain(MANAGED))
     }
 }
 
 impl IntoResponses for BodyRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        told(BODY)
+        responses(BODY)
     }
-}
-
-fn told(said: Said) -> BTreeMap<String, RefOr<Response>> {
-    said.iter()
-        .map(|(status, what, header)| {
-            let problem = ContentBuilder::new()
-                .schema(Some(Ref::from_schema_name("Problem")))
-                .build();
-            let mut response = ResponseBuilder::new()
-                .description(*what)
-                .content(MEDIA_TYPE, problem);
-            if let Some(name) = header {
-                let text = ObjectBuilder::new().schema_type(Type::String);
-                response = response.header(*name, HeaderBuilder::new().schema(Some(text)).build());
-            }
-            (status.to_string(), response.build().into())
-        })
-        .collect()
 }
 
 #[derive(Derive)]
@@ -103,20 +65,6 @@ fn told(said: Said) -> BTreeMap<String, RefOr<Response>> {
     modifiers(&Token)
 )]
 pub(super) struct Document;
-
-struct Token;
-
-impl Modify for Token {
-    fn modify(&self, document: &mut OpenApi) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .description(Some("A token of the issuer; `orrery token` prints one"))
-            .build();
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("token", SecurityScheme::Http(scheme));
-    }
-}
 
 /// Adds what the routes have without a handler of their own: `HEAD /{code}` is answered as `GET` is, without a body.
 pub(super) fn complete(document: &mut OpenApi) {

@@ -128,6 +128,7 @@ fn row(trace: &TraceView, span: &SpanView, whole: Stretch, own: Vec<Stretch>) ->
         who: span.service.clone(),
         colour,
         what: span.name.clone(),
+        when: None,
         took: micros(span.duration_us),
         whole,
         own,
