@@ -26,7 +26,27 @@ pub(crate) fn platform(host: IpAddr, base: u16, roles: &[RoleName], data: &str, 
          curl -si {url}/rust\n  \
          curl -s {url}/v1/links/rust -H \"Authorization: Bearer $TOKEN\"\n",
     );
+    text.push_str(&money(&url));
     text
+}
+
+/// Two accounts and a transfer between them, with keys and ids of their own: pasted again, nothing moves again.
+fn money(url: &str) -> String {
+    let post = |path: &str, key: &str, body: &str| {
+        format!(
+            "  curl -s {url}{path} -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -H 'Idempotency-Key: {key}' -d '{body}'\n"
+        )
+    };
+    let bank = r#"{"id":"1","currency":"EUR","kind":"asset"}"#;
+    let wallet = r#"{"id":"2","currency":"EUR","kind":"liability","not_below_zero":true}"#;
+    let transfer =
+        r#"{"id":"3","debit_account_id":"1","credit_account_id":"2","amount":"700","currency":"EUR"}"#;
+    format!(
+        "\nMoney, moved once however often this is pasted; {url}/ui/payment shows it:\n\n{}{}{}",
+        post("/v1/accounts", "first-bank", bank),
+        post("/v1/accounts", "first-wallet", wallet),
+        post("/v1/transfers", "first-money", transfer),
+    )
 }
 
 /// What a person types for a token, as it works from where the platform was started.

@@ -21,10 +21,8 @@ struct Listed {
 
 /// What each service promises.
 pub(crate) fn services() -> Result<Vec<ServiceObjectives>, slo::SloError> {
-    [gateway::OBJECTIVES, issuer::OBJECTIVES, shortener::OBJECTIVES]
-        .into_iter()
-        .map(ServiceObjectives::parse)
-        .collect()
+    let objectives = ROLES.into_iter().filter_map(RoleName::objectives);
+    objectives.map(ServiceObjectives::parse).collect()
 }
 
 /// The files that follow from what roles emit and promise, by their paths in the checkout.
@@ -49,7 +47,7 @@ impl Catalogue {
         let mut listed = BTreeMap::<String, Listed>::new();
         for role in ROLES {
             let telemetry = Telemetry::for_catalogue(role.name(), SystemClock::shared())?;
-            describe(role, &telemetry);
+            role.describe(&telemetry);
             let (_, scrape) = telemetry.encode(None)?;
             let samples = exposition::parse(&String::from_utf8_lossy(&scrape));
             for metric in telemetry.catalogue() {
@@ -109,16 +107,6 @@ impl Catalogue {
         }
         waiting(&mut page, dashboards);
         page
-    }
-}
-
-/// The same registration that the role's assembly makes. A new role has to say here what it can emit.
-fn describe(role: RoleName, telemetry: &Telemetry) {
-    match role {
-        RoleName::Gateway => gateway::describe_metrics(telemetry),
-        RoleName::Issuer => issuer::describe_metrics(telemetry),
-        RoleName::Shortener => shortener::describe_metrics(telemetry),
-        RoleName::Console => console::describe_metrics(telemetry),
     }
 }
 
@@ -259,7 +247,7 @@ mod tests {
         for role in ROLES {
             let telemetry =
                 Telemetry::for_catalogue(role.name(), SystemClock::shared()).expect("a silent role");
-            describe(role, &telemetry);
+            role.describe(&telemetry);
             let described = telemetry.catalogue();
             let (_, scrape) = telemetry.encode(None).expect("the metrics encode");
             for sample in exposition::parse(&String::from_utf8_lossy(&scrape)) {

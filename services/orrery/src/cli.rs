@@ -75,6 +75,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: KeyAction,
     },
+    /// Rotate a tenant's key of payers' details, or erase a person
+    Vault {
+        /// What to do
+        #[command(subcommand)]
+        action: VaultAction,
+    },
     /// Look at the events that were given up, and publish them again
     Dlq {
         /// What to do with them
@@ -96,6 +102,12 @@ pub(crate) enum Command {
         /// What to do with them
         #[command(subcommand)]
         action: DrillAction,
+    },
+    /// Look at the payment ledger from outside: is everything there that was committed, and only that?
+    Ledger {
+        /// What to do with it
+        #[command(subcommand)]
+        action: LedgerAction,
     },
     /// Show the effective settings and where each came from, secrets masked
     Config {
@@ -147,6 +159,24 @@ fn scale(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|n| *n > 0 && 300 % n == 0);
     number
         .ok_or_else(|| "give a divisor of 300, so that every window has whole seconds: 60, 20, 10".to_owned())
+}
+
+/// What can be done with the ledger.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerAction {
+    /// Recompute its audit chain and its balances; names the first row that was changed, is missing or out of its place. Changes nothing,
+    /// and may run beside the service. Exit code 1: it is not as it was committed; 2: it cannot be read
+    Verify {
+        /// Its database, sqlite:PATH or postgres://..?schema=NAME [default: payment.database_url]
+        #[arg(long, value_name = "URL")]
+        database: Option<String>,
+        /// A head that was written down, as it was printed: that link must be there still, with that hash. May be given more than once
+        #[arg(long = "head", value_name = "SHARD:LINK:HASH")]
+        heads: Vec<payment::verify::KeptHead>,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What can be done with API keys.
@@ -201,6 +231,26 @@ pub(crate) enum KeyAction {
         /// The client's name
         #[arg(long, value_name = "NAME")]
         client: String,
+    },
+}
+
+/// What can be done with the vault.
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultAction {
+    /// Give a tenant another key: every person's key is wrapped anew, and the former one dropped
+    Rotate {
+        /// Whose
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Drop a person's key: what it sealed cannot be opened any more, here and in every copy
+    Erase {
+        /// Whose
+        #[arg(long)]
+        tenant: String,
+        /// Which person: the account that they pay from, as account/1001
+        #[arg(long)]
+        person: String,
     },
 }
 

@@ -8,12 +8,14 @@ pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod key;
 pub(crate) mod lab;
+pub(crate) mod ledger;
 pub(crate) mod load;
 pub(crate) mod migrate;
 #[cfg(feature = "planted-bugs")]
 pub(crate) mod score_bugs;
 pub(crate) mod slo;
 pub(crate) mod token;
+pub(crate) mod vault;
 
 use clock::{SharedClock, SystemClock};
 use telemetry::{Telemetry, TelemetrySettings};

@@ -31,6 +31,16 @@ fn main() -> ExitCode {
     if let Some(Command::Drill { action }) = &cli.command {
         return commands::drill::drill(action);
     }
+    // Here, too: a broken ledger is not one that cannot be read.
+    if let Some(Command::Ledger { action }) = &cli.command {
+        return match settings::load(&cli.global) {
+            Ok(loaded) => commands::ledger::ledger(&loaded.settings, action),
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::from(2)
+            }
+        };
+    }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -66,6 +76,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Export {
             what: ExportWhat::Clicks(flags),
         } => commands::export::clicks(&loaded.settings, &flags),
+        Command::Vault { action } => commands::vault::vault(&loaded.settings, &action),
         Command::Dlq { action } => commands::dlq::dlq(&loaded.settings, &action),
         Command::Config { .. } => {
             commands::config::effective(&loaded);
@@ -74,7 +85,11 @@ fn run(cli: Cli) -> Outcome {
         Command::Check => commands::check::check(&loaded.settings),
         Command::Load(flags) => commands::load::load(&loaded.settings, &flags),
         Command::Migrate { contract } => commands::migrate::migrate(&loaded.settings, contract),
-        Command::Generate { .. } | Command::Slo { .. } | Command::Lab(_) | Command::Drill { .. } => {
+        Command::Generate { .. }
+        | Command::Slo { .. }
+        | Command::Lab(_)
+        | Command::Drill { .. }
+        | Command::Ledger { .. } => {
             unreachable!("handled before settings are read")
         }
     }

@@ -31,6 +31,10 @@ pub(crate) fn run(settings: &Settings, roles: &[RoleName]) -> Outcome {
         .host
         .parse()
         .map_err(|_| format!("host `{}` is not an IP address", settings.host))?;
+    // Told before anything is made or begun, not by one role of many that ends.
+    for role in roles {
+        role.check(settings)?;
+    }
     let _locked = DataFolder::lock(Path::new(&settings.data), roles)?;
     let listeners = ports::bind(host, settings.port_base, roles)?;
     let (ended, ended_seen) = tokio::sync::mpsc::unbounded_channel();

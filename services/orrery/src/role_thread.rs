@@ -89,7 +89,7 @@ fn run(listeners: Listeners, settings: &Settings, clock: &SharedClock, drain: Dr
             admin: listeners.admin,
             drain,
         };
-        Box::pin(serve(listeners.role, role, settings)).await
+        listeners.role.serve(role, settings).await
     });
     runtime.shutdown_timeout(RUNTIME_END);
     // Spans that cannot be delivered any more are counted by nobody; saying so is all that is left. The console has sent its
@@ -114,43 +114,4 @@ fn runtime(
         .enable_all()
         .on_thread_start(move || telemetry.adopt_thread())
         .build()
-}
-
-/// What the gateway shows of every role's API. Here they meet: no service knows another.
-fn documents() -> Result<Vec<gateway::Document>, String> {
-    let all = [
-        ("issuer", issuer::openapi().to_pretty_json()),
-        ("shortener", shortener::openapi().to_pretty_json()),
-        ("console", console::openapi().to_pretty_json()),
-    ];
-    let documents = all.into_iter().map(|(role, json)| {
-        let json = json.map_err(|error| format!("the API document of {role}: {error}"))?;
-        Ok(gateway::Document { role, json })
-    });
-    documents.collect()
-}
-
-/// What the platform promises, for the console to watch.
-fn objectives() -> Result<Vec<slo::ServiceObjectives>, String> {
-    let all = [gateway::OBJECTIVES, issuer::OBJECTIVES, shortener::OBJECTIVES];
-    all.into_iter()
-        .map(|yaml| slo::ServiceObjectives::parse(yaml).map_err(|error| error.to_string()))
-        .collect()
-}
-
-async fn serve(name: RoleName, role: Role, settings: &Settings) -> Result<(), String> {
-    match name {
-        RoleName::Gateway => gateway::run(role, settings.gateway.clone(), documents()?)
-            .await
-            .map_err(|e| e.to_string()),
-        RoleName::Issuer => issuer::run(role, settings.issuer.clone())
-            .await
-            .map_err(|e| e.to_string()),
-        RoleName::Console => Box::pin(console::run(role, settings.console.clone(), objectives()?))
-            .await
-            .map_err(|e| e.to_string()),
-        RoleName::Shortener => Box::pin(shortener::run(role, settings.shortener.clone()))
-            .await
-            .map_err(|e| e.to_string()),
-    }
 }

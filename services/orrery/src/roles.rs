@@ -1,4 +1,8 @@
-//! The roles this binary has, and the two ports of each.
+//! The roles this binary has, the two ports of each, and (in [`contents`]) what each brings.
+
+mod contents;
+
+pub(crate) use contents::labs;
 
 use std::fmt;
 
@@ -8,14 +12,18 @@ pub(crate) enum RoleName {
     Gateway,
     Issuer,
     Shortener,
+    Payment,
+    Processor,
     Console,
 }
 
 /// Every role, in order.
-pub(crate) const ROLES: [RoleName; 4] = [
+pub(crate) const ROLES: [RoleName; 6] = [
     RoleName::Gateway,
     RoleName::Issuer,
     RoleName::Shortener,
+    RoleName::Payment,
+    RoleName::Processor,
     RoleName::Console,
 ];
 
@@ -30,6 +38,8 @@ impl RoleName {
             RoleName::Gateway => "gateway",
             RoleName::Issuer => "issuer",
             RoleName::Shortener => "shortener",
+            RoleName::Payment => "payment",
+            RoleName::Processor => "processor",
             RoleName::Console => "console",
         }
     }
@@ -62,7 +72,9 @@ impl RoleName {
             RoleName::Gateway => 0,
             RoleName::Issuer => 1,
             RoleName::Shortener => 2,
-            // The places between are kept for the services to come.
+            // 3 and 4 are kept for the services to come.
+            RoleName::Payment => 5,
+            RoleName::Processor => 6,
             RoleName::Console => 7,
         }
     }
@@ -110,6 +122,20 @@ mod tests {
                 RoleName::Shortener.admin_port(8080)
             ),
             (8094, 8095)
+        );
+        assert_eq!(
+            (
+                RoleName::Payment.api_port(8080),
+                RoleName::Payment.admin_port(8080)
+            ),
+            (8100, 8101)
+        );
+        assert_eq!(
+            (
+                RoleName::Processor.api_port(8080),
+                RoleName::Processor.admin_port(8080)
+            ),
+            (8102, 8103)
         );
         assert_eq!(
             (

@@ -54,6 +54,10 @@ pub(crate) struct Settings {
     pub(crate) issuer: issuer::Settings,
     /// The shortener.
     pub(crate) shortener: shortener::Settings,
+    /// The payment service.
+    pub(crate) payment: payment::Settings,
+    /// The card processor's stand-in.
+    pub(crate) processor: processor::Settings,
     /// The console.
     pub(crate) console: console::Settings,
 }
@@ -65,9 +69,11 @@ impl Settings {
         ROLES.into_iter().filter(wanted).collect()
     }
 
-    /// As `orrery up` takes them: where nobody else is named, spans go to the console beside.
+    /// As `orrery up` takes them: where nobody else is named, spans go to the console beside; the processor's faults can be switched.
     pub(crate) fn for_up(&self) -> Result<Self, String> {
         let mut settings = self.clone();
+        // The stand-in is there to be broken, and nobody's money is in it.
+        settings.processor.fault_controls = true;
         if settings.console.enabled && settings.telemetry.otlp_endpoint.is_none() {
             let host: IpAddr = self
                 .host
@@ -101,6 +107,8 @@ impl Default for Settings {
             gateway: gateway::Settings::default(),
             issuer: issuer::Settings::default(),
             shortener: shortener::Settings::default(),
+            payment: payment::Settings::default(),
+            processor: processor::Settings::default(),
             console: console::Settings::default(),
         }
     }
@@ -180,6 +188,7 @@ fn derived(settings: &Settings) -> Result<Derived, String> {
     for path in [
         "gateway.tokens.audience",
         "shortener.tokens.audience",
+        "payment.tokens.audience",
         "console.tokens.audience",
     ] {
         derived.push((path, settings.issuer.audience.clone().into(), "issuer.audience"));
@@ -208,7 +217,7 @@ fn from_ports(host: IpAddr, base: u16) -> Derived {
         .iter()
         .map(|role| format!("{role}={}/metrics", admin(*role)))
         .collect();
-    let values: [(&str, serde_json::Value); 17] = [
+    let values: [(&str, serde_json::Value); 24] = [
         (
             "console.grpc_address",
             authority(host, RoleName::otlp_grpc_port(base)).into(),
@@ -219,12 +228,22 @@ fn from_ports(host: IpAddr, base: u16) -> Derived {
         ("gateway.public_url", public.clone().into()),
         ("gateway.upstreams.issuer", api(RoleName::Issuer).into()),
         ("gateway.upstreams.shortener", api(RoleName::Shortener).into()),
+        ("gateway.upstreams.payment", api(RoleName::Payment).into()),
         ("gateway.upstreams.console", api(RoleName::Console).into()),
         ("gateway.admin.issuer", admin(RoleName::Issuer).into()),
         ("gateway.admin.shortener", admin(RoleName::Shortener).into()),
+        ("gateway.admin.payment", admin(RoleName::Payment).into()),
+        ("gateway.admin.processor", admin(RoleName::Processor).into()),
         ("gateway.admin.console", admin(RoleName::Console).into()),
         ("gateway.tokens.issuer", public.clone().into()),
         ("issuer.public_url", public.clone().into()),
+        ("payment.processor.url", api(RoleName::Processor).into()),
+        ("payment.tokens.issuer", public.clone().into()),
+        ("payment.jwks_url", jwks.clone().into()),
+        (
+            "processor.webhook_url",
+            format!("{}/v1/processor-webhooks", api(RoleName::Payment)).into(),
+        ),
         ("shortener.public_url", public.clone().into()),
         ("shortener.own_ports", own_ports.into()),
         ("shortener.tokens.issuer", public.into()),
@@ -242,6 +261,13 @@ fn from_data(data: &str) -> Derived {
         ("gateway.token_command", token_command(data)),
         ("issuer.database_url", database("issuer.db")),
         ("issuer.api_key_secret_file", file("issuer.key")),
+        ("payment.database_url", database("payment.db")),
+        ("payment.streams_url", database("payment-streams.db")),
+        ("payment.leases_url", database("payment-leases.db")),
+        ("payment.vault.key_file", file("payment.key")),
+        ("processor.database_url", database("processor.db")),
+        ("processor.api_secret_file", file("processor.key")),
+        ("processor.webhook_secret_file", file("processor-webhooks.key")),
         ("shortener.database_url", database("shortener.db")),
         ("shortener.streams_url", database("streams.db")),
         ("shortener.leases_url", database("leases.db")),

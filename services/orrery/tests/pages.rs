@@ -3,6 +3,7 @@
 mod console;
 mod looks;
 mod newcomer;
+mod payment;
 
 use testkit::browser::Browser;
 use testkit::platform::{Options, Platform};

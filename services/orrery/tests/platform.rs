@@ -10,6 +10,7 @@ mod lifecycle;
 mod load;
 mod metrics_catalogue;
 pub(crate) mod readme;
+pub(crate) mod traced;
 
 use std::path::Path;
 

@@ -7,8 +7,7 @@
 mod drills;
 mod engines;
 mod pages;
+mod payment;
 mod platform;
 mod shortener;
-
-/// Tests that load the whole machine take turns: each is about what the platform does under its own load, not under another's.
-pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+mod turn;

@@ -32,10 +32,9 @@ pub(crate) fn check(settings: &Settings) -> Outcome {
     };
     // Settings that could not be read never come this far; here it is asked whether the roles take them.
     line("telemetry", telemetry_takes(settings));
-    line("gateway", taken(gateway::check(&settings.gateway)));
-    line("issuer", taken(issuer::check(&settings.issuer)));
-    line("shortener", taken(shortener::check(&settings.shortener)));
-    line("console", taken(console::check(&settings.console)));
+    for role in ROLES {
+        line(role.name(), taken(role.check(settings)));
+    }
     let folder = Path::new(&settings.data);
     line("data folder", folder_is_usable(folder));
     line("ports", ports_are_free(settings));
@@ -89,8 +88,8 @@ fn ports_are_free(settings: &Settings) -> Result<String, String> {
 }
 
 /// Each engine by the setting that names it.
-fn engines(settings: &Settings) -> [(&'static str, &str); 7] {
-    let shortener = &settings.shortener;
+fn engines(settings: &Settings) -> [(&'static str, &str); 11] {
+    let (shortener, payment) = (&settings.shortener, &settings.payment);
     [
         (
             "issuer.database_url",
@@ -101,6 +100,13 @@ fn engines(settings: &Settings) -> [(&'static str, &str); 7] {
         ("shortener.leases_url", &shortener.leases_url),
         ("shortener.cache_url", &shortener.cache_url),
         ("shortener.clicks.spool_url", &shortener.clicks.spool_url),
+        ("payment.database_url", &payment.database_url),
+        ("payment.streams_url", &payment.streams_url),
+        ("payment.leases_url", &payment.leases_url),
+        (
+            "processor.database_url",
+            settings.processor.database_url.as_deref().unwrap_or_default(),
+        ),
         ("gateway.rate_limit_url", &settings.gateway.rate_limit_url),
     ]
 }

@@ -12,13 +12,28 @@ use crate::settings::Settings;
 /// Dead letters asked for at a time.
 const PAGE: u32 = 100;
 
-/// Works whether the platform runs or not, on whatever engine `shortener.streams_url` names.
+/// The streams that payment publishes to; every other one is the shortener's.
+const PAYMENT: [&str; 2] = ["payment", "ledger"];
+
+/// Works whether the platform runs or not, on whatever engine the `streams_url` of the stream's service names.
 pub(crate) fn dlq(settings: &Settings, action: &DlqAction) -> Outcome {
-    log_is_there(&settings.shortener.streams_url)?;
+    let (DlqAction::List { stream, .. } | DlqAction::Show { stream, .. } | DlqAction::Replay { stream, .. }) =
+        action;
+    let is_payments = PAYMENT.contains(&stream.as_str());
+    log_is_there(if is_payments {
+        &settings.payment.streams_url
+    } else {
+        &settings.shortener.streams_url
+    })?;
     on_workbench(async |bench: &Workbench| {
-        let log = shortener::open_log(&settings.shortener, &bench.telemetry, &bench.clock)
-            .await
-            .map_err(|error| error.to_string())?;
+        let (telemetry, clock) = (&bench.telemetry, &bench.clock);
+        let log = if is_payments {
+            let opened = payment::open_log(&settings.payment, telemetry, clock).await;
+            opened.map_err(|error| error.to_string())?
+        } else {
+            let opened = shortener::open_log(&settings.shortener, telemetry, clock).await;
+            opened.map_err(|error| error.to_string())?
+        };
         match action {
             DlqAction::List { stream, all, limit } => list(&log, stream, *all, *limit).await,
             DlqAction::Show { id, stream } => show(&log, stream, *id).await,

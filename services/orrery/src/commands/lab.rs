@@ -26,6 +26,9 @@ pub(crate) struct LabFlags {
     /// Redis for labs that want one [default: the one of `cargo xtask engines up`, else a stand-in that is named]
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
+    /// PostgreSQL for labs that need one [default: the one of `cargo xtask engines up`]
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
     /// A short form, a few seconds long
     #[arg(long)]
     brief: bool,
@@ -33,7 +36,7 @@ pub(crate) struct LabFlags {
 
 /// Lists the labs, or runs one and prints its table and sentence.
 pub(crate) fn lab(flags: &LabFlags) -> Outcome {
-    let labs = shortener::labs();
+    let labs = crate::roles::labs();
     if flags.name == "list" {
         print!("{}", listed(&labs));
         return Ok(());
@@ -50,7 +53,14 @@ pub(crate) fn lab(flags: &LabFlags) -> Outcome {
     telemetry.adopt_thread();
     let mut bench = Bench::new(flags.seed, clock, telemetry)?;
     bench.brief = flags.brief;
-    bench.redis = flags.redis.clone().or_else(|| redis_of(Path::new(ENGINES)));
+    bench.redis = flags
+        .redis
+        .clone()
+        .or_else(|| listed_engine(Path::new(ENGINES), "redis"));
+    bench.postgres = flags
+        .postgres
+        .clone()
+        .or_else(|| listed_engine(Path::new(ENGINES), "postgres"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -74,9 +84,9 @@ fn listed(labs: &[Box<dyn Lab>]) -> String {
     lines.collect()
 }
 
-/// The Redis that is listed for development, if one is.
-fn redis_of(file: &Path) -> Option<String> {
+/// The engine that is listed for development, if one is.
+fn listed_engine(file: &Path, kind: &str) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?;
     let listed: serde_json::Value = serde_json::from_str(&text).ok()?;
-    listed["redis"].as_str().map(str::to_owned)
+    listed[kind].as_str().map(str::to_owned)
 }

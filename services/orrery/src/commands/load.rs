@@ -74,6 +74,7 @@ pub(crate) fn load(settings: &Settings, flags: &LoadFlags) -> Outcome {
     let target = Target {
         url: flags.url.clone().unwrap_or(local),
         token: Some(token_source(settings, flags)?),
+        given: std::collections::BTreeMap::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

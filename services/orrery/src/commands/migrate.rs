@@ -13,23 +13,23 @@ use crate::settings::Settings;
 pub(crate) fn migrate(settings: &Settings, contract: bool) -> Outcome {
     let _locked = DataFolder::lock(Path::new(&settings.data), &ROLES)?;
     on_workbench(async |bench: &Workbench| {
-        issuer::migrate(&settings.issuer, &bench.telemetry, &bench.clock)
-            .await
-            .map_err(|error| error.to_string())?;
-        println!("issuer     up to date");
-        shortener::migrate(&settings.shortener, &bench.telemetry, &bench.clock)
-            .await
-            .map_err(|error| error.to_string())?;
-        println!("shortener  up to date");
-        if contract {
-            issuer::contract(&settings.issuer, &bench.telemetry, &bench.clock)
-                .await
-                .map_err(|error| error.to_string())?;
-            println!("issuer     contracted: older versions are refused from now on");
-            shortener::contract(&settings.shortener, &bench.telemetry, &bench.clock)
-                .await
-                .map_err(|error| error.to_string())?;
-            println!("shortener  contracted: older versions are refused from now on");
+        for role in ROLES {
+            if let Some(migrated) = role.migrate(settings, &bench.telemetry, &bench.clock).await {
+                migrated?;
+                println!("{:<10} up to date", role.name());
+            }
+        }
+        if !contract {
+            return Ok(());
+        }
+        for role in ROLES {
+            if let Some(contracted) = role.contract(settings, &bench.telemetry, &bench.clock).await {
+                contracted?;
+                println!(
+                    "{:<10} contracted: older versions are refused from now on",
+                    role.name()
+                );
+            }
         }
         Ok::<(), String>(())
     })

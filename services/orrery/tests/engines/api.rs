@@ -20,7 +20,7 @@ async fn a_request_is_one_trace_through_the_processes_and_into_each_engine() {
     let Some(engines) = EngineUrls::shared("a_request_is_one_trace_through_the_processes") else {
         return;
     };
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let receiver = OtlpReceiver::start();
     let mut fleet = watched(&engines, &receiver).await;
     let token = fleet.token("acme").await;

@@ -29,7 +29,7 @@ async fn a_cap_is_reached_by_racing_readers_of_two_processes_and_never_exceeded(
     let Some(engines) = EngineUrls::shared("a_cap_is_reached_by_racing_readers") else {
         return;
     };
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let block_max = BLOCK_MAX.to_string();
     let settings = [
         ("ORRERY_SHORTENER_CLICK_SLOTS_BLOCK_MAX", block_max.as_str()),

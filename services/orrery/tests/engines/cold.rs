@@ -33,7 +33,7 @@ const SETTINGS: [(&str, &str); 4] = [
 async fn after_a_deploy_with_cold_caches_the_hottest_links_cost_the_store_nothing_when_they_are_asked_for() {
     let test =
         "after_a_deploy_with_cold_caches_the_hottest_links_cost_the_store_nothing_when_they_are_asked_for";
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::alone().await;
     let Some((mut redis, mut fleet, api)) = start(test, &[]).await else {
         return;
     };
@@ -70,7 +70,7 @@ async fn after_a_deploy_with_cold_caches_the_hottest_links_cost_the_store_nothin
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_the_hottest_link_expires_under_many_readers_each_process_reads_the_store_once_at_most() {
     let test = "when_the_hottest_link_expires_under_many_readers_each_process_reads_the_store_once_at_most";
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::alone().await;
     let Some((_redis, fleet, _)) = start(test, &SETTINGS).await else {
         return;
     };

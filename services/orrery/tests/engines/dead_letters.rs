@@ -17,6 +17,8 @@ use super::fleet::{EngineUrls, Fleet};
 use crate::platform::binary;
 
 const STREAM: &str = "visits";
+/// Where an embedded shortener keeps it.
+const FILE: &str = "streams.db";
 /// The consumer that counts clicks.
 const GROUP: &str = "statistics";
 /// How long any condition may take to come true.
@@ -28,7 +30,7 @@ async fn poison_is_listed_shown_and_replayed_once_while_the_fleet_runs() {
     let Some(engines) = EngineUrls::shared(test) else {
         return;
     };
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let fleet = Fleet::start(&engines).await;
     let (settings, telemetry, clock) = (NatsSettings::default(), telemetry(), SystemClock::shared());
     let nats = Nats::connect(&engines.nats, settings, telemetry.clone(), clock.clone())
@@ -42,9 +44,9 @@ async fn poison_is_listed_shown_and_replayed_once_while_the_fleet_runs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn poison_is_listed_shown_and_replayed_once_beside_the_embedded_platform() {
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let platform = Platform::start(binary(), eager()).await;
-    let log = attach(&platform).await;
+    let log = attach(&platform, FILE).await;
     poison_dies_and_dies_again(&platform, &log).await;
 }
 
@@ -154,7 +156,7 @@ async fn refuses_what_is_not_there(platform: &Platform, id: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dead_clicks_of_a_stopped_platform_are_listed_and_count_once_replayed() {
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let mut platform = Platform::start(binary(), eager()).await;
     let token = platform
         .token("acme", "ada", &["links:read", "links:write"])
@@ -207,7 +209,7 @@ async fn a_look_where_no_platform_was_makes_no_file_and_says_what_to_do() {
 
 /// Three clicks on a link that a consumer gave up.
 async fn give_up_clicks(platform: &Platform, link: &str, reason: &str) {
-    let log = attach(platform).await;
+    let log = attach(platform, FILE).await;
     let now_ms = SystemClock.unix_ms();
     let visits = json!({ "producer": reason, "lane": 0, "seq": 1, "kinds": [{}], "links": [{
         "tenant": "acme", "link": link, "code": "popular", "from_ms": now_ms, "visits": [[0, 1, 7, 0], [5, 2, 8, 0]]
@@ -247,23 +249,29 @@ pub(crate) fn eager() -> Options {
     Options::default().env("ORRERY_SHORTENER_CONSUMER_POLL_MS", "100")
 }
 
-/// Publishes an event to an embedded platform that nobody there can handle.
+/// Publishes events to an embedded platform that nobody there can handle: one of links, and one of a payment that nobody made.
 pub(crate) async fn poison(platform: &Platform) {
-    let log = attach(platform).await;
-    let event = Event::new(
-        "poison",
-        "/test",
-        "link.clicked",
-        "0aB3xYz",
-        SystemClock.unix_ms(),
-        &json!({"no": "click"}),
-    );
-    log.publish(STREAM, &[event.unwrap()]).await.unwrap();
+    let now_ms = SystemClock.unix_ms();
+    for (file, stream, kind) in [
+        (FILE, STREAM, "link.clicked"),
+        ("payment-streams.db", "payment", "payment.captured"),
+    ] {
+        let event = Event::new(
+            "poison",
+            "/test",
+            kind,
+            "0aB3xYz",
+            now_ms,
+            &json!({"no": "click"}),
+        );
+        let log = attach(platform, file).await;
+        log.publish(stream, &[event.unwrap()]).await.unwrap();
+    }
 }
 
-async fn attach(platform: &Platform) -> SqliteStreamLog {
+async fn attach(platform: &Platform, file: &str) -> SqliteStreamLog {
     SqliteStreamLog::attach(
-        platform.data().join("streams.db"),
+        platform.data().join(file),
         SqliteSettings::default(),
         StreamSettings::default(),
         telemetry(),

@@ -51,7 +51,7 @@ const REPEATS_MAX_EACH: usize = 50;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn however_the_network_to_an_engine_fails_answers_are_honest_and_nothing_is_lost() {
     let test = "however_the_network_to_an_engine_fails_answers_are_honest_and_nothing_is_lost";
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::alone().await;
     let Some((engines, urls)) = proxied::all(test).await else {
         return;
     };

@@ -17,7 +17,7 @@ async fn each_hostile_request_to_a_fleet_gets_its_problem_and_nothing_is_stored(
     let Some(engines) = EngineUrls::shared("each_hostile_request_to_a_fleet") else {
         return;
     };
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let fleet = Fleet::start_with(&engines, &SHORT_LIMITS).await;
     let [first, second] = &fleet.gateways;
     let mut admins = vec![fleet.issuer.admin_url(ISSUER)];
@@ -48,7 +48,7 @@ async fn schemathesis_finds_nothing_against_a_fleet() {
     let (Some(program), Some(engines)) = (schemathesis(TEST), EngineUrls::shared(TEST)) else {
         return;
     };
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let fleet = Fleet::start_with(&engines, &FAST).await;
     let token = fleet.token("acme").await;
     fuzz(&program, &fleet.gateways[1].url(), &token).await;

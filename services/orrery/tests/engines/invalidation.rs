@@ -60,7 +60,7 @@ async fn nobody_is_led_to_a_former_target_beyond_a_second_though_every_message_i
     let Some(redis) = OwnEngine::start(Kind::Redis, test).await else {
         return;
     };
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::alone().await;
     engines.redis = format!("{}/0?prefix=invalidation", redis.url());
     let fleet = Fleet::start(&engines).await;
     let token = fleet.token("acme").await;

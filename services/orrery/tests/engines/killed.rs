@@ -61,7 +61,7 @@ const VICTIMS: [Victim; 9] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_of_the_fleet_is_killed_under_load_every_promise_is_kept() {
     let test = "whoever_of_the_fleet_is_killed_under_load_every_promise_is_kept";
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::alone().await;
     let Some(mut trial) = Trial::start(test).await else {
         return;
     };

@@ -5,4 +5,5 @@ mod dashboards;
 mod outage;
 mod panels;
 mod roles;
+mod till;
 mod traffic;

@@ -44,7 +44,7 @@ async fn with_one_of_three_nodes_killed_links_are_made_changed_and_followed_and_
     if !testkit::skips::nightly() {
         return; // Three JVMs.
     }
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::alone().await;
     let Some(mut urls) = EngineUrls::shared(test) else {
         return;
     };

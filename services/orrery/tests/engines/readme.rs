@@ -29,7 +29,7 @@ async fn each_command_on_real_engines_runs_and_prints_what_it_says() {
     if !skips::on_path("curl") || !skips::on_path("bash") {
         return skips::skip(test, "curl or bash is not installed");
     }
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let place = Place::new();
     let readme = readme();
     let (_, shown) = readme.split_once(ON_REAL_ENGINES).expect("both forms are shown");

@@ -16,7 +16,7 @@ async fn what_is_done_at_one_gateway_is_seen_at_the_other() {
     let Some(engines) = EngineUrls::shared("what_is_done_at_one_gateway_is_seen_at_the_other") else {
         return;
     };
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let fleet = Fleet::start(&engines).await;
     let token = fleet.token("acme").await;
     let [here, there] = fleet

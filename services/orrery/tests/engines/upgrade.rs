@@ -35,7 +35,7 @@ async fn on_one_folder_versions_take_turns_and_neither_loses_a_link_a_detail_or_
     else {
         return;
     };
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("data");
 

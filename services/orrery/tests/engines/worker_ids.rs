@@ -34,7 +34,7 @@ async fn no_two_processes_issue_the_same_id_though_one_sleeps_past_its_lease() {
     let Some(engines) = EngineUrls::shared(test) else {
         return;
     };
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let lease = [
         ("ORRERY_SHORTENER_LEASE_LEASE_MS", LEASE_MS),
         ("ORRERY_SHORTENER_LEASE_CHECK_INTERVAL_MS", CHECK_INTERVAL_MS),

@@ -18,8 +18,15 @@ async fn the_printed_lines_work_when_pasted() {
     }
     let platform = Platform::start(binary(), Options::default()).await;
     let printed = announced(&platform).await;
-    for port in ["gateway", "issuer", "shortener"] {
-        assert!(printed.contains(port), "{printed}");
+    for told in [
+        "gateway",
+        "issuer",
+        "shortener",
+        "payment",
+        "processor",
+        "/ui/payment",
+    ] {
+        assert!(printed.contains(told), "{printed}");
     }
     let lines: Vec<&str> = printed
         .lines()
@@ -28,7 +35,7 @@ async fn the_printed_lines_work_when_pasted() {
         .collect();
     assert_eq!(
         lines.iter().filter(|l| l.starts_with("curl ")).count(),
-        3,
+        6,
         "{printed}"
     );
     let script = format!("set -eu\n{}\n", lines.join("\necho; echo ----\n"));
@@ -55,13 +62,14 @@ async fn the_printed_lines_work_when_pasted() {
             "{out}"
         );
         assert!(answers[3].contains("\"clicks\""), "{out}");
+        assert!(answers[6].contains("\"kind\":\"transfer\""), "{out}");
     }
 }
 
 /// The whole of what is printed; the platform is ready a moment before it says so.
 async fn announced(platform: &Platform) -> String {
     let wait = async {
-        while !platform.output().contains("/v1/links/") {
+        while !platform.output().contains("first-money") {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         platform.output()

@@ -245,6 +245,71 @@ fn what_config_prints_can_be_used_as_a_settings_file() {
     );
 }
 
+/// The ledger's tables, as its first migration makes them.
+const LEDGER: &str = include_str!("../../../payment/migrations/sqlite/0001_ledger.sql");
+
+#[test]
+fn ledger_verify_tells_a_sound_ledger_from_a_broken_one_and_from_none() {
+    let test = "ledger_verify_tells_a_sound_ledger_from_a_broken_one_and_from_none";
+    if !testkit::skips::on_path("sqlite3") {
+        testkit::skips::skip(test, "no sqlite3");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let verify = |more: &[&str]| {
+        orrery(
+            &folder,
+            &[&["ledger", "verify", "--data", "."][..], more].concat(),
+            &[],
+        )
+    };
+    let none = verify(&[]);
+    assert_eq!(none.status.code(), Some(2), "{}", stderr(&none));
+    assert!(!folder.path().join("payment.db").exists(), "nothing is made");
+    let sqlite3 = |statements: &str| {
+        let mut command = Command::new("sqlite3");
+        let ran = command
+            .arg(folder.path().join("payment.db"))
+            .arg(statements)
+            .status();
+        assert!(ran.unwrap().success());
+    };
+    sqlite3(&format!("BEGIN; {LEDGER} COMMIT;"));
+    assert!(stdout(&verify(&[])).contains("as it was committed"));
+    sqlite3("DROP TRIGGER chain_head_moves_on; UPDATE chain_head SET link = 1 WHERE shard = 4");
+    let broken = verify(&[]);
+    assert_eq!(broken.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&broken.stdout).into_owned();
+    assert!(said.contains("shard 4, link 1: link 1 is missing"), "{said}");
+    let kept = format!("4:1:{}", "ab".repeat(32));
+    let gone = verify(&["--head", &kept]);
+    assert_eq!(gone.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&gone.stdout).into_owned();
+    assert!(
+        said.contains("it is gone, and the head that was kept says abab"),
+        "{said}"
+    );
+    let no_head = verify(&["--head", "4:1"]);
+    assert_eq!(no_head.status.code(), Some(2));
+    assert!(
+        stderr(&no_head).contains("SHARD:LINK:HASH"),
+        "{}",
+        stderr(&no_head)
+    );
+    let elsewhere = format!("sqlite:{}", folder.path().join("payment.db").display());
+    let as_json = orrery(
+        &folder,
+        &["ledger", "verify", "--database", &elsewhere, "--json"],
+        &[],
+    );
+    assert_eq!(as_json.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&as_json.stdout).unwrap();
+    assert_eq!(
+        (&report["findings"][0]["shard"], &report["findings"][0]["link"]),
+        (&4.into(), &1.into())
+    );
+}
+
 #[test]
 fn help_names_every_command_and_the_layers_of_settings() {
     let folder = tempfile::tempdir().unwrap();
@@ -266,4 +331,42 @@ fn help_names_every_command_and_the_layers_of_settings() {
 
 fn free_base() -> String {
     testkit::platform::PortBlock::reserve().base().to_string()
+}
+
+#[test]
+fn what_is_only_half_on_shared_engines_is_told_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = "payment.database_url=postgres://orrery@db.invalid/orrery";
+    for command in [&["up"][..], &["serve", "payment"]] {
+        let refused = orrery(
+            &folder,
+            &[command, &["--data", "d", "--set", database]].concat(),
+            &[],
+        );
+        let said = stderr(&refused);
+        assert!(
+            !refused.status.success()
+                && said.contains("payment.leases_url")
+                && said.contains("nats://HOST:PORT"),
+            "{said}"
+        );
+        assert!(!folder.path().join("d").exists(), "{command:?}");
+    }
+}
+
+#[test]
+fn a_tenant_or_person_that_the_vault_does_not_know_is_told_and_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    stdout(&orrery(&folder, &["migrate"], &[]));
+    for (args, said) in [
+        (&["rotate", "--tenant", "typo"][..], "tenant typo has no key"),
+        (
+            &["erase", "--tenant", "acme", "--person", "account/7"],
+            "nothing is known of person account/7 of tenant acme",
+        ),
+    ] {
+        let refused = orrery(&folder, &[&["vault"], args].concat(), &[]);
+        assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains(said), "{}", stderr(&refused));
+    }
 }

@@ -24,10 +24,30 @@ async fn the_k6_smoke_passes_against_the_platform() {
     let Some(program) = k6("the_k6_smoke_passes_against_the_platform") else {
         return;
     };
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let platform = Platform::start(binary(), Options::default()).await;
     let key = platform
-        .command(&["key", "create", "--tenant", "load", "--client", "k6", "--data"])
+        .command(&[
+            "key",
+            "create",
+            "--tenant",
+            "load",
+            "--client",
+            "k6",
+            "--scope",
+            "links:read",
+            "--scope",
+            "links:write",
+            "--scope",
+            "ledger:read",
+            "--scope",
+            "ledger:write",
+            "--scope",
+            "payments:read",
+            "--scope",
+            "payments:write",
+            "--data",
+        ])
         .arg(platform.data())
         .output()
         .await
@@ -52,6 +72,8 @@ async fn the_k6_smoke_passes_against_the_platform() {
         "a redirect leads to the target",
         "the same Idempotency-Key",
         "count every click once",
+        "what was moved and captured is what is left",
+        "a payment by a good card succeeds",
     ] {
         assert!(
             said.lines()
@@ -73,7 +95,12 @@ async fn the_k6_smoke_goes_red_when_one_business_answer_is_wrong() {
         (Lie::Clicks, Some("the statistics count every click once")),
     ] {
         let url = impostor(lie).await;
-        let (code, said) = smoke(&program, &url, &[("TOKEN", "t"), ("DURATION", "1s")]).await;
+        let (code, said) = smoke(
+            &program,
+            &url,
+            &[("TOKEN", "t"), ("DURATION", "1s"), ("SERVICES", "shortener")],
+        )
+        .await;
         let Some(red) = red else {
             assert_eq!(code, Some(0), "without a lie it passes: {said}");
             continue;
@@ -114,6 +141,8 @@ async fn every_scenario_offers_arrivals_at_a_rate_and_has_thresholds_of_the_obje
         for metric in [
             "http_req_failed{kind:redirects}",
             "http_req_duration{kind:redirects}",
+            "http_req_failed{kind:transfers}",
+            "http_req_failed{kind:payments}",
             "checks",
         ] {
             // A smoke is too short for a quantile.

@@ -31,7 +31,7 @@ async fn load(platform: &Platform, arguments: &[&str]) -> Said {
 
 #[tokio::test]
 async fn a_load_is_offered_reported_and_recorded_and_what_was_recorded_is_true() {
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::alone().await;
     let platform = Platform::start(binary(), Options::default()).await;
     let folder = tempfile::tempdir().unwrap();
     let (out, history) = (folder.path().join("out"), folder.path().join("h.jsonl"));

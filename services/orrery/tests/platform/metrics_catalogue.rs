@@ -13,11 +13,19 @@ use tokio::time::{Instant, sleep};
 use super::binary;
 
 const CATALOGUE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
-const DOCUMENTS: [&str; 2] = [
+const DOCUMENTS: [&str; 3] = [
     include_str!("../../../issuer/openapi.json"),
     include_str!("../../../shortener/openapi.json"),
+    include_str!("../../../payment/openapi.json"),
 ];
-const ROLES: [(u16, &str); 4] = [(0, "gateway"), (1, "issuer"), (2, "shortener"), (7, "console")];
+const ROLES: [(u16, &str); 6] = [
+    (0, "gateway"),
+    (1, "issuer"),
+    (2, "shortener"),
+    (5, "payment"),
+    (6, "processor"),
+    (7, "console"),
+];
 /// A click that is not counted by then will not be.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -32,7 +40,18 @@ struct Listed {
 async fn after_traffic_on_every_route_each_metric_label_and_listed_value_stands_in_the_catalogue() {
     let platform = Platform::start(binary(), Options::default()).await;
     let token = platform
-        .token("acme", "ada", &["links:read", "links:write"])
+        .token(
+            "acme",
+            "ada",
+            &[
+                "links:read",
+                "links:write",
+                "ledger:read",
+                "ledger:write",
+                "payments:read",
+                "payments:write",
+            ],
+        )
         .await;
     follow_a_link(&platform, &token).await;
     ask_for_a_token_with_a_wrong_key(&platform).await;

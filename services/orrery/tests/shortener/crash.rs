@@ -77,7 +77,7 @@ async fn killed_again_and_again_it_loses_no_durable_click() {
 }
 
 async fn trial(clicks: Clicks, hits: Hits) {
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::alone().await;
     let mut trial = Trial::start(clicks, hits).await;
     for kill in 0..trial.hits.kills {
         trial.one_life(kill).await;

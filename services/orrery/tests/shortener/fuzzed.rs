@@ -20,7 +20,7 @@ async fn schemathesis_finds_nothing_against_the_committed_document() {
     let Some(program) = schemathesis(TEST) else {
         return;
     };
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     // The fuzzer is one tenant, and asks faster than one may.
     let mut options = Options::default();
     for limit in [

@@ -25,7 +25,7 @@ const SLACK_KIB: f64 = 8_192.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_is_flat_over_very_many_redirects() {
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let redirects: u64 = if testkit::skips::nightly() {
         10_000_000
     } else {

@@ -12,7 +12,7 @@ const FOLLOWS: usize = 200;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_its_store_remembered_links_are_followed_and_all_else_is_503() {
     let test = "without_its_store_remembered_links_are_followed_and_all_else_is_503";
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let Some((engines, urls)) = proxied::all(test).await else {
         return;
     };

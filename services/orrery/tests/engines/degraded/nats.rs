@@ -30,7 +30,7 @@ async fn start(test: &str) -> Option<(OwnEngine, Fleet)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_stream_clicks_wait_in_a_bounded_spool_that_outlives_its_process() {
     let test = "without_the_stream_clicks_wait_in_a_bounded_spool_that_outlives_its_process";
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let Some((mut nats, mut fleet)) = start(test).await else {
         return;
     };

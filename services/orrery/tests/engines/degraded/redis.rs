@@ -40,7 +40,7 @@ const REFUSING: [(&str, &str); 1] = [("ORRERY_SHORTENER_SHARED_CACHE_WHEN_LOST",
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_shared_cache_dead_or_wiped_the_store_is_read_twice_as_often_at_most() {
     let test = "with_the_shared_cache_dead_or_wiped_the_store_is_read_twice_as_often_at_most";
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::alone().await;
     let Some((mut redis, mut fleet)) = start(test).await else {
         return;
     };

@@ -18,10 +18,16 @@ const STEP: Duration = Duration::from_millis(1_700);
 
 /// Compares the last `run` of what Prometheus recorded, at the policy's windows; says how much was compared.
 pub(super) async fn check(prometheus: &Prometheus, policy: Policy, run: Duration) -> String {
-    let objectives: Vec<Objective> = [gateway::OBJECTIVES, issuer::OBJECTIVES, shortener::OBJECTIVES]
-        .into_iter()
-        .flat_map(|text| ServiceObjectives::parse(text).expect("the objectives").objectives)
-        .collect();
+    let objectives: Vec<Objective> = [
+        gateway::OBJECTIVES,
+        issuer::OBJECTIVES,
+        shortener::OBJECTIVES,
+        payment::OBJECTIVES,
+        processor::OBJECTIVES,
+    ]
+    .into_iter()
+    .flat_map(|text| ServiceObjectives::parse(text).expect("the objectives").objectives)
+    .collect();
     let now = prometheus.now().await.expect("Prometheus tells the time");
     let samples = recorded(prometheus, &objectives, run).await;
     let mut evaluator = Evaluator::new(objectives.clone(), policy.clone());

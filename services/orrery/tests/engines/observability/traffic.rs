@@ -6,15 +6,18 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use testkit::http::{Call, call, get, post};
 use testkit::platform::Platform;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
+
+use super::till::Till;
 
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Traffic at one platform until it is dropped.
 pub(crate) struct Traffic {
-    task: JoinHandle<()>,
+    // Held for its Drop. Each part goes on where the other waits for an engine that is away.
+    _tasks: JoinSet<()>,
 }
 
 /// What a client of the platform needs.
@@ -38,19 +41,21 @@ impl Traffic {
         };
         let made = client.make_link("there").send().await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
-        let task = tokio::spawn(async move {
+        let mut till = Till::open(platform).await;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
             for turn in 0_u64.. {
                 client.round(turn).await;
                 sleep(PAUSE).await;
             }
         });
-        Self { task }
-    }
-}
-
-impl Drop for Traffic {
-    fn drop(&mut self) {
-        self.task.abort();
+        tasks.spawn(async move {
+            for turn in 0_u64.. {
+                till.round(turn).await;
+                sleep(PAUSE).await;
+            }
+        });
+        Self { _tasks: tasks }
     }
 }
 

@@ -129,7 +129,7 @@ async fn two_versions_serve_side_by_side_and_the_newer_one_counts_the_clicks_of_
     let (Some(program), Some(engines)) = (previous(test), EngineUrls::shared(test)) else {
         return;
     };
-    let _turn = crate::TURN.lock().await;
+    let _turn = crate::turn::shared().await;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let ports = [PortBlock::reserve(), PortBlock::reserve()];
     let bases = [ports[0].base(), ports[1].base()];

@@ -1,0 +1,56 @@
+//! `orrery vault`: keys of payers' details. Works whether the platform runs or not: whoever may read payment's database and its master key
+//! may do it.
+
+use identity::Tenant;
+use payment::VaultChores;
+
+use super::{Workbench, on_workbench};
+use crate::Outcome;
+use crate::cli::VaultAction;
+use crate::settings::Settings;
+
+/// Does it, and prints what came of it.
+pub(crate) fn vault(settings: &Settings, action: &VaultAction) -> Outcome {
+    on_workbench(async |bench: &Workbench| {
+        let vault = VaultChores::open(&settings.payment, &bench.telemetry, &bench.clock)
+            .await
+            .map_err(|error| error.to_string())?;
+        let done = act(&vault, action).await;
+        vault.close().await;
+        done
+    })
+}
+
+async fn act(vault: &VaultChores, action: &VaultAction) -> Result<(), String> {
+    let tenant = |name: &str| Tenant::parse(name).map_err(|error| error.to_string());
+    match action {
+        VaultAction::Rotate { tenant: name } => {
+            let rotated = vault
+                .rotate(&tenant(name)?)
+                .await
+                .map_err(|error| error.to_string())?
+                .ok_or_else(|| {
+                    format!("tenant {name} has no key here: no payer's details were ever kept for it")
+                })?;
+            println!(
+                "tenant {name} has key {}; {} keys of persons were wrapped anew, the former key is gone",
+                rotated.version, rotated.rewrapped
+            );
+        }
+        VaultAction::Erase { tenant: name, person } => {
+            let erased = vault
+                .erase(&tenant(name)?, person)
+                .await
+                .map_err(|error| error.to_string())?;
+            if !erased {
+                return Err(format!(
+                    "nothing is known of person {person} of tenant {name}; persons are named as the accounts that they pay from: account/1001"
+                ));
+            }
+            println!(
+                "person {person} of tenant {name} is erased: what was sealed for them cannot be opened any more"
+            );
+        }
+    }
+    Ok(())
+}
