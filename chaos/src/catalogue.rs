@@ -4,7 +4,7 @@ use std::path::Path;
 
 use load::profile::Profile;
 
-use crate::observer::Observer;
+use crate::observer::Observing;
 use crate::{Drill, DrillError, Experiment};
 
 macro_rules! files {
@@ -23,6 +23,14 @@ const DRILLS: Files = files!("drills":
     "nats-down",
     "clock-stepped",
     "gateway-restarted",
+    "payment-killed",
+    "postgres-killed",
+    "postgres-frozen",
+    "disk-full",
+    "postgres-disk-full",
+    "processor-lies",
+    "webhook-receiver-hostile",
+    "leader-paused",
 );
 const EXPERIMENTS: Files = files!("experiments":
     "shortener-killed",
@@ -33,9 +41,15 @@ const EXPERIMENTS: Files = files!("experiments":
     "clock-ahead",
     "clock-behind",
     "gateway-restarted",
+    "payment-killed",
+    "postgres-killed",
+    "postgres-frozen",
+    "disk-full",
+    "postgres-disk-full",
+    "leader-paused",
 );
-const LOADS: Files = files!("loads": "links");
-const OBSERVERS: Files = files!("observers": "links");
+const LOADS: Files = files!("loads": "links", "payments", "payments-told");
+const OBSERVERS: Files = files!("observers": "links", "payments", "payments-reconciled");
 
 /// Every drill, in the order of `docs/drills.md`.
 pub fn drills() -> Result<Vec<Drill>, DrillError> {
@@ -70,9 +84,9 @@ pub fn text(name: &str) -> Result<String, DrillError> {
         Some(yaml) => yaml.to_owned(),
         None => read(Path::new(name))?,
     };
-    for fault in &drill.faults {
+    for experiment in drill.faults.iter().filter_map(|fault| fault.experiment.as_ref()) {
         text.push_str("---\n");
-        text.push_str(&of(EXPERIMENTS, &fault.experiment)?);
+        text.push_str(&of(EXPERIMENTS, experiment)?);
     }
     Ok(text)
 }
@@ -81,14 +95,15 @@ pub(crate) fn experiment(name: &str) -> Result<Experiment, DrillError> {
     Experiment::parse(&format!("chaos/experiments/{name}.yaml"), &of(EXPERIMENTS, name)?)
 }
 
-pub(crate) fn load(name: &str) -> Result<Profile, DrillError> {
+/// The load of a name, or of a file.
+pub fn load(name: &str) -> Result<Profile, DrillError> {
     Profile::parse(&of(LOADS, name)?).map_err(|error| DrillError::Malformed {
         file: format!("chaos/loads/{name}.yaml"),
         reason: error.to_string(),
     })
 }
 
-pub(crate) fn observer(name: &str) -> Result<Observer, DrillError> {
+pub(crate) fn observer(name: &str) -> Result<Observing, DrillError> {
     serde_saphyr::from_str(&of(OBSERVERS, name)?).map_err(|error| DrillError::Malformed {
         file: format!("chaos/observers/{name}.yaml"),
         reason: error.to_string(),
@@ -161,8 +176,8 @@ mod tests {
             assert_eq!(drill.name, *name);
             load(&drill.load.profile).unwrap();
             observer(&drill.observer).unwrap();
-            for fault in &drill.faults {
-                experiment(&fault.experiment).unwrap();
+            for name in drill.faults.iter().filter_map(|fault| fault.experiment.as_ref()) {
+                experiment(name).unwrap();
             }
         }
     }
@@ -173,7 +188,7 @@ mod tests {
             .unwrap()
             .into_iter()
             .flat_map(|drill| drill.faults)
-            .map(|fault| fault.experiment)
+            .filter_map(|fault| fault.experiment)
             .collect();
         for (name, _) in EXPERIMENTS {
             assert!(used.iter().any(|used| used == name), "{name}");

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::DrillError;
+use crate::control::Control;
 use crate::engine::EngineKind;
+use crate::invariants::Invariant;
 use crate::span::Span;
 
 /// A drill.
@@ -47,6 +49,12 @@ fn scale_default() -> u32 {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlatformPlan {
+    /// Roles that run in this drill beside those that always do.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Whether there is a merchant's receiver; loads find it as `{{given.receiver}}`.
+    #[serde(default)]
+    pub receiver: bool,
     /// Roles that run more than once.
     #[serde(default)]
     pub copies: BTreeMap<String, usize>,
@@ -70,14 +78,32 @@ pub struct LoadPlan {
     pub duration: Span,
 }
 
-/// One experiment, and when.
+/// One fault, and when: an experiment, or a control, or the receiver.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultPlan {
     /// A file of `chaos/experiments`.
-    pub experiment: String,
+    #[serde(default)]
+    pub experiment: Option<String>,
+    /// A switch that a role has itself.
+    #[serde(default)]
+    pub control: Option<Control>,
+    /// What becomes of the merchant's receiver.
+    #[serde(default)]
+    pub receiver: Option<ReceiverTurns>,
     /// How long after the load has begun.
     pub at: Span,
+    /// How long a control or the receiver stays so; an experiment says that itself.
+    #[serde(default)]
+    pub lasting: Span,
+}
+
+/// What becomes of the merchant's receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReceiverTurns {
+    /// It hangs, fails, answers without end and leads elsewhere.
+    Hostile,
 }
 
 /// What must be seen for the drill to pass.
@@ -94,8 +120,8 @@ pub struct Expectations {
     pub degraded: Degraded,
     /// From the end of the last fault to the first second from which on every answer is good.
     pub recovered_within: Span,
-    /// By name; see `docs/drills.md`.
-    pub invariants: Vec<String>,
+    /// What must be true at the end.
+    pub invariants: Vec<Invariant>,
     /// Clicks that may be missing at the end, where some may.
     #[serde(default)]
     pub clicks_lost_max: u64,
@@ -150,6 +176,17 @@ impl ExpectedSeverity {
     }
 }
 
+impl FaultPlan {
+    fn is_one(&self) -> bool {
+        let lasts = !self.lasting.0.is_zero();
+        match (&self.experiment, &self.control, &self.receiver) {
+            (Some(_), None, None) => !lasts,
+            (None, Some(_), None) | (None, None, Some(_)) => lasts,
+            _ => false,
+        }
+    }
+}
+
 impl Drill {
     /// Reads a drill; `file` is named in errors.
     pub fn parse(file: &str, yaml: &str) -> Result<Self, DrillError> {
@@ -174,20 +211,17 @@ impl Drill {
                 "expect.degraded.failed_share_max: a share from 0 to 1".to_owned(),
             ));
         }
+        if drill.faults.iter().any(|fault| !fault.is_one()) {
+            return Err(wrong(
+                "faults: each is an experiment, or a control or receiver with `lasting`".to_owned(),
+            ));
+        }
         if drill
             .faults
             .iter()
             .any(|fault| fault.at.0 >= drill.load.duration.0)
         {
             return Err(wrong("faults: each must begin while the load goes on".to_owned()));
-        }
-        for name in &drill.expect.invariants {
-            if !crate::invariants::NAMES.contains(&name.as_str()) {
-                let known = crate::invariants::NAMES.join(", ");
-                return Err(wrong(format!(
-                    "expect.invariants: there is no `{name}`; there are {known}"
-                )));
-            }
         }
         Ok(drill)
     }
@@ -199,6 +233,7 @@ impl Drill {
         self.load.duration.0 /= divisor;
         for fault in &mut self.faults {
             fault.at.0 /= divisor;
+            fault.lasting.0 /= divisor;
         }
         self.scale = self.scale.saturating_mul(divisor);
         self

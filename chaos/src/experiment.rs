@@ -13,10 +13,15 @@ use serde::Deserialize;
 
 use crate::DrillError;
 use crate::span::{Offset, Span};
-use kinds::{NetworkChaos, PodChaos, StressChaos, TimeChaos};
+use kinds::{IoChaos, NetworkChaos, PodChaos, StressChaos, TimeChaos};
 
 /// The annotation that says how long a killed pod stays away here: a scheduler takes seconds, a process does not.
 const RESTART_AFTER: &str = "orrery.dev/restart-after";
+/// The annotation that says how large the disk is made here that is to be filled.
+const DISK_SIZE: &str = "orrery.dev/disk-size";
+const DISK_MIB_DEFAULT: u32 = 64;
+/// It stands in memory.
+const DISK_MIB_MAX: u32 = 1_024;
 /// The label by which parts of the platform are chosen.
 const NAME_LABEL: &str = "app.kubernetes.io/name";
 
@@ -67,6 +72,11 @@ pub enum Fault {
     },
     /// Its wall clock is set; its monotonic one goes on.
     StepClock(Offset),
+    /// Nothing more fits on the disk below its data.
+    FillDisk {
+        /// How large that disk is made.
+        mib: u32,
+    },
 }
 
 impl Fault {
@@ -89,6 +99,9 @@ impl Fault {
             } => format!("{workers} threads at {load_percent} % of a processor"),
             Self::FillMemory { bytes } => format!("{bytes} bytes of memory filled"),
             Self::StepClock(offset) => format!("its wall clock stepped by {offset}"),
+            Self::FillDisk { mib } => {
+                format!("its disk (a tmpfs of {mib} MiB) filled to the last byte, then freed")
+            }
         }
     }
 
@@ -157,6 +170,11 @@ impl Experiment {
                 let object: Object<StressChaos> = read(file, yaml)?;
                 object.spec.experiment(file, name_of(&object.metadata))
             }
+            "IOChaos" => {
+                let object: Object<IoChaos> = read(file, yaml)?;
+                let mib = disk_mib(file, &object.metadata)?;
+                object.spec.experiment(file, name_of(&object.metadata), mib)
+            }
             "TimeChaos" => {
                 let object: Object<TimeChaos> = read(file, yaml)?;
                 object.spec.experiment(file, name_of(&object.metadata))
@@ -174,6 +192,16 @@ fn restart_after(file: &str, metadata: &Metadata) -> Result<Duration, DrillError
     let span: Span = serde_saphyr::from_str(&quoted)
         .map_err(|error| malformed(file, &format!("annotation {RESTART_AFTER}: {error}")))?;
     Ok(span.0)
+}
+
+/// How large the disk is made that an experiment fills.
+fn disk_mib(file: &str, metadata: &Metadata) -> Result<u32, DrillError> {
+    let Some(text) = metadata.annotations.get(DISK_SIZE) else {
+        return Ok(DISK_MIB_DEFAULT);
+    };
+    let mib = text.strip_suffix("Mi").and_then(|number| number.parse().ok());
+    mib.filter(|mib| (8..=DISK_MIB_MAX).contains(mib))
+        .ok_or_else(|| malformed(file, &format!("annotation {DISK_SIZE}: 8Mi to {DISK_MIB_MAX}Mi")))
 }
 
 fn read<T: serde::de::DeserializeOwned>(file: &str, yaml: &str) -> Result<T, DrillError> {

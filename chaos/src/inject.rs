@@ -9,6 +9,8 @@ use fault_proxy::FaultProxy;
 use serde::Serialize;
 use tokio::time::sleep;
 
+use crate::control::Control;
+use crate::disk::SmallDisk;
 use crate::platform::{Platform, Role};
 use crate::process::Process;
 use crate::{DrillError, Experiment, Fault};
@@ -28,11 +30,21 @@ pub struct Struck {
     pub to_s: f64,
 }
 
-/// An experiment, and when it is due.
+/// A fault, and when it is due.
 #[derive(Debug, Clone)]
 pub(crate) struct Due {
-    pub(crate) experiment: Experiment,
+    pub(crate) what: DueFault,
     pub(crate) at: Duration,
+}
+
+/// What is done.
+#[derive(Debug, Clone)]
+pub(crate) enum DueFault {
+    Experiment(Experiment),
+    /// A switch of a role's own, and how long it stays thrown.
+    Control(Control, Duration),
+    /// The merchant's receiver turns hostile for so long.
+    Hostile(Duration),
 }
 
 /// Carries them out one after the other, at their time or as soon as the one before is over.
@@ -50,22 +62,66 @@ pub(crate) async fn strike(
         sleep(due.at.saturating_sub(since_start())).await;
         let from = since_start();
         let mut to = from;
-        let experiment = &due.experiment;
         let over = |to: &mut Duration| *to = since_start();
-        if platform.engines.contains_key(experiment.target.as_str()) {
-            on_engine(platform, experiment, clock, || over(&mut to)).await?;
-        } else {
-            on_role(platform, experiment, turn, clock, || over(&mut to)).await?;
-        }
+        let (experiment, target, what) = match &due.what {
+            DueFault::Experiment(experiment) => {
+                if platform.engines.contains_key(experiment.target.as_str()) {
+                    on_engine(platform, experiment, clock, || over(&mut to)).await?;
+                } else {
+                    on_role(platform, experiment, turn, clock, || over(&mut to)).await?;
+                }
+                (
+                    experiment.name.clone(),
+                    experiment.target.clone(),
+                    experiment.fault.told(),
+                )
+            }
+            DueFault::Control(control, lasting) => {
+                thrown(platform, control, *lasting).await?;
+                over(&mut to);
+                ("control".to_owned(), control.role.clone(), control.what.clone())
+            }
+            DueFault::Hostile(lasting) => {
+                let receiver = platform.receiver.as_ref().ok_or_else(|| nobody("receiver"))?;
+                receiver.turn_hostile(true);
+                sleep(*lasting).await;
+                receiver.turn_hostile(false);
+                over(&mut to);
+                let what = "hangs, fails, answers without end and leads elsewhere";
+                (
+                    "receiver".to_owned(),
+                    "the merchant's receiver".to_owned(),
+                    what.to_owned(),
+                )
+            }
+        };
         struck.push(Struck {
-            experiment: experiment.name.clone(),
-            target: experiment.target.clone(),
-            what: experiment.fault.told(),
+            experiment,
+            target,
+            what,
             from_s: from.as_secs_f64(),
             to_s: to.as_secs_f64(),
         });
     }
     Ok(struck)
+}
+
+/// Throws a switch on every copy of a role, and back.
+async fn thrown(platform: &Platform, control: &Control, lasting: Duration) -> Result<(), DrillError> {
+    let copies = platform
+        .roles
+        .get(&control.role)
+        .ok_or_else(|| nobody(&control.role))?;
+    for role in copies {
+        control.on.throw(&control.role, role.api_port).await?;
+    }
+    sleep(lasting).await;
+    if let Some(off) = &control.off {
+        for role in copies {
+            off.throw(&control.role, role.api_port).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Strikes an engine; `over` is called when the fault itself is over.
@@ -89,6 +145,12 @@ async fn on_engine(
             let engine = platform.engines.get_mut(target).ok_or_else(|| nobody(target))?;
             let process = engine.process().ok_or_else(|| not_ours(target))?;
             frozen(process, lasting, over).await
+        }
+        Fault::FillDisk { .. } => {
+            let engine = platform.engines.get_mut(target).ok_or_else(|| nobody(target))?;
+            full(engine.disk().ok_or_else(|| not_ours(target))?, lasting).await?;
+            over();
+            engine.revive().await
         }
         Fault::StepClock(_) => Err(DrillError::NotHere {
             file: format!("experiment {}", experiment.name),
@@ -156,6 +218,14 @@ async fn one_role<'a>(
             set(clock, "+0\n")?;
             Ok(None)
         }
+        Fault::FillDisk { .. } => {
+            let Some(disk) = &role.disk else {
+                return Err(nobody(role.process.name()));
+            };
+            full(disk, experiment.duration).await?;
+            // One that ended of it is started again, as a supervisor would.
+            Ok(role.process.has_ended().is_some().then_some(role))
+        }
         other => unreachable!("{other:?} is not a matter of one process"),
     }
 }
@@ -180,6 +250,12 @@ async fn frozen(process: &mut Process, lasting: Duration, mut over: impl FnMut()
     sleep(lasting).await;
     over();
     process.signal("CONT").await
+}
+
+async fn full(disk: &SmallDisk, lasting: Duration) -> Result<(), DrillError> {
+    disk.fill()?;
+    sleep(lasting).await;
+    disk.free()
 }
 
 fn is_stress(fault: &Fault) -> bool {

@@ -3,21 +3,114 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use history::{Kind, Operation, Outcome};
+use history::{Kind, Operation, Outcome, ledger};
 use load::profile::Report;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::observer::Holdings;
+use crate::receiver::Received;
 
-/// The names a drill may use.
-pub const NAMES: [&str; 6] = [
-    "redirects-true",
-    "linearizable",
-    "no-acknowledged-link-lost",
-    "clicks-conserved",
-    "ids-unique-and-ordered",
-    "no-failed-request",
-];
+/// What a drill may say must be true; `docs/drills.md` says what each means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Invariant {
+    /// Redirects lead where somebody wrote, within the bound.
+    RedirectsTrue,
+    /// Reads fit one order of all writes.
+    Linearizable,
+    /// Each acknowledged link is there.
+    NoAcknowledgedLinkLost,
+    /// As many clicks as redirects.
+    ClicksConserved,
+    /// No id twice, later ones larger.
+    IdsUniqueAndOrdered,
+    /// Every request was answered as expected.
+    NoFailedRequest,
+    /// Books that add up, within every limit.
+    MoneyConserved,
+    /// Each acknowledged effect is there, as it was asked for.
+    NoAcknowledgedTransferLost,
+    /// One key, one effect, one answer; a refusal moves nothing.
+    NothingTwice,
+    /// The chain recomputed from outside is whole.
+    ChainVerified,
+    /// Payments have ended, in agreement with the processor, each that was captured with one receipt.
+    PaymentsSettled,
+    /// Each difference of a settlement is listed, and nothing else.
+    BreaksListed,
+    /// What carries a smaller fence was not written after a larger one.
+    StaleLeaderWritesNothing,
+    /// Nobody followed a hostile receiver to where it led.
+    NoRequestMisled,
+}
+
+impl Invariant {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::RedirectsTrue,
+        Self::Linearizable,
+        Self::NoAcknowledgedLinkLost,
+        Self::ClicksConserved,
+        Self::IdsUniqueAndOrdered,
+        Self::NoFailedRequest,
+        Self::MoneyConserved,
+        Self::NoAcknowledgedTransferLost,
+        Self::NothingTwice,
+        Self::ChainVerified,
+        Self::PaymentsSettled,
+        Self::BreaksListed,
+        Self::StaleLeaderWritesNothing,
+        Self::NoRequestMisled,
+    ];
+
+    /// As drills call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RedirectsTrue => "redirects-true",
+            Self::Linearizable => "linearizable",
+            Self::NoAcknowledgedLinkLost => "no-acknowledged-link-lost",
+            Self::ClicksConserved => "clicks-conserved",
+            Self::IdsUniqueAndOrdered => "ids-unique-and-ordered",
+            Self::NoFailedRequest => "no-failed-request",
+            Self::MoneyConserved => "money-conserved",
+            Self::NoAcknowledgedTransferLost => "no-acknowledged-transfer-lost",
+            Self::NothingTwice => "nothing-twice",
+            Self::ChainVerified => "chain-verified",
+            Self::PaymentsSettled => "payments-settled",
+            Self::BreaksListed => "breaks-listed",
+            Self::StaleLeaderWritesNothing => "stale-leader-writes-nothing",
+            Self::NoRequestMisled => "no-request-misled",
+        }
+    }
+
+    /// The rules of the ledger's checker behind it; the first says how much there was to judge.
+    const fn rules(self) -> &'static [&'static str] {
+        match self {
+            Self::MoneyConserved => &[
+                ledger::BALANCED,
+                ledger::ZERO,
+                ledger::REPLAY,
+                ledger::LIMITS,
+                ledger::CAPTURED,
+                ledger::REVERSED,
+            ],
+            Self::NoAcknowledgedTransferLost => &[ledger::KEPT, ledger::AS_ASKED],
+            Self::NothingTwice => &[
+                ledger::ONCE,
+                ledger::SAME_ANSWER,
+                ledger::REFUSED,
+                ledger::ASKED,
+                ledger::ENDED,
+                ledger::ONE_WISH,
+            ],
+            Self::ChainVerified => &[ledger::CHAIN],
+            Self::PaymentsSettled => &[ledger::SETTLED, ledger::FOLLOWED, ledger::PUBLISHED],
+            Self::BreaksListed => &[ledger::LISTED],
+            Self::StaleLeaderWritesNothing => &[ledger::FENCED],
+            _ => &[],
+        }
+    }
+}
 
 /// A changed or deleted key is followed to its old target for so long at most.
 const STALE_MAX: Duration = Duration::from_secs(1);
@@ -46,18 +139,36 @@ pub(crate) struct Evidence<'a> {
     pub(crate) holdings: &'a Holdings,
     pub(crate) report: &'a Report,
     pub(crate) clicks_lost_max: u64,
+    /// Of a load that moves money: what clients were told, and what was read of the tables.
+    pub(crate) money: Option<&'a Money>,
+    /// Of a drill with a merchant's receiver.
+    pub(crate) received: Option<Received>,
+}
+
+/// A history of money, and what an observer read at the end.
+#[derive(Debug, Default)]
+pub(crate) struct Money {
+    pub(crate) operations: Vec<ledger::Operation>,
+    pub(crate) observed: Vec<ledger::Observed>,
 }
 
 /// Judges one invariant.
-pub(crate) fn judge(name: &str, evidence: &Evidence<'_>) -> Finding {
-    let (of, judged) = match name {
-        "redirects-true" => ("operations", redirects_true(evidence)),
-        "linearizable" => ("operations", linearizable(evidence)),
-        "no-acknowledged-link-lost" => ("acknowledged links", nothing_lost(evidence)),
-        "clicks-conserved" => ("redirects answered", clicks_conserved(evidence)),
-        "ids-unique-and-ordered" => ("ids", ids(evidence)),
-        "no-failed-request" => ("requests", nothing_failed(evidence)),
-        _ => ("", (0, Err("there is no such invariant".to_owned()))),
+pub(crate) fn judge(invariant: Invariant, evidence: &Evidence<'_>) -> Finding {
+    let (of, judged) = match invariant {
+        Invariant::RedirectsTrue => ("operations", redirects_true(evidence)),
+        Invariant::Linearizable => ("operations", linearizable(evidence)),
+        Invariant::NoAcknowledgedLinkLost => ("acknowledged links", nothing_lost(evidence)),
+        Invariant::ClicksConserved => ("redirects answered", clicks_conserved(evidence)),
+        Invariant::IdsUniqueAndOrdered => ("ids", ids(evidence)),
+        Invariant::NoFailedRequest => ("requests", nothing_failed(evidence)),
+        Invariant::MoneyConserved => ("transactions", of_ledger(invariant, evidence)),
+        Invariant::NoAcknowledgedTransferLost => ("acknowledged operations", of_ledger(invariant, evidence)),
+        Invariant::NothingTwice => ("attempts", of_ledger(invariant, evidence)),
+        Invariant::ChainVerified => ("chained transactions", of_ledger(invariant, evidence)),
+        Invariant::PaymentsSettled => ("payments", of_ledger(invariant, evidence)),
+        Invariant::BreaksListed => ("payments that were settled wrong", of_ledger(invariant, evidence)),
+        Invariant::StaleLeaderWritesNothing => ("rows that leaders wrote", of_ledger(invariant, evidence)),
+        Invariant::NoRequestMisled => ("hostile answers", not_misled(evidence)),
     };
     let (checked, outcome) = judged;
     let (held, found) = match outcome {
@@ -66,7 +177,7 @@ pub(crate) fn judge(name: &str, evidence: &Evidence<'_>) -> Finding {
         Err(wrong) => (false, wrong),
     };
     Finding {
-        invariant: name.to_owned(),
+        invariant: invariant.name().to_owned(),
         held,
         checked,
         of,
@@ -84,6 +195,52 @@ fn of_report(report: &history::Report) -> Judged {
         Err(report.to_string())
     };
     (report.operations() as u64, outcome)
+}
+
+/// The violations of its rules, of the one judgement of all.
+fn of_ledger(invariant: Invariant, evidence: &Evidence<'_>) -> Judged {
+    let Some(money) = evidence.money else {
+        return (0, Err("this drill observes no ledger".to_owned()));
+    };
+    let rules = invariant.rules();
+    let checked = rules
+        .first()
+        .map_or(0, |rule| ledger::judged(rule, &money.operations, &money.observed));
+    let report = ledger::check(&money.operations, &money.observed);
+    let broken = report
+        .violations()
+        .iter()
+        .filter(|violation| rules.contains(&violation.rule));
+    let wrong: Vec<String> = broken
+        .map(|violation| {
+            let told: Vec<String> = violation.operations.iter().map(ToString::to_string).collect();
+            let told = if told.is_empty() {
+                String::new()
+            } else {
+                format!("\n  {}", told.join("\n  "))
+            };
+            format!(
+                "{} ({}): {}{told}",
+                violation.rule, violation.key, violation.explanation
+            )
+        })
+        .collect();
+    (checked as u64, outcome("no violation", &wrong))
+}
+
+fn not_misled(evidence: &Evidence<'_>) -> Judged {
+    let Some(received) = evidence.received else {
+        return (0, Err("this drill has no receiver".to_owned()));
+    };
+    let told = format!(
+        "{} requests were taken, {} treated badly",
+        received.kind, received.hostile
+    );
+    let outcome = match received.misled {
+        0 => Ok(told),
+        misled => Err(format!("{told}, and {misled} followed to where they were led")),
+    };
+    (received.hostile, outcome)
 }
 
 fn redirects_true(evidence: &Evidence<'_>) -> Judged {

@@ -29,11 +29,14 @@ pub(crate) struct RoleLayout {
     pub(crate) name: String,
     /// Its place among the roles: its ports follow from it.
     pub(crate) place: u16,
+    /// Whether it is started only where a drill names it.
+    #[serde(default)]
+    optional: bool,
     #[serde(default)]
     environment: BTreeMap<String, String>,
-    /// What it is told besides where a drill has that engine.
+    /// What it is told besides where a drill has that engine or role.
     #[serde(default)]
-    engines: BTreeMap<String, BTreeMap<String, String>>,
+    with: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Layout {
@@ -43,6 +46,19 @@ impl Layout {
             file: FILE.to_owned(),
             reason: error.to_string(),
         })
+    }
+
+    /// With the roles that always run and these; one that is not known is an error.
+    pub(crate) fn with(mut self, names: &[String]) -> Result<Self, DrillError> {
+        if let Some(name) = names.iter().find(|name| !self.has_role(name)) {
+            return Err(DrillError::Malformed {
+                file: FILE.to_owned(),
+                reason: format!("a drill asks for the role `{name}`, which is not there"),
+            });
+        }
+        self.roles
+            .retain(|role| !role.optional || names.contains(&role.name));
+        Ok(self)
     }
 
     pub(crate) fn has_role(&self, name: &str) -> bool {
@@ -65,19 +81,16 @@ impl RoleLayout {
         base + 11 + 2 * self.place
     }
 
-    /// What it is told in a drill with these engines; every `{{name}}` is filled in.
+    /// What it is told in a drill with these engines and roles; every `{{name}}` is filled in.
     pub(crate) fn environment(
         &self,
-        engines: &[String],
+        there: &[String],
         names: &BTreeMap<String, String>,
     ) -> Result<Vec<(String, String)>, DrillError> {
-        let of_engines = engines
-            .iter()
-            .filter_map(|engine| self.engines.get(engine))
-            .flatten();
+        let beside = there.iter().filter_map(|name| self.with.get(name)).flatten();
         self.environment
             .iter()
-            .chain(of_engines)
+            .chain(beside)
             .map(|(variable, template)| Ok((variable.clone(), filled(template, names)?)))
             .collect()
     }
@@ -105,6 +118,15 @@ mod tests {
     fn the_committed_layout_names_its_entry_and_its_issuer() {
         let layout = Layout::committed().unwrap();
         assert!(layout.has_role(&layout.entry) && layout.has_role(&layout.issuer));
+    }
+
+    #[test]
+    fn a_role_that_not_every_drill_needs_runs_where_it_is_named() {
+        let layout = || Layout::committed().unwrap();
+        assert!(!layout().with(&[]).unwrap().has_role("payment"));
+        let named = layout().with(&["payment".to_owned()]).unwrap();
+        assert!(named.has_role("payment") && named.has_role(&named.entry));
+        assert!(layout().with(&["paiment".to_owned()]).is_err());
     }
 
     #[test]

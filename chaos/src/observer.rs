@@ -11,6 +11,7 @@ use load::{HttpClient, HttpSettings};
 use serde::Deserialize;
 
 use crate::DrillError;
+use crate::books::BooksObserver;
 
 /// Keys that are asked for at once.
 const AT_ONCE: usize = 8;
@@ -19,6 +20,16 @@ const TRIES: u32 = 5;
 const RETRY_AFTER: Duration = Duration::from_millis(300);
 /// The sessions of observers in a history: beyond any load's.
 const SESSIONS_FROM: u64 = 1 << 40;
+
+/// How a drill learns what is there at the end; a file of `chaos/observers`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Observing {
+    /// Each key by itself, through the API.
+    Keys(Observer),
+    /// Money, in the tables.
+    Books(Box<BooksObserver>),
+}
 
 /// How a service is asked; a file of `chaos/observers`.
 #[derive(Debug, Clone, Deserialize)]

@@ -11,9 +11,12 @@ use tempfile::TempDir;
 
 use crate::DrillError;
 use crate::balancer::Balancer;
+use crate::books::Told;
+use crate::disk::SmallDisk;
 use crate::engine::Engine;
 use crate::http;
 use crate::process::Process;
+use crate::receiver::Receiver;
 
 pub(crate) use start::Start;
 
@@ -25,9 +28,14 @@ const ASK_TIMEOUT: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Role {
     pub(crate) process: Process,
+    pub(crate) api_port: u16,
     pub(crate) admin_port: u16,
     /// The file that its wall clock follows, where a drill steps it.
     pub(crate) clock: Option<PathBuf>,
+    /// The small disk that its data stands on, where a drill fills it.
+    pub(crate) disk: Option<SmallDisk>,
+    /// Its data folder, and what it is told.
+    pub(crate) told: Told,
     // Held for its Drop: nobody else takes the ports while the role is dead.
     _ports: PortBlock,
 }
@@ -53,8 +61,10 @@ pub(crate) struct Platform {
     pub(crate) engines: BTreeMap<&'static str, Engine>,
     pub(crate) proxies: BTreeMap<String, Vec<FaultProxy>>,
     // In the order of falling: whoever calls goes before whoever is called.
-    balancer: Option<Balancer>,
+    balancers: BTreeMap<String, Balancer>,
     token: TokenCommand,
+    /// The merchant's, where a drill has one.
+    pub(crate) receiver: Option<Receiver>,
     /// What this run calls its things on engines that others use.
     name: String,
     _folder: TempDir,
@@ -92,6 +102,22 @@ impl Platform {
         self.token.clone()
     }
 
+    /// What loads are given by name.
+    pub(crate) fn given(&self) -> BTreeMap<String, String> {
+        let receiver = self.receiver.as_ref();
+        receiver
+            .map(|receiver| ("receiver".to_owned(), format!("http://{}", receiver.address())))
+            .into_iter()
+            .collect()
+    }
+
+    /// Where the first copy of each role stands, and what it is told.
+    pub(crate) fn told(&self) -> BTreeMap<String, Told> {
+        let of_role =
+            |(name, copies): (&String, &Vec<Role>)| Some((name.clone(), copies.first()?.told.clone()));
+        self.roles.iter().filter_map(of_role).collect()
+    }
+
     /// Where each copy of each role tells its metrics: role, and admin port.
     pub(crate) fn admin_ports(&self) -> Vec<(String, u16)> {
         let of_role = |(name, copies): (&String, &Vec<Role>)| {
@@ -109,8 +135,10 @@ impl Platform {
         for role in self.roles.values_mut().flatten() {
             role.process.kill().await?;
         }
+        let named = self.told().into_values().flat_map(|told| told.environment);
+        let urls: Vec<String> = named.map(|(_, value)| value).collect();
         for engine in self.engines.values() {
-            engine.clean(&self.name).await;
+            engine.clean(&self.name, &urls).await;
         }
         Ok(())
     }

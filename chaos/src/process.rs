@@ -1,5 +1,7 @@
 //! A process that a drill starts, strikes and starts again.
 
+mod family;
+
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -85,9 +87,16 @@ impl Process {
         let Some(pid) = self.child.as_ref().and_then(Child::id) else {
             return Ok(());
         };
-        // The shell's own `kill`: a signal cannot be sent from safe Rust's std.
+        // Its group, and those below it that have left it. The shell's own `kill`: a signal cannot be sent from safe Rust's std.
+        let below = family::family(pid).into_iter().skip(1);
         let sent = Command::new("sh")
-            .args(["-c", "kill -s \"$0\" -- \"-$1\"", name, &pid.to_string()])
+            .args([
+                "-c",
+                "kill -s \"$0\" -- \"-$1\" && shift && { [ $# = 0 ] || kill -s \"$0\" -- \"$@\" 2>/dev/null || true; }",
+                name,
+                &pid.to_string(),
+            ])
+            .args(below.map(|pid| pid.to_string()))
             .status()
             .await;
         match sent {
@@ -107,6 +116,19 @@ impl Process {
             self.gone(GONE_WITHIN).await?;
         }
         Ok(())
+    }
+
+    /// SIGKILL without waiting, for a Drop.
+    pub(crate) fn kill_now(&mut self) {
+        let Some(pid) = self.child.as_ref().and_then(Child::id) else {
+            return;
+        };
+        let pids = family::family(pid).into_iter().map(|pid| pid.to_string());
+        // Whoever is gone already is no matter.
+        let _ = std::process::Command::new("sh")
+            .args(["-c", "kill -s KILL -- \"$@\" 2>/dev/null", "sh"])
+            .args(pids)
+            .status();
     }
 
     /// SIGTERM; SIGKILL if it still runs after `grace`.

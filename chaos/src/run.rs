@@ -9,16 +9,18 @@ use std::time::Duration;
 use clock::SharedClock;
 use history::{Kind, Operation, Outcome};
 use load::Recorder;
-use load::profile::{HistoryRecorder, Second, Target, prepare};
+use load::profile::{HistoryRecorder, Report, Second, Target, prepare};
 use slo::{Evaluator, Objective, Policy};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::inject::{self, Due};
-use crate::invariants::{self, Evidence};
-use crate::observer::{Asked, Holdings};
+use crate::books::BooksObserver;
+use crate::inject::{self, Due, DueFault};
+use crate::invariants::{self, Evidence, Finding, Invariant, Money};
+use crate::observer::{Asked, Holdings, Observer, Observing};
 use crate::platform::{Platform, Start};
+use crate::receiver::Receiver;
 use crate::verdict::{Gathered, Verdict};
 use crate::watch::{Alerts, SCRAPE_EVERY, follow};
 use crate::{Drill, DrillError, Experiment, Fault, catalogue};
@@ -54,7 +56,13 @@ pub async fn run(drill: Drill, bench: &Bench) -> Result<Verdict, DrillError> {
     let kept = Kept::at(bench.out.as_deref())?;
     known_objectives(&drill, bench)?;
     let due = due(&drill, bench)?;
-    let experiments: Vec<Experiment> = due.iter().map(|due| due.experiment.clone()).collect();
+    let experiments: Vec<Experiment> = due
+        .iter()
+        .filter_map(|due| match &due.what {
+            DueFault::Experiment(experiment) => Some(experiment.clone()),
+            DueFault::Control(..) | DueFault::Hostile(_) => None,
+        })
+        .collect();
     let start = Start {
         program: &bench.program,
         plan: &drill.platform,
@@ -116,15 +124,22 @@ impl Kept {
 fn due(drill: &Drill, bench: &Bench) -> Result<Vec<Due>, DrillError> {
     let divisor = if bench.brief { drill.brief.divisor } else { 1 };
     let one = |fault: &crate::drill::FaultPlan| {
-        let mut experiment = catalogue::experiment(&fault.experiment)?;
+        let at = fault.at.0;
+        if let Some(control) = &fault.control {
+            let what = DueFault::Control(control.clone(), fault.lasting.0);
+            return Ok(Due { what, at });
+        }
+        let Some(name) = &fault.experiment else {
+            let what = DueFault::Hostile(fault.lasting.0);
+            return Ok(Due { what, at });
+        };
+        let mut experiment = catalogue::experiment(name)?;
         experiment.duration /= divisor;
         if let Fault::Kill { restart_after, .. } = &mut experiment.fault {
             *restart_after /= divisor;
         }
-        Ok(Due {
-            experiment,
-            at: fault.at.0,
-        })
+        let what = DueFault::Experiment(experiment);
+        Ok(Due { what, at })
     };
     drill.faults.iter().map(one).collect()
 }
@@ -148,6 +163,7 @@ async fn gather(
     let target = Target {
         url: platform.entry.clone(),
         token: Some(Arc::new(move || command.token())),
+        given: platform.given(),
     };
     let prepared = prepare(&profile, &target, &bench.clock, Some(recorder.clone()))
         .await
@@ -174,25 +190,49 @@ async fn gather(
     // It ends by itself now; a panic in it has been printed.
     let _ = watching.await;
 
-    let (operations, holdings) = observed(drill, &target, platform, recorder, kept).await?;
-    let evidence = Evidence {
-        operations: &operations,
-        holdings: &holdings,
-        report: &report,
-        clicks_lost_max: drill.expect.clicks_lost_max,
-    };
-    let names = &drill.expect.invariants;
+    let invariants = judged(drill, bench, &target, platform, recorder, kept, &report).await?;
     Ok(Gathered {
-        invariants: names
-            .iter()
-            .map(|name| invariants::judge(name, &evidence))
-            .collect(),
+        invariants,
         faults: struck,
         alerts: alerts.seen(),
         report,
         seed: bench.seed,
         brief: bench.brief,
     })
+}
+
+/// Observes, and judges every invariant of the drill.
+async fn judged(
+    drill: &Drill,
+    bench: &Bench,
+    target: &Target,
+    platform: &Platform,
+    recorder: Arc<HistoryRecorder>,
+    kept: &Kept,
+    report: &Report,
+) -> Result<Vec<Finding>, DrillError> {
+    let (mut operations, mut holdings, mut money) = (Vec::new(), Holdings::new(), None);
+    match catalogue::observer(&drill.observer)? {
+        Observing::Keys(observer) => {
+            (operations, holdings) = observed(drill, observer, target, platform, recorder, kept).await?;
+        }
+        Observing::Books(observer) => {
+            recorder.flush().map_err(|error| history_error(&error))?;
+            money = Some(read_money(&observer, bench, platform, kept).await?);
+        }
+    }
+    let evidence = Evidence {
+        operations: &operations,
+        holdings: &holdings,
+        report,
+        clicks_lost_max: drill.expect.clicks_lost_max,
+        money: money.as_ref(),
+        received: platform.receiver.as_ref().map(Receiver::received),
+    };
+    let judged = drill.expect.invariants.iter();
+    Ok(judged
+        .map(|invariant| invariants::judge(*invariant, &evidence))
+        .collect())
 }
 
 async fn until_cleared(drill: &Drill, alerts: &Alerts) {
@@ -216,6 +256,7 @@ async fn until_cleared(drill: &Drill, alerts: &Alerts) {
 /// Asks what the platform holds, and reads the whole history back.
 async fn observed(
     drill: &Drill,
+    observer: Observer,
     target: &Target,
     platform: &Platform,
     recorder: Arc<HistoryRecorder>,
@@ -226,15 +267,10 @@ async fn observed(
         what: "the platform".to_owned(),
         reason,
     })?;
-    let asked = Asked::new(catalogue::observer(&drill.observer)?, &target.url, token)?;
+    let asked = Asked::new(observer, &target.url, token)?;
     recorder.flush().map_err(|error| history_error(&error))?;
     let so_far = read(&kept.history)?;
-    if drill
-        .expect
-        .invariants
-        .iter()
-        .any(|name| name == "clicks-conserved")
-    {
+    if drill.expect.invariants.contains(&Invariant::ClicksConserved) {
         settled(&asked, &so_far).await?;
     }
     let keys = so_far
@@ -245,6 +281,29 @@ async fn observed(
     let holdings = asked.read(keys.into_iter(), Some(&recorder)).await?;
     recorder.flush().map_err(|error| history_error(&error))?;
     Ok((read(&kept.history)?, holdings))
+}
+
+/// Reads the tables and the history, and keeps both.
+#[expect(clippy::similar_names, reason = "the words of the domain are alike")]
+async fn read_money(
+    observer: &BooksObserver,
+    bench: &Bench,
+    platform: &Platform,
+    kept: &Kept,
+) -> Result<Money, DrillError> {
+    let observed = observer
+        .read(&bench.program, &platform.told(), &bench.clock)
+        .await?;
+    let path = kept.history.with_file_name("observed.jsonl");
+    let file = File::create(&path).map_err(DrillError::file(&path))?;
+    let mut writer = history::Writer::new(BufWriter::new(file));
+    for row in &observed {
+        writer.record(row).map_err(|error| history_error(&error))?;
+    }
+    writer.flush().map_err(|error| history_error(&error))?;
+    let file = File::open(&kept.history).map_err(DrillError::file(&kept.history))?;
+    let operations = history::ledger::read(BufReader::new(file)).map_err(|error| history_error(&error))?;
+    Ok(Money { operations, observed })
 }
 
 /// Waits until every click that was answered is counted, or counts may be taken to be what they are.

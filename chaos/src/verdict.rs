@@ -85,7 +85,7 @@ impl Verdict {
         let meanwhile = meanwhile(&gathered.faults, recovered, &gathered.report);
         let judged = vec![
             alert(drill, &gathered),
-            answers(drill, &meanwhile),
+            answers(drill, &meanwhile, &gathered.report.expected),
             recovery(drill, recovered),
         ];
         let passed = judged.iter().all(|judged| judged.held)
@@ -226,14 +226,16 @@ fn alert(drill: &Drill, gathered: &Gathered) -> Judged {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a drill")]
-fn answers(drill: &Drill, meanwhile: &Meanwhile) -> Judged {
+/// Good is what the load itself expects: success, redirection, and refusals that it names.
+fn answers(drill: &Drill, meanwhile: &Meanwhile, as_expected: &[String]) -> Judged {
     let expected = &drill.expect.degraded;
     let share = if meanwhile.due == 0 {
         0.0
     } else {
         meanwhile.failed as f64 / meanwhile.due as f64
     };
-    let good = |status: &str| status.starts_with('2') || status.starts_with('3');
+    let good =
+        |status: &String| status.starts_with('2') || status.starts_with('3') || as_expected.contains(status);
     let unexpected: Vec<String> = meanwhile
         .answers
         .iter()

@@ -9,6 +9,8 @@ use super::{Experiment, Fault, NAME_LABEL, malformed, refused};
 use crate::DrillError;
 use crate::span::{Offset, Span};
 
+/// `ENOSPC`: no space left on the device.
+const NO_SPACE: i32 = 28;
 /// More would make the drill about the machine instead of the platform.
 const WORKERS_MAX: u32 = 8;
 /// The most memory a drill fills.
@@ -377,6 +379,73 @@ impl TimeChaos {
             target: self.selector.name(file)?,
             all: self.mode.all(file)?,
             fault: Fault::StepClock(self.time_offset),
+            duration: self.duration.0,
+        })
+    }
+}
+
+/// Chaos Mesh answers system calls with an error; here the disk below the data folder is small, and filled.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct IoChaos {
+    action: String,
+    mode: Mode,
+    selector: Selector,
+    #[serde(default)]
+    errno: Option<i32>,
+    // Here it is the data folder, whatever a pod calls it.
+    #[serde(rename = "volumePath")]
+    _volume_path: String,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    methods: Vec<String>,
+    #[serde(default)]
+    percent: Option<u32>,
+    duration: Span,
+    #[serde(default, rename = "containerNames")]
+    _container_names: Vec<String>,
+    // Of the actions that are refused.
+    #[serde(default, rename = "delay")]
+    _delay: Option<serde_json::Value>,
+    #[serde(default, rename = "attr")]
+    _attr: Option<serde_json::Value>,
+    #[serde(default, rename = "mistake")]
+    _mistake: Option<serde_json::Value>,
+}
+
+impl IoChaos {
+    pub(super) fn experiment(
+        self,
+        file: &str,
+        name: String,
+        disk_mib: u32,
+    ) -> Result<Experiment, DrillError> {
+        let is_write = |method: &String| {
+            matches!(
+                method.as_str(),
+                "write" | "create" | "mknod" | "mkdir" | "fallocate"
+            )
+        };
+        if self.action != "fault" || self.errno != Some(NO_SPACE) {
+            let what = format!("IOChaos `{}` with errno {:?}", self.action, self.errno);
+            return Err(refused::feature(file, &what, refused::ONLY_FULL));
+        }
+        if self.path.is_some()
+            || self.percent.is_some_and(|percent| percent != 100)
+            || !self.methods.iter().all(is_write)
+        {
+            return Err(refused::feature(
+                file,
+                "path, a percentage, methods that do not write",
+                refused::WHOLE_DISK,
+            ));
+        }
+        Ok(Experiment {
+            name,
+            target: self.selector.name(file)?,
+            all: self.mode.all(file)?,
+            fault: Fault::FillDisk { mib: disk_mib },
             duration: self.duration.0,
         })
     }

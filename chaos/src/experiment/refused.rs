@@ -9,6 +9,9 @@ pub(super) const LOOPBACK: &str = "every part listens on loopback; choose the ot
 pub(super) const DIRECTION: &str = "a proxy stands before whoever is called; name the caller in `selector`, the called in `target`, direction `to` or `both`";
 pub(super) const ONE_DELAY: &str = "the proxy holds every piece back alike";
 pub(super) const STRESS_NG: &str = "stress-ng is not part of the platform; use `stressors`";
+pub(super) const ONLY_FULL: &str =
+    "it needs a filesystem in between; `fault` with errno 28 (no space left) is what a small disk can do";
+pub(super) const WHOLE_DISK: &str = "a disk is full for whoever writes to it";
 pub(super) const CLOCKS: &str =
     "waits run on the monotonic clock, and stepping that one is no fault that happens";
 
@@ -28,10 +31,9 @@ pub(super) fn mode(file: &str, mode: &str) -> DrillError {
     )
 }
 
-/// A kind that is not one of the four.
+/// A kind that is not one of the five.
 pub(super) fn kind(file: &str, kind: &str) -> DrillError {
     let why = match kind {
-        "IOChaos" => "it needs a filesystem in between; kill or freeze the engine instead",
         "DNSChaos" => "every address here is an IP address",
         "KernelChaos" => "it needs a kernel module",
         "HTTPChaos" => "it needs a proxy in the pod; cut or slow the connection instead",

@@ -55,6 +55,11 @@ fn each_kind_becomes_what_a_laptop_does() {
             Fault::FillMemory { bytes: 128 << 20 },
         ),
         (
+            "IOChaos",
+            "  action: fault\n  errno: 28\n  volumePath: /data\n  methods: [write]\n  duration: 2s\n",
+            Fault::FillDisk { mib: 64 },
+        ),
+        (
             "TimeChaos",
             "  timeOffset: '-30s'\n  duration: 2s\n",
             Fault::StepClock(Offset {
@@ -79,7 +84,21 @@ fn a_partition_with_a_target_strikes_the_target() {
 #[test]
 fn what_a_laptop_cannot_honour_is_refused_by_its_name() {
     for (kind, spec, named) in [
-        ("IOChaos", "  action: latency\n", "IOChaos"),
+        (
+            "IOChaos",
+            "  action: latency\n  delay: 10ms\n  volumePath: /data\n  duration: 2s\n",
+            "IOChaos",
+        ),
+        (
+            "IOChaos",
+            "  action: fault\n  errno: 5\n  volumePath: /data\n  duration: 2s\n",
+            "errno",
+        ),
+        (
+            "IOChaos",
+            "  action: fault\n  errno: 28\n  percent: 50\n  volumePath: /data\n  duration: 2s\n",
+            "percentage",
+        ),
         ("DNSChaos", "  action: error\n", "DNSChaos"),
         ("KernelChaos", "  failKernRequest: {}\n", "KernelChaos"),
         (

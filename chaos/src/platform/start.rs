@@ -9,11 +9,14 @@ use fault_proxy::{FaultProxy, PortBlock};
 
 use super::{Platform, Role, TokenCommand, faketime};
 use crate::balancer::Balancer;
+use crate::books::Told;
+use crate::disk::SmallDisk;
 use crate::drill::PlatformPlan;
 use crate::engine::{Engine, EngineKind, no_ports};
 use crate::experiment::Fault;
 use crate::layout::{Layout, RoleLayout};
 use crate::process::{POLL, Process, Recipe};
+use crate::receiver::Receiver;
 use crate::{DrillError, Experiment};
 
 /// The tenant of all load.
@@ -33,7 +36,7 @@ pub(crate) struct Start<'a> {
 impl Start<'_> {
     /// Starts it; returns when every role is ready.
     pub(crate) async fn platform(&self) -> Result<Platform, DrillError> {
-        let layout = Layout::committed()?;
+        let layout = Layout::committed()?.with(&self.plan.roles)?;
         self.check(&layout)?;
         let folder = tempfile::Builder::new()
             .prefix("orrery-drill-")
@@ -61,9 +64,15 @@ impl Start<'_> {
             let reached = self.reached(&role.name, &addresses, &mut proxies).await?;
             names.insert(role.name.clone(), format!("http://{}", reached[0]));
         }
-        let balancer = self.balancer(&layout, &ports).await?;
-        if let Some(balancer) = &balancer {
-            names.insert(layout.entry.clone(), format!("http://{}", balancer.address()));
+        let receiver = if self.plan.receiver {
+            let listening = Receiver::listen().await;
+            Some(listening.map_err(DrillError::system("no port for the receiver"))?)
+        } else {
+            None
+        };
+        let balancers = self.balancers(&layout, &ports, &proxies).await?;
+        for (role, balancer) in &balancers {
+            names.insert(role.clone(), format!("http://{}", balancer.address()));
         }
         let entry = names[&layout.entry].clone();
         names.insert("entry".to_owned(), entry.clone());
@@ -72,18 +81,19 @@ impl Start<'_> {
             roles: BTreeMap::new(),
             engines,
             proxies,
-            balancer,
+            balancers,
             token: TokenCommand {
                 program: self.program.to_owned(),
                 arguments: Vec::new(),
                 environment: Vec::new(),
             },
+            receiver,
             name,
             _folder: folder,
         };
         self.roles(&layout, ports, &names, &mut platform).await?;
-        if let Some(balancer) = &platform.balancer {
-            until_passing(balancer, self.copies(&layout.entry)).await?;
+        for (role, balancer) in &platform.balancers {
+            until_passing(balancer, self.copies(role)).await?;
         }
         Ok(platform)
     }
@@ -118,6 +128,16 @@ impl Start<'_> {
             .any(|experiment| experiment.target == target && how(&experiment.fault))
     }
 
+    /// How large the disk of somebody is made whose disk is filled.
+    fn small_disk(&self, target: &str) -> Option<u32> {
+        self.experiments
+            .iter()
+            .find_map(|experiment| match experiment.fault {
+                Fault::FillDisk { mib } if experiment.target == target => Some(mib),
+                _ => None,
+            })
+    }
+
     /// One that is killed or frozen is the drill's own; NATS always is, for streams reserve disk.
     async fn engine(&self, kind: EngineKind, folder: &Path) -> Result<Engine, DrillError> {
         let struck = self.strikes(kind.name(), |fault| !fault.needs_proxy());
@@ -126,7 +146,7 @@ impl Start<'_> {
         {
             return Ok(engine);
         }
-        Engine::own(kind, folder, self.logs).await
+        Engine::own(kind, folder, self.logs, self.small_disk(kind.name())).await
     }
 
     /// Where others reach these: by proxies, if a fault needs them.
@@ -158,25 +178,34 @@ impl Start<'_> {
         Ok(all)
     }
 
-    /// Stands before the way in when that is to be had more than once.
-    async fn balancer(
+    /// One stands before each role that is to be had more than once.
+    async fn balancers(
         &self,
         layout: &Layout,
         ports: &BTreeMap<String, Vec<PortBlock>>,
-    ) -> Result<Option<Balancer>, DrillError> {
-        let role = layout.roles.iter().find(|role| role.name == layout.entry);
-        let (Some(role), true) = (role, self.copies(&layout.entry) > 1) else {
-            return Ok(None);
-        };
-        let balancer = Balancer::listen()
-            .await
-            .map_err(DrillError::system("no port for the balancer"))?;
-        let copies: Vec<(u16, u16)> = ports[&role.name]
-            .iter()
-            .map(|ports| (role.api_port(ports.base()), role.admin_port(ports.base())))
-            .collect();
-        balancer.stand_before(&copies);
-        Ok(Some(balancer))
+        proxies: &BTreeMap<String, Vec<FaultProxy>>,
+    ) -> Result<BTreeMap<String, Balancer>, DrillError> {
+        let mut balancers = BTreeMap::new();
+        for role in layout.roles.iter().filter(|role| self.copies(&role.name) > 1) {
+            let balancer = Balancer::listen()
+                .await
+                .map_err(DrillError::system("no port for the balancer"))?;
+            let before = proxies.get(&role.name);
+            let copies: Vec<(u16, u16)> = ports[&role.name]
+                .iter()
+                .enumerate()
+                .map(|(copy, ports)| {
+                    // A proxy that breaks the line to a copy stands behind the balancer.
+                    let proxy = before.and_then(|before| before.get(copy));
+                    let api =
+                        proxy.map_or_else(|| role.api_port(ports.base()), |proxy| proxy.address().port());
+                    (api, role.admin_port(ports.base()))
+                })
+                .collect();
+            balancer.stand_before(&copies);
+            balancers.insert(role.name.clone(), balancer);
+        }
+        Ok(balancers)
     }
 
     async fn roles(
@@ -187,14 +216,12 @@ impl Start<'_> {
         platform: &mut Platform,
     ) -> Result<(), DrillError> {
         let folder = PathBuf::from(&names["folder"]);
-        let engines: Vec<String> = self
-            .plan
-            .engines
-            .iter()
-            .map(|kind| kind.name().to_owned())
-            .collect();
+        // What a role is told beside: where these engines are, and these roles.
+        let engines = self.plan.engines.iter().map(|kind| kind.name().to_owned());
+        let others = layout.roles.iter().map(|role| role.name.clone());
+        let there: Vec<String> = engines.chain(others).collect();
         for role in &layout.roles {
-            let mut environment = role.environment(&engines, names)?;
+            let mut environment = role.environment(&there, names)?;
             environment.extend(self.plan.environment.clone());
             for (copy, ports) in ports
                 .remove(&role.name)
@@ -240,6 +267,15 @@ impl Start<'_> {
                 .map(|(name, value)| (name.to_owned(), value)),
             );
         }
+        let disk = self
+            .small_disk(&role.name)
+            .map(|mib| SmallDisk::over(data, mib))
+            .transpose()?;
+        let told = Told {
+            api_port: role.api_port(ports.base()),
+            data: data.to_owned(),
+            environment: environment.clone(),
+        };
         let (folder, base) = (data.display().to_string(), ports.base().to_string());
         let words = ["serve", &role.name, "--data", &folder, "--port-base", &base];
         let arguments = words.map(str::to_owned).to_vec();
@@ -251,8 +287,11 @@ impl Start<'_> {
                 arguments,
                 environment,
             }),
+            api_port: role.api_port(ports.base()),
             admin_port: role.admin_port(ports.base()),
             clock,
+            disk,
+            told,
             _ports: ports,
         })
     }

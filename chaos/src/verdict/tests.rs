@@ -109,3 +109,15 @@ fn a_drill_that_expects_no_alert_fails_when_somebody_is_paged() {
     elsewhere.alerts[0].objective = "shortener-redirects-fast".to_owned();
     assert!(Verdict::of(&quiet, elsewhere).passed);
 }
+
+#[test]
+fn a_refusal_that_the_load_names_is_a_good_answer() {
+    let mut run = gathered();
+    run.report.seconds[3].statuses.insert("409".to_owned(), 3);
+    assert!(!Verdict::of(&drill(), run).passed);
+    let mut run = gathered();
+    run.report.seconds[3].statuses.insert("409".to_owned(), 3);
+    run.report.expected = vec!["409".to_owned()];
+    let verdict = Verdict::of(&drill(), run);
+    assert!(verdict.passed, "{verdict}");
+}

@@ -46,7 +46,7 @@ pub struct Options {
     pub args: Vec<String>,
     /// What the binary is told to do: `up`, or `serve` and a role.
     pub command: Vec<String>,
-    /// The indexes of the roles that must be ready: 0 gateway, 1 issuer, 2 shortener, 7 console.
+    /// The indexes of the roles that must be ready: 0 gateway, 1 issuer, 2 shortener, 5 payment, 6 processor, 7 console.
     pub roles: Vec<u16>,
     /// How long the platform may take to become ready, and to exit when terminated.
     pub deadline: Duration,
@@ -60,7 +60,7 @@ impl Default for Options {
             env: Vec::new(),
             args: Vec::new(),
             command: vec!["up".to_owned()],
-            roles: vec![0, 1, 2, 7],
+            roles: vec![0, 1, 2, 5, 6, 7],
             deadline: Duration::from_secs(30),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use ::engines::Program;
+
 use super::Kind;
 use super::instance::Instance;
 use crate::platform::PortBlock;
@@ -36,6 +38,28 @@ impl OwnEngine {
             instance,
             _ports: ports,
         })
+    }
+
+    /// Starts a standby of this PostgreSQL and waits until it answers: a copy of it that follows its log. A moment later, as soon as it
+    /// streams, this one waits for it with every commit.
+    ///
+    /// # Panics
+    /// When it does not start, with the end of its log; when this is no PostgreSQL.
+    pub async fn standby(&self) -> Self {
+        assert_eq!(self.kind, Kind::Postgres, "only PostgreSQL has a standby");
+        let ports = PortBlock::reserve();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.base()));
+        let primary = self.address().port().to_string();
+        let mut instance = Instance::prepare(Program::Standby, address, vec![primary]);
+        instance.spawn();
+        if let Err(why) = instance.answers().await {
+            panic!("the standby: {why:?}");
+        }
+        Self {
+            kind: self.kind,
+            instance,
+            _ports: ports,
+        }
     }
 
     /// Its base URL, without schema, keyspace or prefix.
