@@ -26,6 +26,16 @@ secret orrery-issuer "ORRERY_ISSUER_DATABASE_URL=postgres://orrery:$(read_secret
   "ORRERY_ISSUER_API_KEY_SECRET=$(openssl rand -hex 32)"
 secret orrery-shortener "ORRERY_SHORTENER_DATABASE_URL=scylla://cql:9042/orrery?replication=1" "ORRERY_SHORTENER_STREAMS_URL=$nats" \
   "ORRERY_SHORTENER_LEASES_URL=$nats" "ORRERY_SHORTENER_CACHE_URL=$redis" "ORRERY_SHORTENER_CODE_KEY=$(openssl rand -hex 32)"
+processor_secret=$(openssl rand -hex 32)
+processor_webhooks=whsec_$(openssl rand -base64 32)
+secret orrery-payment "ORRERY_PAYMENT_DATABASE_URL=postgres://orrery:$(read_secret postgres-password)@postgres:5432/orrery?schema=payment" \
+  "ORRERY_PAYMENT_STREAMS_URL=$nats" "ORRERY_PAYMENT_LEASES_URL=$nats" "ORRERY_PAYMENT_PROCESSOR_API_KEY=$processor_secret" \
+  "ORRERY_PAYMENT_PROCESSOR_WEBHOOK_SECRET=$processor_webhooks" "ORRERY_PAYMENT_VAULT_KEY=$(openssl rand -hex 32)"
+# What the two of them share is read back: a Secret that was there already keeps its own.
+of_payment() { k get secret orrery-payment -o "jsonpath={.data.$1}" | base64 -d; }
+secret orrery-processor "ORRERY_PROCESSOR_DATABASE_URL=postgres://orrery:$(read_secret postgres-password)@postgres:5432/orrery?schema=processor" \
+  "ORRERY_PROCESSOR_API_SECRET=$(of_payment ORRERY_PAYMENT_PROCESSOR_API_KEY)" \
+  "ORRERY_PROCESSOR_WEBHOOK_SECRET=$(of_payment ORRERY_PAYMENT_PROCESSOR_WEBHOOK_SECRET)"
 
 # A Job cannot be changed, and the former one is done.
 k delete job migrate --ignore-not-found --timeout=60s

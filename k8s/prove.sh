@@ -18,7 +18,8 @@ k() { "${KUBECTL:-kubectl}" --request-timeout=60s -n orrery "$@"; }
 say() { printf '%-9s %-6s %s\n' "$1" "$2" "$3" | tee -a "$out/table"; [ "$2" = ok ] || failed=1; }
 
 # A key of its own; its secret stays in this shell.
-eval "$(k exec deploy/issuer -- /orrery key create --tenant prove --client "k6-$RANDOM$RANDOM" 2>/dev/null \
+eval "$(k exec deploy/issuer -- /orrery key create --tenant prove --client "k6-$RANDOM$RANDOM" \
+  --scope links:read --scope links:write --scope ledger:read --scope ledger:write --scope payments:read --scope payments:write 2>/dev/null \
   | sed -n 's/^client_id=/export CLIENT_ID=/p; s/^client_secret=/export CLIENT_SECRET=/p')"
 [ -n "${CLIENT_SECRET:-}" ] || { echo 'the issuer made no API key' >&2; exit 1; }
 
@@ -50,7 +51,7 @@ restart() {
   RATE=$rate MINUTES=${MINUTES:-1} load restart load.js
   local began=$SECONDS role
   sleep 20
-  for role in shortener issuer gateway; do
+  for role in shortener payment processor issuer gateway; do
     k rollout restart "deployment/$role" >/dev/null
     k rollout status "deployment/$role" --timeout=180s >/dev/null
   done
@@ -103,7 +104,7 @@ network() {
   local row from to port expected seen
   # By address: whether a name is found is another question.
   for row in 'migrate postgres 5432 open' 'gateway postgres 5432 shut' 'prove postgres 5432 shut' 'migrate cql 9042 open' 'gateway cql 9042 shut' \
-    'issuer cql 9042 shut' 'prove redis 6379 shut' 'issuer nats 4222 shut'; do
+    'issuer cql 9042 shut' 'prove redis 6379 shut' 'issuer nats 4222 shut' 'payment postgres 5432 open' 'payment cql 9042 shut'; do
     read -r from to port expected <<<"$row"
     seen=$(reach "$from" "$(k get pod "$to-0" -o jsonpath='{.status.podIP}')" "$port")
     if [ "$seen" = "$expected" ]; then verdict=ok; else verdict=FAILED; fi
