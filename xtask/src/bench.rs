@@ -2,6 +2,7 @@
 
 mod create;
 mod engines;
+mod ledger;
 mod load;
 mod nginx;
 mod page;
@@ -16,7 +17,7 @@ use clap::Subcommand;
 
 use crate::playbook::when;
 use crate::run::{Outcome, cargo, prints, root};
-use page::{Machine, Section, page};
+use page::{Machine, Section, page, with_section};
 
 /// Where the figures of a run of all stand.
 const PAGE: &str = "docs/benchmarks.md";
@@ -71,6 +72,24 @@ pub(crate) enum Bench {
         #[arg(long)]
         binary: Option<PathBuf>,
     },
+    /// Transfers a second in batches, one by one and all on one account, on PostgreSQL and SQLite, beside `pgbench` on the same server
+    Ledger {
+        /// Seconds a round of each
+        #[arg(long, default_value_t = 8)]
+        seconds: u32,
+        /// Rounds of each
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// The scale of pgbench: 100,000 accounts each
+        #[arg(long, default_value_t = 100)]
+        scale: u32,
+        /// Instead, let the ledger grow to so many transfers, and see what memory and reads cost then
+        #[arg(long)]
+        transfers: Option<u64>,
+        /// Measure this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
+    },
     /// From process start to ready, and the memory of an idle platform
     Startup {
         /// Starts to measure
@@ -84,9 +103,18 @@ pub(crate) enum Bench {
     Ids,
 }
 
-/// Runs one.
-pub(crate) fn bench(what: Bench) -> Outcome {
-    measured(what)?.print_findings();
+/// Runs one; `write`: into the page too.
+pub(crate) fn bench(what: Bench, write: bool) -> Outcome {
+    let section = measured(what)?;
+    section.print_findings();
+    if !write {
+        return Ok(());
+    }
+    let path = root().join(PAGE);
+    let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let text = with_section(&text, &section, &when()?);
+    std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+    println!("wrote {PAGE}");
     Ok(())
 }
 
@@ -119,7 +147,7 @@ pub(crate) fn bench_all(binary: Option<PathBuf>) -> Outcome {
 }
 
 /// Each benchmark, as `--all` runs it: memory in its short form.
-fn all(binary: Option<&PathBuf>) -> [(&'static str, Bench); 6] {
+fn all(binary: Option<&PathBuf>) -> [(&'static str, Bench); 7] {
     let binary = || binary.cloned();
     [
         (
@@ -154,6 +182,16 @@ fn all(binary: Option<&PathBuf>) -> [(&'static str, Bench); 6] {
             },
         ),
         (
+            "ledger",
+            Bench::Ledger {
+                seconds: 8,
+                rounds: 3,
+                scale: 100,
+                transfers: None,
+                binary: binary(),
+            },
+        ),
+        (
             "memory",
             Bench::Memory {
                 redirects: MEMORY_SHORT,
@@ -182,6 +220,19 @@ fn measured(what: Bench) -> Result<Section, String> {
             rounds,
             binary,
         } => create::bench(seconds, rounds, binary),
+        Bench::Ledger {
+            seconds,
+            rounds,
+            scale,
+            transfers,
+            binary,
+        } => ledger::bench(ledger::Asked {
+            seconds,
+            rounds,
+            scale,
+            transfers,
+            binary,
+        }),
         Bench::Startup { rounds, binary } => startup::bench(rounds, binary),
         Bench::Ids => ids(),
     }
@@ -248,6 +299,6 @@ mod tests {
     #[test]
     fn all_are_run_each_once() {
         let names: std::collections::BTreeSet<_> = all(None).map(|(name, _)| name).into();
-        assert_eq!(names.len(), 6);
+        assert_eq!(names.len(), 7);
     }
 }

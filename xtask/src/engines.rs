@@ -11,6 +11,7 @@ mod nodes;
 mod ports;
 #[cfg(test)]
 mod stack;
+mod standby;
 mod status;
 mod watchers;
 
@@ -36,6 +37,9 @@ pub(crate) enum Engines {
         /// Native programs, even where a Docker engine answers
         #[arg(long)]
         native: bool,
+        /// A synchronous standby of PostgreSQL too: every commit is on two disks before it is acknowledged
+        #[arg(long)]
+        pg_standby: bool,
         #[command(flatten)]
         watching: watchers::Watching,
     },
@@ -74,13 +78,14 @@ pub(crate) fn engines(what: Engines) -> Outcome {
         Engines::Up {
             cql_nodes,
             native,
+            pg_standby,
             watching,
         } => {
             let cql_nodes = cql_nodes.and_then(|nodes| nodes.parse().ok());
             let up = up(cql_nodes, native)?;
             let watched = {
                 let _lock = lock()?;
-                watchers::up(&watching)
+                standby::up(pg_standby).and_then(|()| watchers::up(&watching))
             };
             status::print()?;
             match up.failed.as_slice() {
@@ -91,6 +96,7 @@ pub(crate) fn engines(what: Engines) -> Outcome {
         Engines::Down { wipe } => {
             let _lock = lock()?;
             watchers::down(wipe)?;
+            standby::down(wipe)?;
             down(&Kind::ALL, wipe)
         }
         Engines::Status => status::print(),
@@ -173,7 +179,7 @@ pub(crate) fn up(cql_nodes: Option<usize>, native: bool) -> Result<Up, String> {
 fn kind_of(program: Program) -> Option<Kind> {
     match program {
         Program::Engine(kind) => Some(kind),
-        Program::Watcher(_) => None,
+        Program::Standby | Program::Watcher(_) => None,
     }
 }
 

@@ -73,6 +73,9 @@ enum Chore {
         /// With --all: measure this binary instead of building one
         #[arg(long, requires = "all")]
         binary: Option<PathBuf>,
+        /// Put what one of them measured into docs/benchmarks.md, in place of what stands there of it; `--all` does so anyway
+        #[arg(long, global = true)]
+        write: bool,
         #[command(subcommand)]
         what: Option<bench::Bench>,
     },
@@ -88,7 +91,11 @@ fn main() -> ExitCode {
         Chore::Generate => generate::write(),
         Chore::Previous => previous::previous(),
         Chore::Playbook { labs, binary } => playbook::playbook(&labs, binary),
-        Chore::Bench { what: Some(what), .. } => bench::bench(what),
+        Chore::Bench {
+            what: Some(what),
+            write,
+            ..
+        } => bench::bench(what, write),
         Chore::Bench {
             all: true, binary, ..
         } => bench::bench_all(binary),
@@ -130,6 +137,10 @@ mod tests {
                 what: Some(_),
                 ..
             })
+        ));
+        assert!(matches!(
+            chore("xtask bench redirect --write"),
+            Ok(Chore::Bench { write: true, .. })
         ));
         for wrong in [
             "xtask bench",

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::run::{command, prints, root, which};
+use crate::run::{idle, prints, root, which};
 
 const FOLDERS: [(&str, &str); 2] = [
     ("check", "infra/prometheus/rules"),
@@ -39,7 +39,10 @@ pub(crate) fn check() -> Result<String, Unchecked> {
         let running: Vec<_> = runs
             .iter()
             .map(|(verb, file)| {
-                scope.spawn(move || prints(command("promtool").args([verb, "rules"]).arg(file)))
+                let mut promtool = idle("promtool");
+                // It is short-lived and needs little: a fourth of its time went into collecting garbage.
+                promtool.env("GOGC", "400").args([verb, "rules"]).arg(file);
+                scope.spawn(move || prints(&mut promtool))
             })
             .collect();
         running

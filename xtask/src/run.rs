@@ -26,6 +26,23 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
+/// A program that runs only while a core is idle; where that cannot be asked for, as the nicest there is.
+pub(crate) fn idle(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut idle = if which("chrt").is_some() {
+        let mut chrt = command("chrt");
+        chrt.args(["--idle", "0"]);
+        chrt
+    } else if which("nice").is_some() {
+        let mut nice = command("nice");
+        nice.args(["-n", "19"]);
+        nice
+    } else {
+        return command(program);
+    };
+    idle.arg(program);
+    idle
+}
+
 /// The cargo that called us, or the one on PATH.
 pub(crate) fn cargo() -> Command {
     command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use super::now;
@@ -71,12 +72,17 @@ impl Script {
         Self::write(file, &text)
     }
 
+    /// One of our own making.
+    pub(super) fn of(file: PathBuf, text: &str) -> Result<Self, String> {
+        Self::write(file, text)
+    }
+
     fn write(file: PathBuf, text: &str) -> Result<Self, String> {
         std::fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;
         Ok(Self(file))
     }
 
-    /// As fast as it goes, for so long.
+    /// As fast as it goes, for so long, on the generator's core.
     pub(super) fn run(
         &self,
         port: u16,
@@ -84,14 +90,33 @@ impl Script {
         connections: Option<u32>,
         seconds: u32,
     ) -> Result<Sent, String> {
+        let mut pinned = command("taskset");
+        pinned.args(["-c", GENERATOR_CORE, "wrk"]);
+        self.send(pinned, port, path, (connections.unwrap_or(CONNECTIONS), seconds))
+    }
+
+    /// The same on whatever core is free, as a peer's own generator runs.
+    pub(super) fn run_anywhere(
+        &self,
+        port: u16,
+        path: &str,
+        (connections, seconds): (u32, u32),
+    ) -> Result<Sent, String> {
+        self.send(command("wrk"), port, path, (connections, seconds))
+    }
+
+    fn send(
+        &self,
+        mut wrk: Command,
+        port: u16,
+        path: &str,
+        (connections, seconds): (u32, u32),
+    ) -> Result<Sent, String> {
         let url = format!("http://127.0.0.1:{port}{path}");
-        let connections = connections.unwrap_or(CONNECTIONS).to_string();
+        let connections = connections.to_string();
         let duration = format!("{seconds}s");
         let script = self.0.to_str().ok_or("the target folder's name is not text")?;
         let arguments = [
-            "-c",
-            GENERATOR_CORE,
-            "wrk",
             "-t1",
             "-c",
             &connections,
@@ -104,7 +129,7 @@ impl Script {
             &url,
         ];
         let started = now();
-        let printed = prints(command("taskset").args(arguments))?;
+        let printed = prints(wrk.args(arguments))?;
         let wall = started.elapsed();
         let requests = printed
             .lines()
@@ -128,17 +153,38 @@ pub(super) struct Offered {
     pub(super) own_p99_us: f64,
 }
 
-/// Offers a constant rate to a server.
+/// Offers a constant rate to a server, from the generator's core.
 pub(super) fn offer(port: u16, path: &str, per_second: f64, seconds: u32) -> Result<Offered, String> {
-    let program = target().join("release/examples/offered");
+    let mut pinned = command("taskset");
+    pinned.args(["-c", GENERATOR_CORE]).arg(offering());
+    offer_with(pinned, port, path, (per_second, seconds), &[])
+}
+
+/// Posts a body at a constant rate from whatever core is free, under a key of its own each time; `{n}` and `{m}` in it are two numbers up
+/// to 1,000.
+pub(super) fn offer_posts(
+    port: u16,
+    path: &str,
+    load: (f64, u32),
+    (token, body): (&str, &str),
+) -> Result<Offered, String> {
+    offer_with(command(offering()), port, path, load, &[token, body])
+}
+
+fn offering() -> PathBuf {
+    target().join("release/examples/offered")
+}
+
+fn offer_with(
+    mut offered: Command,
+    port: u16,
+    path: &str,
+    (per_second, seconds): (f64, u32),
+    posted: &[&str],
+) -> Result<Offered, String> {
     let url = format!("http://127.0.0.1:{port}{path}");
     let (rate, seconds) = (format!("{per_second:.0}"), seconds.to_string());
-    let mut pinned = command("taskset");
-    pinned
-        .args(["-c", GENERATOR_CORE])
-        .arg(program)
-        .args([&url, &rate, &seconds]);
-    let printed = prints(&mut pinned)?;
+    let printed = prints(offered.args([&url, &rate, &seconds]).args(posted))?;
     let json: serde_json::Value = serde_json::from_str(&printed).map_err(|e| format!("{printed}: {e}"))?;
     let number = |name: &str| json[name].as_u64().ok_or(format!("no {name} in {printed}"));
     Ok(Offered {

@@ -90,6 +90,18 @@ pub(super) fn page(machine: &Machine, when: &str, sections: &[Result<Section, (S
     page
 }
 
+/// The page with one section measured anew, or at its end if it had none; the section says when.
+pub(super) fn with_section(page: &str, section: &Section, when: &str) -> String {
+    let heading = format!("\n## {}\n", section.title);
+    let start = page.find(&heading).unwrap_or(page.len());
+    let rest = page.get(start + heading.len()..).unwrap_or_default();
+    let end = rest.find("\n## ").map_or("", |at| &rest[at..]);
+    let mut fresh = page[..start].to_owned();
+    write_section(&mut fresh, section);
+    let _ = write!(fresh, "\nMeasured by itself: {when}\n");
+    fresh + end
+}
+
 fn write_section(page: &mut String, section: &Section) {
     let _ = write!(page, "\n## {}\n\n{}\n\n", section.title, section.means);
     let _ = writeln!(page, "| {} |", section.columns.join(" | "));
@@ -119,7 +131,7 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Machine, Section, after, page};
+    use super::{Machine, Section, after, page, with_section};
 
     fn machine() -> Machine {
         Machine {
@@ -167,6 +179,33 @@ mod tests {
         assert!(
             text.contains("\n## engines\n\nNot measured: no CQL: not root\n\n## A redirect\n"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn a_section_that_is_measured_anew_takes_its_own_place_and_leaves_the_others() {
+        let other = || Section {
+            title: "Another",
+            ..section()
+        };
+        let both = page(&machine(), "then", &[Ok(section()), Ok(other())]);
+        let slower = Section {
+            findings: vec!["0.70 of nginx".to_owned()],
+            ..section()
+        };
+        let anew = with_section(&both, &slower, "now");
+        let expected = both.replacen("0.80", "0.70", 1).replacen(
+            "redirect`\n",
+            "redirect`\n\nMeasured by itself: now\n",
+            1,
+        );
+        assert_eq!(anew, expected);
+        assert_eq!(with_section(&anew, &slower, "now"), anew);
+        let first = page(&machine(), "then", &[Ok(section())]);
+        let added = with_section(&first, &other(), "now");
+        assert!(
+            added.starts_with(&first) && added.contains("\n## Another\n"),
+            "{added}"
         );
     }
 

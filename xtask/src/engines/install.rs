@@ -24,7 +24,7 @@ pub(super) fn ensure(program: impl Into<Program>) -> Outcome {
     fs::create_dir_all(engines::tools()).map_err(|e| format!("{}: {e}", engines::tools().display()))?;
     let name = program.name();
     let installed = match program {
-        Program::Engine(Kind::Postgres) => debian(&["postgresql"], true),
+        Program::Engine(Kind::Postgres) | Program::Standby => debian(&["postgresql"], true),
         Program::Engine(Kind::Redis) => debian(&["redis-server"], true),
         Program::Engine(Kind::Nats) => nats(),
         Program::Engine(Kind::Cql) => cql(),

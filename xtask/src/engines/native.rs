@@ -234,7 +234,7 @@ fn names(kinds: &[Kind]) -> Vec<(Program, String)> {
 fn signal(program: Program) -> &'static str {
     match program {
         // On SIGTERM it would wait until every client has gone by itself.
-        Program::Engine(Kind::Postgres) => "INT",
+        Program::Engine(Kind::Postgres) | Program::Standby => "INT",
         Program::Engine(Kind::Redis | Kind::Nats) | Program::Watcher(_) => "TERM",
         // It takes seconds to say goodbye, and its commit log is synced anyway.
         Program::Engine(Kind::Cql) => "KILL",

@@ -221,7 +221,17 @@ fn prometheus_watches_every_role_and_tells_the_alertmanager_that_is_started() {
         .flatten()
         .map(|group| text(&group["labels"]["job"]))
         .collect();
-    assert_eq!(jobs, ["gateway", "issuer", "shortener", "console"]);
+    assert_eq!(
+        jobs,
+        [
+            "gateway",
+            "issuer",
+            "shortener",
+            "payment",
+            "processor",
+            "console"
+        ]
+    );
     let told =
         &yaml("prometheus/prometheus.yaml")["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"];
     assert_eq!(texts(told), ["127.0.0.1:9093"]);

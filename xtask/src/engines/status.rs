@@ -2,7 +2,7 @@
 
 use engines::{Answer, Kind, Listed, Process};
 
-use super::{ASK_TIMEOUT, Found, compose, found, list, native, nodes, ports, watchers};
+use super::{ASK_TIMEOUT, Found, compose, found, list, native, nodes, ports, standby, watchers};
 use crate::run::Outcome;
 
 /// One line of the table.
@@ -38,6 +38,7 @@ pub(super) fn print() -> Outcome {
     let rows: Vec<Row> = Kind::ALL
         .into_iter()
         .flat_map(|kind| rows(kind, &listed, base))
+        .chain(standby::row(base).into_iter().map(Row::of_watcher))
         .chain(watchers::rows(base).into_iter().map(Row::of_watcher))
         .collect();
     println!(

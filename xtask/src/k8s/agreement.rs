@@ -78,6 +78,10 @@ impl Settings {
                 ports.insert(role.to_lowercase(), (api, admin));
             }
         }
+        // No request comes to the processor through the gateway; payment finds it.
+        if let Some(api) = port_of("ORRERY_PAYMENT_PROCESSOR_URL") {
+            ports.insert("processor".to_owned(), (api, api + 1));
+        }
         ports
     }
 }

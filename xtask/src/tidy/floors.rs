@@ -15,13 +15,13 @@ const FLOORS: &[&[&str]] = &[
         "history",
         "sketches",
     ],
-    &["telemetry", "resilience", "identity"],
-    &["server", "client", "pages", "fault-proxy"],
+    &["telemetry", "resilience", "identity", "webhooks"],
+    &["server", "client", "outbound", "pages", "fault-proxy"],
     &["sql", "wide", "redis-engine", "nats"],
     &["streams", "leases"],
-    &["cache", "limits", "idempotency"],
+    &["cache", "limits", "outbox", "idempotency"],
     &["slo", "load", "lab"],
-    &["gateway", "issuer", "shortener"],
+    &["gateway", "issuer", "shortener", "payment", "processor"],
     &["console", "chaos"],
     &["orrery"],
 ];
@@ -29,7 +29,7 @@ const FLOORS: &[&[&str]] = &[
 /// Stand outside the floors: nothing that ships may depend on them.
 const OUTSIDE: &[&str] = &["engines", "testkit", "xtask"];
 
-const SERVICES: &[&str] = &["gateway", "issuer", "shortener"];
+const SERVICES: &[&str] = &["gateway", "issuer", "shortener", "payment", "processor"];
 
 pub(super) fn check() -> Result<Vec<String>, String> {
     let text = prints(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;

@@ -71,6 +71,20 @@ const SERVICES: &[Service] = &[
         without: &[],
     },
     Service {
+        name: "payment",
+        without: &[],
+    },
+    Service {
+        name: "processor",
+        without: &[
+            (Part::K6Scenario, STAND_IN),
+            (Part::LoadProfile, STAND_IN),
+            (Part::Drills, STAND_IN),
+            (Part::Labs, STAND_IN),
+            (Part::Pages, STAND_IN),
+        ],
+    },
+    Service {
         name: "console",
         without: &[
             (Part::Objectives, WATCHES),

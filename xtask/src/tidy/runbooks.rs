@@ -13,10 +13,12 @@ const FOLDER: &str = "docs/runbooks/";
 const METRIC_ENDINGS: [&str; 5] = ["_total", "_seconds", "_bytes", "_count", "_bucket"];
 
 /// The beginnings by which a dotted word in code is meant as a setting.
-const SETTING_SECTIONS: [&str; 6] = [
+const SETTING_SECTIONS: [&str; 8] = [
     "gateway.",
     "issuer.",
     "shortener.",
+    "payment.",
+    "processor.",
     "console.",
     "server.",
     "telemetry.",
