@@ -85,13 +85,15 @@ export function mixed(executor, stages, share) {
 
 /** Of each service at constant rates: what reads, and journeys, which check every answer. */
 export function steady(duration) {
-  const at = (rate, more) => Object.assign(
-    { executor: 'constant-arrival-rate', exec: 'errand', rate, timeUnit: '1s', duration, preAllocatedVUs: 10, maxVUs: 50 },
+  // All users are there from the start: while k6 makes another one, an arrival that finds nobody free is dropped.
+  const at = (rate, seconds, more) => Object.assign(
+    { executor: 'constant-arrival-rate', exec: 'errand', rate, timeUnit: '1s', duration, preAllocatedVUs: rate * seconds },
     more,
   );
   return each((service) => [
-    [service.reads, at(20)],
-    [service.journeys, at(4, { gracefulStop: '10s' })],
+    [service.reads, at(20, 3)],
+    // A journey may wait ten seconds for what is done behind its back, and asks a few things besides.
+    [service.journeys, at(4, 12, { gracefulStop: '10s' })],
   ]);
 }
 
