@@ -120,7 +120,7 @@ pub struct VerifiedHead {
 pub struct VerifyReport {
     /// Links that are good.
     pub links: u64,
-    /// Rows of the journal and entries in them.
+    /// Rows of the journal in them, each with its entries.
     pub rows: u64,
     /// Entries that were replayed.
     pub entries: u64,

@@ -299,7 +299,7 @@ BEGIN
   THEN
     RAISE EXCEPTION 'chain_link: a link joins the head, and is never backdated' USING ERRCODE = 'restrict_violation';
   END IF;
-  NEW.hash := sha256('\x03'::bytea || int2send(NEW.shard) || int8send(NEW.link) || int8send(NEW.at_ms) || NEW.prev_hash
+  NEW.hash := sha256('\x02'::bytea || int2send(NEW.shard) || int8send(NEW.link) || int8send(NEW.at_ms) || NEW.prev_hash
     || int4send(NEW.row_count) || sha256(NEW.digests));
   UPDATE chain_head SET link = NEW.link, hash = NEW.hash, at_ms = NEW.at_ms WHERE shard = NEW.shard;
   RETURN NEW;
@@ -571,8 +571,9 @@ DECLARE
   v_keys BYTEA[]; v_claimed BOOLEAN := FALSE;
   v_row RECORD;
   v_head chain_head;
-  v_found INTEGER; v_shut BOOLEAN; v_digests BYTEA; v_at BYTEA; v_about BYTEA; v_accepted INTEGER;
-  t_journal BYTEA[]; t_entry BYTEA[]; m_bytes BYTEA[];
+  v_about_none CONSTANT BYTEA := int8send(0) || int8send(0);
+  v_found INTEGER; v_shut BOOLEAN; v_digests BYTEA; v_accepted INTEGER;
+  t_bytes BYTEA[]; s_bytes BYTEA[]; p_bytes BYTEA[];
   a_flags SMALLINT[]; a_currency SMALLINT[]; a_parts SMALLINT[];
   s_ord INTEGER[]; s_acct INTEGER[]; s_part SMALLINT[]; p_slot INTEGER[];
   s_posted BIGINT[]; s_debits BIGINT[]; s_credits BIGINT[]; s_entries BIGINT[]; s_last BIGINT[];
@@ -808,9 +809,7 @@ BEGIN
       SELECT max(greatest(s_last[h_debit_slot[c.hold]], s_last[h_credit_slot[c.hold]]))
       FROM unnest(status, c_hold) AS c(status, hold) WHERE c.status = 0 AND c.hold > 0));
   END IF;
-  v_at := int8send(settled_ms);
-  v_about := v_at || int8send(0) || int8send(0);
-  -- 6. Rows, and the digests of their canonical bytes (README of the service).
+  -- 6. Rows, and the digests of their canonical bytes (README of the service): what accounts and tenants add to these is made once.
   INSERT INTO journal (tenant, id, kind, at_ms, hold_id, refers_to, details, shard, link, ord)
   SELECT t_name[c.tenant], c.id, c.kind, settled_ms, h_id[c.hold], r_id[c.refers], c.details, p_shard, v_head.link + 1, c.place
   FROM (
@@ -819,10 +818,6 @@ BEGIN
       WITH ORDINALITY AS x(tenant, id, kind, details, hold, refers, status, ord)
     WHERE x.status = 0) c
   ORDER BY c.tenant, c.id;
-  SELECT array_agg('\x01'::BYTEA || int2send(octet_length(t)::SMALLINT) || convert_to(t, 'UTF8') ORDER BY ord),
-    array_agg('\x02'::BYTEA || int2send(octet_length(t)::SMALLINT) || convert_to(t, 'UTF8') ORDER BY ord)
-  INTO t_journal, t_entry FROM unnest(t_name) WITH ORDINALITY AS x(t, ord);
-  SELECT array_agg(convert_to(m, 'UTF8') ORDER BY ord) INTO m_bytes FROM unnest(m_code) WITH ORDINALITY AS x(m, ord);
   -- In the order of accounts: their newest entries lie side by side.
   INSERT INTO entry (tenant, account_id, part, seq, journal_id, line, direction, amount, currency, balance_after, at_ms)
   SELECT t_name[a_tenant[p.acct]], a_id[p.acct], s_part[p.slot], p.seq, c_id[p.command], p.line, CASE WHEN p.signed > 0 THEN 0 ELSE 1 END,
@@ -831,21 +826,19 @@ BEGIN
     AS p(command, line, acct, slot, signed, currency, seq, after)
   WHERE status[p.command] = 0
   ORDER BY p.slot, p.seq;
-  SELECT string_agg(digest, ''::BYTEA ORDER BY command, line), count(*) INTO v_digests, v_found FROM (
-    SELECT c.ord AS command, -1 AS line, sha256(t_journal[c.tenant] || int8send(c.id) || substr(int2send(c.kind), 2)
-      || CASE WHEN v_plain THEN v_about
-        ELSE v_at || int8send(coalesce(h_id[c.hold], 0)) || int8send(coalesce(r_id[c.refers], 0)) END
-      || int4send(octet_length(c.details)) || convert_to(c.details, 'UTF8')) AS digest
-    FROM unnest(c_tenant, c_id, c_kind, c_details, c_hold, c_refers, status)
-      WITH ORDINALITY AS c(tenant, id, kind, details, hold, refers, status, ord)
-    WHERE c.status = 0
-    UNION ALL
-    SELECT p.command, p.line, sha256(t_entry[a_tenant[p.acct]] || int8send(a_id[p.acct]) || int2send(s_part[p.slot]) || int8send(p.seq)
-      || int8send(c_id[p.command]) || int4send(p.line) || CASE WHEN p.signed > 0 THEN '\x00'::BYTEA ELSE '\x01'::BYTEA END
-      || int8send(abs(p.signed)) || m_bytes[p.currency] || int8send(p.after) || v_at)
-    FROM unnest(p_command, p_line, p_acct, p_slot, p_signed, p_currency, p_seq, p_after)
-      AS p(command, line, acct, slot, signed, currency, seq, after)
-    WHERE status[p.command] = 0) rows;
+  SELECT array_agg('\x01'::BYTEA || int2send(octet_length(t)::SMALLINT) || convert_to(t, 'UTF8') || int8send(settled_ms) ORDER BY ord)
+  INTO t_bytes FROM unnest(t_name) WITH ORDINALITY AS x(t, ord);
+  SELECT array_agg(int8send(a_id[s_acct[s]]) || int2send(s_part[s]) || convert_to(m_code[a_currency[s_acct[s]]], 'UTF8')) INTO s_bytes
+  FROM generate_subscripts(s_acct, 1) s;
+  SELECT array_agg(s_bytes[p_slot[j]] || int8send(p_seq[j]) || int8send(p_signed[j]) || int8send(p_after[j])) INTO p_bytes
+  FROM generate_subscripts(p_slot, 1) j;
+  SELECT string_agg(sha256(t_bytes[c_tenant[i]] || int8send(c_id[i]) || int2send(c_kind[i])
+      || CASE WHEN v_plain THEN v_about_none
+        ELSE int8send(coalesce(h_id[c_hold[i]], 0)) || int8send(coalesce(r_id[c_refers[i]], 0)) END
+      || int4send(octet_length(c_details[i])) || convert_to(c_details[i], 'UTF8') || int4send(c_first[i + 1] - c_first[i])
+      || CASE c_first[i + 1] - c_first[i] WHEN 0 THEN ''::BYTEA WHEN 2 THEN p_bytes[c_first[i]] || p_bytes[c_first[i] + 1]
+        ELSE (SELECT string_agg(p_bytes[j], ''::BYTEA) FROM generate_series(c_first[i], c_first[i + 1] - 1) j) END), ''::BYTEA), count(*)
+  INTO v_digests, v_found FROM generate_subscripts(c_id, 1) i WHERE status[i] = 0;
   -- 7. Holds and reversals; what they do to balances is a trigger's.
   IF NOT v_plain THEN
     UPDATE hold h SET captured = h_captured[x.ord], voided = h_voided[x.ord], state = h_state[x.ord]

@@ -21,33 +21,27 @@ fn unhex(value: &Value) -> Vec<u8> {
 }
 
 fn bytes(row: &Value) -> Vec<u8> {
-    let tenant = row["tenant"].as_str().unwrap();
-    if row["type"] == "journal" {
-        let row = JournalRow {
-            tenant,
-            id: number(&row["id"]),
-            kind: number(&row["kind"]),
-            at_ms: number(&row["at_ms"]),
-            hold_id: number(&row["hold_id"]),
-            refers_to: number(&row["refers_to"]),
-            details: row["details"].as_str().unwrap(),
-        };
-        return row.bytes().unwrap();
-    }
-    let row = EntryRow {
-        tenant,
-        account_id: number(&row["account_id"]),
-        part: number(&row["part"]),
-        seq: number(&row["seq"]),
-        journal_id: number(&row["journal_id"]),
-        line: number(&row["line"]),
-        direction: number(&row["direction"]),
-        amount: number(&row["amount"]),
-        currency: row["currency"].as_str().unwrap().as_bytes().try_into().unwrap(),
-        balance_after: number(&row["balance_after"]),
+    let entries = row["entries"].as_array().unwrap().iter();
+    let entries: Vec<EntryRow> = entries
+        .map(|entry| EntryRow {
+            account_id: number(&entry["account_id"]),
+            part: number(&entry["part"]),
+            currency: entry["currency"].as_str().unwrap().as_bytes().try_into().unwrap(),
+            seq: number(&entry["seq"]),
+            signed: number(&entry["signed"]),
+            balance_after: number(&entry["balance_after"]),
+        })
+        .collect();
+    let row = JournalRow {
+        tenant: row["tenant"].as_str().unwrap(),
+        id: number(&row["id"]),
+        kind: number(&row["kind"]),
         at_ms: number(&row["at_ms"]),
+        hold_id: number(&row["hold_id"]),
+        refers_to: number(&row["refers_to"]),
+        details: row["details"].as_str().unwrap(),
     };
-    row.bytes().unwrap()
+    row.bytes(&entries).unwrap()
 }
 
 /// The published chain as a store would hand it over.
@@ -62,9 +56,10 @@ fn published() -> Vec<(StoredLink, Vec<StoredRow>)> {
                 assert_eq!(bytes, unhex(&row["bytes"]), "{row}");
                 assert_eq!(digest(&bytes).to_vec(), unhex(&row["digest"]), "{row}");
                 StoredRow {
-                    name: RowName::Journal {
+                    name: RowName {
                         tenant: "acme".to_owned(),
                         id: i64::try_from(place).unwrap(),
+                        entries: Vec::new(),
                     },
                     digest: Some(digest(&bytes)),
                 }
@@ -104,7 +99,7 @@ fn the_published_examples_are_what_this_program_computes() {
     let chain = published();
     let verifier = verify(&chain).unwrap();
     assert_eq!(verifier.links(), 3);
-    assert_eq!(verifier.rows(), 13);
+    assert_eq!(verifier.rows(), 8);
     let (last, _) = chain.last().unwrap();
     let head = StoredHead {
         link: 3,
@@ -149,9 +144,9 @@ fn the_published_examples_are_what_this_program_computes() {
 
 #[test]
 fn the_first_row_that_differs_is_named_by_what_became_of_it() {
-    let changed = trouble(|chain| chain[1].1[2].digest = Some([7; 32]));
+    let changed = trouble(|chain| chain[1].1[1].digest = Some([7; 32]));
     assert!(
-        matches!(changed, (2, Trouble::RowChanged { place: 2, .. })),
+        matches!(changed, (2, Trouble::RowChanged { place: 1, .. })),
         "{changed:?}"
     );
     let unreadable = trouble(|chain| chain[1].1[0].digest = None);
@@ -166,7 +161,7 @@ fn the_first_row_that_differs_is_named_by_what_became_of_it() {
     );
     let last = trouble(|chain| drop(chain[2].1.pop()));
     assert!(
-        matches!(last, (3, Trouble::RowMissing { place: 5, next: None })),
+        matches!(last, (3, Trouble::RowMissing { place: 2, next: None })),
         "{last:?}"
     );
     let swapped = trouble(|chain| chain[0].1.swap(1, 2));
@@ -187,7 +182,7 @@ fn the_first_row_that_differs_is_named_by_what_became_of_it() {
         chain[1].1.push(row);
     });
     assert!(
-        matches!(at_the_end, (2, Trouble::RowAdded { place: 4, .. })),
+        matches!(at_the_end, (2, Trouble::RowAdded { place: 2, .. })),
         "{at_the_end:?}"
     );
 }

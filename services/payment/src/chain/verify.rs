@@ -22,7 +22,8 @@ pub struct StoredLink {
     pub hash: Vec<u8>,
 }
 
-/// A row as it is stored: what it is called, and its digest; `None` where its fields make no canonical bytes.
+/// A row of the journal as it is stored with its entries: what it is called, and their digest; `None` where their fields make no canonical
+/// bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRow {
     /// How people find it.
@@ -42,49 +43,57 @@ pub struct StoredHead {
     pub at_ms: i64,
 }
 
-/// How people find a row.
+/// How people find a row of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RowName {
-    /// A row of the journal.
-    Journal {
-        /// Whose.
-        tenant: String,
-        /// Its id.
-        id: i64,
-    },
-    /// An entry.
-    Entry {
-        /// Whose.
-        tenant: String,
-        /// Its row of the journal.
-        journal_id: i64,
-        /// Its place there.
-        line: i64,
-        /// Its account.
-        account_id: i64,
-        /// The part of that.
-        part: i64,
-        /// Its sequence in the part.
-        seq: i64,
-    },
+pub struct RowName {
+    /// Whose.
+    pub tenant: String,
+    /// Its id.
+    pub id: i64,
+    /// Its entries, by line.
+    pub entries: Vec<EntryName>,
 }
+
+/// How people find an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryName {
+    /// Its account.
+    pub account_id: i64,
+    /// The part of that.
+    pub part: i64,
+    /// Its sequence in the part.
+    pub seq: i64,
+}
+
+/// So many entries of a row are named.
+const NAMED_MAX: usize = 8;
 
 impl fmt::Display for RowName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Journal { tenant, id } => write!(f, "journal row {id} of tenant {tenant}"),
-            Self::Entry {
-                tenant,
-                journal_id,
-                line,
+        write!(f, "journal row {} of tenant {}", self.id, self.tenant)
+    }
+}
+
+impl RowName {
+    /// The row and what is digested with it.
+    fn whole(&self) -> String {
+        let named = |entry: &EntryName| {
+            let EntryName {
                 account_id,
                 part,
                 seq,
-            } => write!(
-                f,
-                "entry {seq} of account {account_id} part {part} of tenant {tenant} (journal row {journal_id}, line {line})"
-            ),
+            } = entry;
+            format!("{seq} of account {account_id} part {part}")
+        };
+        let entries: Vec<String> = self.entries.iter().take(NAMED_MAX).map(named).collect();
+        let more = match self.entries.len() - entries.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        if entries.is_empty() {
+            return self.to_string();
         }
+        format!("{self}, or an entry of it ({}{more})", entries.join(", "))
     }
 }
 
@@ -103,8 +112,8 @@ pub struct Broken {
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
-    /// The row at this place is not as it was committed.
-    #[error("row {place} was changed: {name}")]
+    /// The row at this place, or an entry of it, is not as it was committed.
+    #[error("row {place} was changed: {}", .name.whole())]
     RowChanged {
         /// Its place among the link's rows, from 0.
         place: usize,

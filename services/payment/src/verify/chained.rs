@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Check, Finding, VerifiedHead, VerifyReport, hex};
 use crate::chain::{
-    Broken, EntryRow, Hash, JournalRow, RowName, ShardVerifier, StoredHead, StoredLink, StoredRow, Trouble,
-    digest,
+    Broken, EntryName, EntryRow, Hash, JournalRow, RowName, ShardVerifier, StoredHead, StoredLink, StoredRow,
+    Trouble, digest,
 };
 use crate::store::ledger::CLOCK_AHEAD_MS_MAX;
 
@@ -44,16 +44,15 @@ pub(super) struct ShardPass {
     verifier: ShardVerifier,
     /// The page of links at hand, the next one first.
     links: std::collections::VecDeque<StoredLink>,
-    /// Rows of the link at hand.
+    /// Rows of the link at hand, and the number that each has.
     rows: Vec<StoredRow>,
+    ords: Vec<i64>,
     link: i64,
-    /// The row of the journal at hand: whose entries come now.
+    /// The row of the journal at hand, and its entries so far: the others come now.
     row: Option<JournalFields>,
-    /// Of each row of the journal in the link at hand its place among the rows, and the number that it has.
-    ords: Vec<(usize, i64)>,
+    entries: Vec<EntryFields>,
     /// A row whose number is not its place, though its order is right.
     misplaced: Option<String>,
-    sums: BTreeMap<String, i128>,
     broken: bool,
 }
 
@@ -64,11 +63,11 @@ impl ShardPass {
             verifier: ShardVerifier::new(shard),
             links: std::collections::VecDeque::new(),
             rows: Vec::new(),
+            ords: Vec::new(),
             link: 0,
             row: None,
-            ords: Vec::new(),
+            entries: Vec::new(),
             misplaced: None,
-            sums: BTreeMap::new(),
             broken: false,
         }
     }
@@ -110,63 +109,36 @@ impl ShardPass {
                     return;
                 }
                 self.link = journal.link;
-                self.ords.clear();
             }
-            self.begin_row(&journal);
             self.row = Some(journal);
         }
-        if let Some(entry) = entry {
-            self.entry(&entry);
-        }
+        self.entries.extend(entry);
     }
 
-    fn begin_row(&mut self, journal: &JournalFields) {
-        let name = RowName::Journal {
-            tenant: journal.tenant.clone().unwrap_or_default(),
-            id: journal.id,
-        };
-        let place = self.ords.len();
-        if i64::try_from(place) != Ok(journal.ord) && self.misplaced.is_none() {
-            self.misplaced = Some(format!("{name} has place {} instead of {place}", journal.ord));
-        }
-        self.ords.push((self.rows.len(), journal.ord));
-        let digest = journal_bytes(journal).map(|bytes| digest(&bytes));
-        self.rows.push(StoredRow { name, digest });
-    }
-
-    fn entry(&mut self, entry: &EntryFields) {
-        let Some(journal) = &self.row else { return };
-        let sign = if entry.direction == 0 { 1 } else { -1 };
-        let currency = entry.currency.clone().unwrap_or_default();
-        *self.sums.entry(currency).or_default() += i128::from(entry.amount) * sign;
-        let tenant = journal.tenant.clone().unwrap_or_default();
-        let digest = entry_bytes(&tenant, journal.id, entry).map(|bytes| digest(&bytes));
-        let name = RowName::Entry {
-            tenant,
-            journal_id: journal.id,
-            line: entry.line,
-            account_id: entry.account_id,
-            part: entry.part,
-            seq: entry.seq,
-        };
-        self.rows.push(StoredRow { name, digest });
-    }
-
+    /// All of a row's entries have come.
     fn end_of_row(&mut self, report: &mut VerifyReport) {
-        let sums = std::mem::take(&mut self.sums);
+        let entries = std::mem::take(&mut self.entries);
         let Some(row) = self.row.take() else { return };
-        for (currency, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
-            let tenant = row.tenant.as_deref().unwrap_or_default();
-            let message = format!(
-                "journal row {} of tenant {tenant} does not balance: debits less credits are {sum} {currency}",
-                row.id
-            );
+        let name = RowName {
+            tenant: row.tenant.clone().unwrap_or_default(),
+            id: row.id,
+            entries: entries.iter().map(EntryFields::name).collect(),
+        };
+        for (currency, sum) in sums(&entries) {
+            let message = format!("{name} does not balance: debits less credits are {sum} {currency}");
             report.find(Check::Journal, message);
         }
+        let place = self.rows.len();
+        if i64::try_from(place) != Ok(row.ord) && self.misplaced.is_none() {
+            self.misplaced = Some(format!("{name} has place {} instead of {place}", row.ord));
+        }
+        self.ords.push(row.ord);
+        let digest = canonical(&row, &entries).map(|bytes| digest(&bytes));
+        self.rows.push(StoredRow { name, digest });
     }
 
     fn end_of_link(&mut self, report: &mut VerifyReport) {
-        let rows = std::mem::take(&mut self.rows);
+        let (rows, ords) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.ords));
         let misplaced = self.misplaced.take();
         if self.link == 0 || self.broken {
             return;
@@ -176,7 +148,7 @@ impl ShardPass {
             let rows = if is_it { rows.as_slice() } else { &[] };
             if let Err(mut broken) = self.verifier.link(&stored, rows) {
                 if let Trouble::RowReordered { place, name } = &mut broken.trouble
-                    && let Some(moved) = moved(&stored.digests, rows, &self.ords)
+                    && let Some(moved) = moved(&stored.digests, rows, &ords)
                 {
                     (*place, *name) = moved;
                 }
@@ -277,14 +249,24 @@ impl ShardPass {
     }
 }
 
-/// Which of a link's rows of the journal moved: the first that has not the number of its place, and that place. Those that only made room
-/// for it have theirs.
-fn moved(committed: &[u8], rows: &[StoredRow], ords: &[(usize, i64)]) -> Option<(usize, RowName)> {
+/// The currencies in which a row does not balance, and by how much.
+fn sums(entries: &[EntryFields]) -> impl Iterator<Item = (&str, i128)> {
+    let mut sums: BTreeMap<&str, i128> = BTreeMap::new();
+    for entry in entries {
+        let sign = if entry.direction == 0 { 1 } else { -1 };
+        *sums
+            .entry(entry.currency.as_deref().unwrap_or_default())
+            .or_default() += i128::from(entry.amount) * sign;
+    }
+    sums.into_iter().filter(|(_, sum)| *sum != 0)
+}
+
+/// Which of a link's rows moved: the first that has not the number of its place, and that place. Those that only made room for it have theirs.
+fn moved(committed: &[u8], rows: &[StoredRow], ords: &[i64]) -> Option<(usize, RowName)> {
     let (committed, _) = committed.as_chunks::<32>();
     let places: HashMap<&Hash, usize> = committed.iter().zip(0..).collect();
     let mut was: Vec<(usize, i64, &RowName)> = Vec::with_capacity(ords.len());
-    for (at, ord) in ords {
-        let row = rows.get(*at)?;
+    for (row, ord) in rows.iter().zip(ords) {
         was.push((*places.get(row.digest.as_ref()?)?, *ord, &row.name));
     }
     was.sort_by_key(|(place, ..)| *place);
@@ -296,37 +278,54 @@ fn moved(committed: &[u8], rows: &[StoredRow], ords: &[(usize, i64)]) -> Option<
 }
 
 /// `None` where a field is outside of what was ever committed: then the row was changed.
-fn journal_bytes(row: &JournalFields) -> Option<Vec<u8>> {
+fn canonical(row: &JournalFields, entries: &[EntryFields]) -> Option<Vec<u8>> {
     // None is written as nothing, never as a zero: the canonical bytes would not tell them apart.
     let written = |id: Option<i64>| match id {
         Some(0) => None,
         other => Some(other.unwrap_or(0)),
     };
+    let entries: Option<Vec<EntryRow>> = entries
+        .iter()
+        .zip(0..)
+        .map(|(entry, line)| entry.row(row.at_ms, line))
+        .collect();
     let row = JournalRow {
         tenant: row.tenant.as_deref()?,
         id: row.id,
-        kind: u8::try_from(row.kind).ok()?,
+        kind: i16::try_from(row.kind).ok()?,
         at_ms: row.at_ms,
         hold_id: written(row.hold_id)?,
         refers_to: written(row.refers_to)?,
         details: row.details.as_deref()?,
     };
-    row.bytes()
+    row.bytes(&entries?)
 }
 
-fn entry_bytes(tenant: &str, journal_id: i64, row: &EntryFields) -> Option<Vec<u8>> {
-    let row = EntryRow {
-        tenant,
-        account_id: row.account_id,
-        part: i16::try_from(row.part).ok()?,
-        seq: row.seq,
-        journal_id,
-        line: i32::try_from(row.line).ok()?,
-        direction: u8::try_from(row.direction).ok()?,
-        amount: row.amount,
-        currency: row.currency.as_deref()?.as_bytes().try_into().ok()?,
-        balance_after: row.balance_after,
-        at_ms: row.at_ms,
-    };
-    row.bytes()
+impl EntryFields {
+    fn name(&self) -> EntryName {
+        EntryName {
+            account_id: self.account_id,
+            part: self.part,
+            seq: self.seq,
+        }
+    }
+
+    /// As it is digested with its row; `None` where it is not of its row's time, or not the line that comes next.
+    fn row(&self, at_ms: i64, line: i64) -> Option<EntryRow> {
+        if (self.at_ms, self.line) != (at_ms, line) || self.amount <= 0 {
+            return None;
+        }
+        Some(EntryRow {
+            account_id: self.account_id,
+            part: i16::try_from(self.part).ok()?,
+            currency: self.currency.as_deref()?.as_bytes().try_into().ok()?,
+            seq: self.seq,
+            signed: match self.direction {
+                0 => self.amount,
+                1 => -self.amount,
+                _ => return None,
+            },
+            balance_after: self.balance_after,
+        })
+    }
 }

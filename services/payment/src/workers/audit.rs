@@ -9,7 +9,9 @@ use std::fmt;
 use identity::Tenant;
 use server::Drain;
 
-use crate::chain::{Broken, RowName, ShardVerifier, StoredHead, StoredLink, StoredRow, Trouble, digests_of};
+use crate::chain::{
+    Broken, EntryName, RowName, ShardVerifier, StoredHead, StoredLink, StoredRow, Trouble, digest_of,
+};
 use crate::config::AuditSettings;
 use crate::ledger::{ChainHead, Currency, Link, LinkRow, TrialBalanceLine};
 use crate::metrics::{AuditMetrics, Audited};
@@ -175,7 +177,7 @@ impl AuditBooks {
                 let rows = self.ledger.link_rows(head.shard, link.link).await?;
                 self.tenants
                     .extend(rows.iter().map(|row| row.journal.tenant.clone()));
-                let rows: Vec<StoredRow> = rows.iter().flat_map(stored_rows).collect();
+                let rows: Vec<StoredRow> = rows.iter().map(stored_row).collect();
                 if let Err(broken) = place.link(&stored_link(&link), &rows) {
                     return Ok(Some(broken));
                 }
@@ -266,30 +268,20 @@ fn stored_link(link: &Link) -> StoredLink {
     }
 }
 
-/// A row of the journal and its entries, with their digests recomputed.
-fn stored_rows(row: &LinkRow) -> Vec<StoredRow> {
-    let tenant = row.journal.tenant.as_str().to_owned();
+/// A row of the journal with its entries, their digest recomputed.
+fn stored_row(row: &LinkRow) -> StoredRow {
     let wide = |id: ids::Id| i64::try_from(id.as_u64()).unwrap_or(i64::MAX);
-    let journal = RowName::Journal {
-        tenant: tenant.clone(),
-        id: wide(row.journal.id),
-    };
-    let entries = row.entries.iter().map(|entry| RowName::Entry {
-        tenant: tenant.clone(),
-        journal_id: wide(entry.journal_id),
-        line: i64::from(entry.line),
+    let entries = row.entries.iter().map(|entry| EntryName {
         account_id: wide(entry.account_id),
         part: i64::from(entry.part),
         seq: entry.seq,
     });
-    let digests = digests_of(&row.journal, &row.entries);
-    let digest = |place: usize| digests.as_ref().and_then(|digests| digests.get(place).copied());
-    std::iter::once(journal)
-        .chain(entries)
-        .enumerate()
-        .map(|(place, name)| StoredRow {
-            name,
-            digest: digest(place),
-        })
-        .collect()
+    StoredRow {
+        name: RowName {
+            tenant: row.journal.tenant.as_str().to_owned(),
+            id: wide(row.journal.id),
+            entries: entries.collect(),
+        },
+        digest: digest_of(&row.journal, &row.entries),
+    }
 }

@@ -1,7 +1,7 @@
 //! The audit chain as the port shows it.
 
 use clock::SystemClock;
-use payment::chain::{GENESIS, digests_of, link_hash};
+use payment::chain::{GENESIS, digest_of, link_hash};
 use payment::ledger::{AccountKind, SHARDS};
 use payment::store::ledger::{Batch, CLOCK_AHEAD_MS_MAX, Ledger, SEAL_AHEAD_MS_MAX};
 
@@ -30,7 +30,7 @@ async fn verify(ledger: &dyn Ledger) -> i64 {
                 let rows = ledger.link_rows(head.shard, number).await.unwrap();
                 for (row, ord) in rows.iter().zip(0..) {
                     assert_eq!((row.ord, row.journal.at_ms), (ord, link.at_ms));
-                    digests.extend(digests_of(&row.journal, &row.entries).unwrap());
+                    digests.push(digest_of(&row.journal, &row.entries).unwrap());
                 }
                 assert_eq!(digests, link.digests);
                 let at = i64::try_from(link.at_ms).unwrap();

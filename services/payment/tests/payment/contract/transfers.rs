@@ -292,7 +292,7 @@ pub(super) async fn a_batch_of_the_largest_size_is_one_link(engine: &dyn Engine)
     let after = ledger.chain_heads().await.unwrap();
     assert_eq!(after[3].link, before[3].link + 1);
     let links = ledger.links(3, before[3].link, 9).await.unwrap();
-    assert_eq!((links.len(), links[0].digests.len()), (1, BATCH_MAX * 3));
+    assert_eq!((links.len(), links[0].digests.len()), (1, BATCH_MAX));
     let rows = ledger.link_rows(3, after[3].link).await.unwrap();
     assert_eq!(rows.len(), BATCH_MAX);
     assert!(

@@ -23,7 +23,7 @@ pub(super) const TAMPERINGS: &[(&str, &[&str])] = &[
     ),
     (
         "UPDATE journal SET at_ms = at_ms + 1 WHERE id = 41",
-        &["shard 0, link 5: row 3 was changed: journal row 41"],
+        &["shard 0, link 5: row 1 was changed: journal row 41"],
     ),
     (
         "UPDATE journal SET hold_id = 25 WHERE id = 32",
@@ -50,11 +50,11 @@ pub(super) const TAMPERINGS: &[(&str, &[&str])] = &[
     ),
     (
         "UPDATE journal SET link = 4, ord = 9 WHERE id = 40",
-        &["shard 0, link 4: row 3 was added: journal row 40"],
+        &["shard 0, link 4: row 1 was added: journal row 40"],
     ),
     (
         "UPDATE journal SET link = 6 WHERE id = 41",
-        &["shard 0, link 5: row 3 is missing"],
+        &["shard 0, link 5: row 1 is missing"],
     ),
     (
         "UPDATE journal SET ord = 7 WHERE id = 41",
@@ -75,58 +75,82 @@ pub(super) const TAMPERINGS: &[(&str, &[&str])] = &[
     (
         "UPDATE entry SET tenant = 'acmf' WHERE journal_id = 40 AND line = 0",
         &[
-            "shard 0, link 5: row 1 is missing before entry",
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (4 of account 3 part 0)",
             "40 of tenant acmf: an entry of this row of the journal is there, and the row is not",
         ],
     ),
     (
         "UPDATE entry SET account_id = 77 WHERE journal_id = 40 AND line = 0",
-        &["row 1 was changed: entry 5 of account 77 part 0 of tenant acme (journal row 40, line 0)"],
+        &[
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (5 of account 77 part 0, 4 of account 3 part 0)",
+        ],
     ),
     (
         "UPDATE entry SET part = 1 WHERE journal_id = 40 AND line = 0",
-        &["row 1 was changed: entry"],
+        &[
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (5 of account 2 part 1, 4 of account 3 part 0)",
+        ],
     ),
     (
         "UPDATE entry SET seq = 99 WHERE journal_id = 40 AND line = 0",
-        &["row 1 was changed: entry 99"],
+        &[
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (99 of account 2 part 0, 4 of account 3 part 0)",
+        ],
     ),
     (
         "UPDATE entry SET journal_id = 41, line = 9 WHERE journal_id = 40 AND line = 0",
-        &["row 1 was changed: entry 5 of account 2 part 0 of tenant acme (journal row 41, line 9)"],
+        &[
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (4 of account 3 part 0)",
+        ],
     ),
     (
         "UPDATE entry SET line = 5 WHERE journal_id = 40 AND line = 1",
-        &["row 2 was changed: entry"],
+        &[
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (5 of account 2 part 0, 4 of account 3 part 0)",
+        ],
     ),
     (
         "UPDATE entry SET direction = 1 WHERE journal_id = 40 AND line = 0",
-        &["row 1 was changed: entry"],
+        &[
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (5 of account 2 part 0, 4 of account 3 part 0)",
+        ],
     ),
     (
         "UPDATE entry SET amount = 8 WHERE journal_id = 40 AND line = 0",
-        &["row 1 was changed: entry"],
+        &[
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (5 of account 2 part 0, 4 of account 3 part 0)",
+        ],
     ),
     (
         "UPDATE entry SET currency = 'USD' WHERE journal_id = 40 AND line = 0",
-        &["row 1 was changed: entry"],
+        &[
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (5 of account 2 part 0, 4 of account 3 part 0)",
+        ],
     ),
     (
         "UPDATE entry SET balance_after = balance_after + 1 WHERE journal_id = 40 AND line = 0",
-        &["row 1 was changed: entry"],
+        &[
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (5 of account 2 part 0, 4 of account 3 part 0)",
+        ],
     ),
     (
         "UPDATE entry SET at_ms = at_ms - 1 WHERE journal_id = 40 AND line = 0",
-        &["row 1 was changed: entry"],
+        &[
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (5 of account 2 part 0, 4 of account 3 part 0)",
+        ],
     ),
     // Rows gone, put in, swapped.
     (
         "DELETE FROM entry WHERE journal_id = 40 AND line = 0",
-        &["shard 0, link 5: row 1 is missing before entry"],
+        &[
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (4 of account 3 part 0)",
+        ],
     ),
     (
         "DELETE FROM entry WHERE journal_id = 41 AND line = 1",
-        &["shard 0, link 5: row 5 is missing"],
+        &[
+            "shard 0, link 5: row 1 was changed: journal row 41 of tenant acme, or an entry of it (5 of account 3 part 0)",
+        ],
     ),
     (
         "DELETE FROM journal WHERE id = 40",
@@ -141,7 +165,7 @@ pub(super) const TAMPERINGS: &[(&str, &[&str])] = &[
     ),
     (
         "INSERT INTO journal SELECT tenant, 999, kind, at_ms, NULL, NULL, '{}', shard, link, 1 FROM journal WHERE id = 8",
-        &["shard 0, link 1: row 3 was added: journal row 999"],
+        &["shard 0, link 1: row 1 was added: journal row 999"],
     ),
     (
         "INSERT INTO journal SELECT tenant, 999, kind, at_ms, NULL, NULL, '{}', shard, 6, 0 FROM journal WHERE id = 8",
@@ -149,7 +173,9 @@ pub(super) const TAMPERINGS: &[(&str, &[&str])] = &[
     ),
     (
         "UPDATE entry SET line = line + 10 WHERE journal_id = 40 AND line = 0",
-        &["row 1 was changed: entry 5 of account 2 part 0 of tenant acme (journal row 40, line 10)"],
+        &[
+            "shard 0, link 5: row 0 was changed: journal row 40 of tenant acme, or an entry of it (4 of account 3 part 0, 5 of account 2 part 0)",
+        ],
     ),
     // Links.
     (

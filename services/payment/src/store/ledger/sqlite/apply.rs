@@ -28,10 +28,10 @@ pub(super) async fn apply(
     update_balances(tx, decision).await?;
     put_holds(tx, decision).await?;
     put_reversed(tx, decision).await?;
-    let mut digests = Vec::new();
+    let mut digests = Vec::with_capacity(decision.rows.len());
     for row in &decision.rows {
-        let row = chain::digests_of(&row.journal, &row.entries);
-        digests.extend(row.ok_or(StoreError::Damaged("a row that has no canonical bytes"))?);
+        let row = chain::digest_of(&row.journal, &row.entries);
+        digests.push(row.ok_or(StoreError::Damaged("a row that has no canonical bytes"))?);
     }
     let hash = chain::link_hash(shard, link, at_ms, &head.hash, &digests);
     let row_count = i64::try_from(digests.len()).map_err(|_| StoreError::Damaged("a link past its size"))?;
