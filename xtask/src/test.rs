@@ -2,13 +2,15 @@
 
 mod beside;
 mod binaries;
+mod runs;
 mod suites;
 
 use std::time::Duration;
 
 use ::engines::Kind;
 use beside::Beside;
-use suites::{Counts, Suites, failed, is_embedded_only};
+use runs::Counts;
+use suites::{Suites, failed, is_embedded_only};
 
 use crate::generate::Writer;
 use crate::run::{Outcome, cargo, passes, target};

@@ -1,12 +1,13 @@
 //! What tests there are, and what runs after what.
 
-use std::fmt::{Display, Formatter, Write as _};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use super::Row;
 use super::binaries::{self, Binary};
-use super::{Row, now};
+use super::runs::counted;
 use crate::generate::Writer;
 use crate::programs;
 use crate::run::{cargo, idle};
@@ -17,6 +18,8 @@ const OTHERS: &str = "tests";
 const PLATFORM: &str = "services/orrery/tests/process.rs";
 /// How many of its tests are under way: those that load the machine take turns, and many of the others wait.
 const PLATFORM_THREADS: &str = "4";
+/// How many of the other binaries run at once: half of their time they wait for a disk or an engine.
+const OTHERS_AT_ONCE: usize = 3;
 const API_SUITES: [&str; 2] = [
     "services/payment/tests/payment.rs",
     "services/shortener/tests/shortener.rs",
@@ -57,10 +60,12 @@ impl Suites<'_> {
         binaries::built(build)
     }
 
-    /// Every test, and the API suites once more on real engines. One after another: beside the others' load, tests of the platform that bound
-    /// a time or a loss failed.
+    /// Every test, and the API suites once more on real engines. The platform by itself: beside the others' load, tests of it that bound a time
+    /// or a loss failed.
     pub(super) fn all(&self, binaries: &[Binary], on_engines: bool) -> Vec<Row> {
-        let (platform, others): (Vec<_>, Vec<_>) = binaries.iter().partition(|b| b.source == PLATFORM);
+        let (platform, mut others): (Vec<_>, Vec<_>) = binaries.iter().partition(|b| b.source == PLATFORM);
+        // The longest first, or they would run at the end with nothing beside them.
+        others.sort_by_key(|binary| !is_api_suite(binary));
         let mut rows = vec![self.platform(&platform), self.others(&others)];
         rows.push(if on_engines {
             self.api_on_engines(&others)
@@ -80,17 +85,17 @@ impl Suites<'_> {
             }
             (binary.source.clone(), run)
         });
-        counted("platform", runs.collect(), Shown::AsItComes)
+        counted("platform", runs.collect(), 1)
     }
 
-    /// Unit, contract and API tests. Of each binary all is shown at its end.
+    /// Unit, contract and API tests.
     fn others(&self, others: &[&Binary]) -> Row {
         let runs = others.iter().map(|binary| {
             let mut run = binary.command();
             self.set(&mut run);
             (binary.source.clone(), run)
         });
-        counted(OTHERS, runs.collect(), Shown::AtItsEnd)
+        counted(OTHERS, runs.collect(), self.at_once())
     }
 
     /// What documentation shows, as a command that runs while a core is idle.
@@ -105,9 +110,7 @@ impl Suites<'_> {
     /// attacks, properties), what is refused before a store is asked, what is documented and what labs show is the same on any.
     fn api_on_engines(&self, others: &[&Binary]) -> Row {
         let before = embedded_only(self.skips);
-        let suites = others
-            .iter()
-            .filter(|binary| API_SUITES.contains(&binary.source.as_str()));
+        let suites = others.iter().filter(|binary| is_api_suite(binary));
         let runs = suites.map(|binary| {
             let mut run = binary.command();
             self.set(&mut run);
@@ -117,10 +120,15 @@ impl Suites<'_> {
             }
             (format!("{} on real engines", binary.source), run)
         });
-        let mut row = counted(API_ON_ENGINES, runs.collect(), Shown::AtItsEnd);
+        let mut row = counted(API_ON_ENGINES, runs.collect(), self.at_once());
         let embedded = embedded_only(self.skips) - before;
         let _ = write!(row.counted, "; {embedded} of them are about files and ran above");
         row
+    }
+
+    /// The long forms are about rates, and run by themselves.
+    fn at_once(&self) -> usize {
+        if self.nightly { 1 } else { OTHERS_AT_ONCE }
     }
 
     /// `cargo test` on all of the workspace: always the same selection, or features differ and all is built again.
@@ -147,56 +155,8 @@ impl Suites<'_> {
     }
 }
 
-/// When what a binary prints is shown: of the long suite at once, of each of the others when its name can stand above it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    AsItComes,
-    AtItsEnd,
-}
-
-/// Runs them one after another, also after one failed; the lines they print are counted while they pass by.
-fn counted(what: &'static str, runs: Vec<(String, Command)>, shown: Shown) -> Row {
-    let started = now();
-    let mut counts = Counts::default();
-    let mut wrong = Vec::new();
-    for (name, run) in runs {
-        let begun = now();
-        let mut text = format!("== {what}: {name}\n");
-        let show = |text: &mut String| {
-            if shown == Shown::AsItComes {
-                print!("{text}");
-                text.clear();
-            }
-        };
-        show(&mut text);
-        let outcome = binaries::lines(run, |line| {
-            let _ = writeln!(text, "{line}");
-            show(&mut text);
-            counts.read(line);
-        });
-        // In one piece: `print!` holds stdout until it is out.
-        print!("{text}== {name}: {} s\n\n", begun.elapsed().as_secs());
-        if outcome.is_err() {
-            wrong.push(name);
-        }
-    }
-    let outcome = if !wrong.is_empty() {
-        Err(format!("failed: {}", wrong.join(", ")))
-    } else if counts.passed == 0 {
-        Err("no test ran".to_owned())
-    } else {
-        Ok(())
-    };
-    let mut counted = counts.to_string();
-    if let Err(why) = &outcome {
-        let _ = write!(counted, "; {why}");
-    }
-    Row {
-        what,
-        outcome,
-        took: started.elapsed(),
-        counted,
-    }
+fn is_api_suite(binary: &Binary) -> bool {
+    API_SUITES.contains(&binary.source.as_str())
 }
 
 /// How many tests said that they have no form on real engines.
@@ -208,42 +168,6 @@ fn embedded_only(skips: &Path) -> usize {
 /// Such a line is no skip: the test ran in its embedded form.
 pub(super) fn is_embedded_only(line: &str) -> bool {
     line.contains(": embedded only: ")
-}
-
-/// What test binaries say of themselves, added up.
-#[derive(Default)]
-pub(super) struct Counts {
-    passed: u32,
-    failed: u32,
-    ignored: u32,
-}
-
-impl Display for Counts {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} passed, {} failed, {} ignored",
-            self.passed, self.failed, self.ignored
-        )
-    }
-}
-
-impl Counts {
-    pub(super) fn read(&mut self, line: &str) {
-        let Some(result) = line.strip_prefix("test result: ") else {
-            return;
-        };
-        let words: Vec<&str> = result.split_whitespace().collect();
-        for pair in words.windows(2) {
-            let count = pair[0].parse().unwrap_or(0);
-            match pair[1].trim_end_matches(';') {
-                "passed" => self.passed += count,
-                "failed" => self.failed += count,
-                "ignored" => self.ignored += count,
-                _ => {}
-            }
-        }
-    }
 }
 
 fn not_run(what: &'static str, why: &str) -> Row {
@@ -262,20 +186,5 @@ pub(super) fn failed(what: &'static str, why: &str) -> Row {
         outcome: Err(why.to_owned()),
         took: Duration::ZERO,
         counted: why.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Counts;
-
-    #[test]
-    fn counts_are_summed_over_test_binaries() {
-        let mut counts = Counts::default();
-        counts.read(
-            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
-        );
-        counts.read("test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out");
-        assert_eq!((counts.passed, counts.failed, counts.ignored), (5, 4, 1));
     }
 }

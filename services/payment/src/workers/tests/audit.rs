@@ -121,7 +121,10 @@ async fn a_row_that_is_changed_is_named_until_it_is_as_it_was_committed() {
         .await;
     for _ in 0..2 {
         let broken = said(&mut auditor).await;
-        assert!(broken.contains("shard 0, link 4: row 0 was changed: journal row 11 "), "{broken}");
+        assert!(
+            broken.contains("shard 0, link 4: row 0 was changed: journal row 11 "),
+            "{broken}"
+        );
     }
     books
         .world
