@@ -167,16 +167,13 @@ impl Trial {
         let lost = self.hot.lost();
         self.hot.assert_nothing_counted_twice();
         assert!(lost <= 0.0, "{lost} clicks are missing\n{}", self.fleet.tails());
-        for (place, writer) in self.writers.iter_mut().enumerate() {
-            let client = &clients[(place + 1) % 2];
-            writer.settle(client).await;
-            assert!(
-                writer.has_settled(),
-                "with everything there again, every repeat is answered\n{}",
-                self.fleet.tails()
-            );
-            writer.look_at_everything(client, REPEATS_MAX_EACH).await;
-        }
+        let other = |place: usize| clients[(place + 1) % 2].clone();
+        Writer::all_look_at_everything(&mut self.writers, other, REPEATS_MAX_EACH).await;
+        assert!(
+            self.writers.iter().all(Writer::has_settled),
+            "with everything there again, every repeat is answered\n{}",
+            self.fleet.tails()
+        );
     }
 
     fn judge(self) {

@@ -197,16 +197,13 @@ impl Trial {
         let clients = self.clients();
         // Before the writers follow their links, the hot ones among them, once more.
         self.count_clicks(&clients[0]).await;
-        for (place, writer) in self.writers.iter_mut().enumerate() {
-            let client = &clients[(place + 1) % 2];
-            writer.settle(client).await;
-            assert!(
-                writer.has_settled(),
-                "with everything up again, every repeat is answered\n{}",
-                self.fleet.tails()
-            );
-            writer.look_at_everything(client, REPEATS_MAX_EACH).await;
-        }
+        let other = |place: usize| clients[(place + 1) % 2].clone();
+        Writer::all_look_at_everything(&mut self.writers, other, REPEATS_MAX_EACH).await;
+        assert!(
+            self.writers.iter().all(Writer::has_settled),
+            "with everything up again, every repeat is answered\n{}",
+            self.fleet.tails()
+        );
     }
 
     async fn count_clicks(&self, client: &Client) {

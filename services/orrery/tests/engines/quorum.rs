@@ -200,16 +200,13 @@ impl Trial {
     /// Follows every link that was acknowledged, and repeats what was acknowledged, at the other gateway than before.
     async fn look_at_everything(&mut self) {
         let clients = self.clients();
-        for (place, writer) in self.writers.iter_mut().enumerate() {
-            let client = &clients[(place + 1) % 2];
-            writer.settle(client).await;
-            assert!(
-                writer.has_settled(),
-                "with all nodes up again, every repeat is answered\n{}",
-                self.fleet.tails()
-            );
-            writer.look_at_everything(client, REPEATS_MAX_EACH).await;
-        }
+        let other = |place: usize| clients[(place + 1) % 2].clone();
+        Writer::all_look_at_everything(&mut self.writers, other, REPEATS_MAX_EACH).await;
+        assert!(
+            self.writers.iter().all(Writer::has_settled),
+            "with all nodes up again, every repeat is answered\n{}",
+            self.fleet.tails()
+        );
     }
 
     fn judge(self, outages: &[Outage]) {

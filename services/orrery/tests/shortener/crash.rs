@@ -218,14 +218,11 @@ impl Trial {
         self.hot.settle(&client).await;
         println!("{}", self.hot);
         self.hot.assert_nothing_counted_twice();
-        for writer in &mut self.writers {
-            writer.settle(&client).await;
-            assert!(
-                writer.has_settled(),
-                "with the platform up again, every repeat is answered"
-            );
-            writer.look_at_everything(&client, REPEATS_MAX_EACH).await;
-        }
+        Writer::all_look_at_everything(&mut self.writers, |_| client.clone(), REPEATS_MAX_EACH).await;
+        assert!(
+            self.writers.iter().all(Writer::has_settled),
+            "with the platform up again, every repeat is answered"
+        );
     }
 
     fn judge(self) {

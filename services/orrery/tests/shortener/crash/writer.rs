@@ -70,7 +70,7 @@ impl Writer {
     }
 
     /// Gets the answers it is owed.
-    pub(crate) async fn settle(&mut self, client: &Client) {
+    async fn settle(&mut self, client: &Client) {
         for _ in 0..SETTLE_ROUNDS {
             if self.has_settled() {
                 return;
@@ -83,8 +83,32 @@ impl Writer {
         self.owed.is_empty()
     }
 
+    /// Of each of them what [`settle`](Self::settle) and [`look_at_everything`](Self::look_at_everything) do, side by side: sessions know nothing of
+    /// each other. `client` says by place through which.
+    pub(crate) async fn all_look_at_everything(
+        writers: &mut Vec<Self>,
+        client: impl Fn(usize) -> Client,
+        repeats_max: usize,
+    ) {
+        let looking: Vec<_> = writers
+            .drain(..)
+            .enumerate()
+            .map(|(place, mut writer)| {
+                let client = client(place);
+                tokio::spawn(async move {
+                    writer.settle(&client).await;
+                    writer.look_at_everything(&client, repeats_max).await;
+                    writer
+                })
+            })
+            .collect();
+        for writer in looking {
+            writers.push(writer.await.expect("the writer looked at everything"));
+        }
+    }
+
     /// Follows all its generated links and repeats some of its claims; the history tells what came of it.
-    pub(crate) async fn look_at_everything(&mut self, client: &Client, repeats_max: usize) {
+    async fn look_at_everything(&mut self, client: &Client, repeats_max: usize) {
         for (claim, code) in &self.acknowledged {
             if claim.alias.is_none() {
                 // Caches are cold after the kills, and the store is spared: a refusal says when to come again.
