@@ -46,7 +46,6 @@ use crate::operations::payments::Cashier;
 use crate::operations::reconcile::Reconciler;
 use crate::operations::{Asked, Books, Hooks};
 use crate::pages::ProcessorFaults;
-use crate::payment::card_number;
 use crate::store::payments::SharedPayments;
 use crate::store::receipts::SharedReceipts;
 
@@ -171,7 +170,7 @@ fn asked(caller: Authenticated, headers: &HeaderMap) -> Result<Asked, Problem> {
     let key = IdempotencyKey::from_headers(headers)?;
     if key
         .as_ref()
-        .is_some_and(|key| card_number::is_in_key(key.as_str()))
+        .is_some_and(|key| card_numbers::is_in_key(key.as_str()))
     {
         return Err(Wrong::at("Idempotency-Key", Invalid::CardNumber).into());
     }
