@@ -8,6 +8,7 @@ mod error;
 mod http;
 mod labs;
 pub mod ledger;
+pub mod ledger_place;
 mod metrics;
 mod migrate;
 mod operations;
