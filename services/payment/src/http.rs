@@ -41,6 +41,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::error::{Invalid, LedgerError, Wrong};
+use crate::ledger::REPLAYED;
 use crate::metrics::{AuditMetrics, Metrics};
 use crate::operations::payments::Cashier;
 use crate::operations::reconcile::Reconciler;
@@ -58,9 +59,6 @@ pub(crate) const LARGE_BODIES: &[&str] = &["/v1/transfers/batch", "/v1/transacti
 /// What is one tenant's is nobody else's, and balances change all the time.
 pub(crate) const PRIVATE: (HeaderName, HeaderValue) =
     (CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-
-/// Says that an answer is the one the first request with its key got.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What handlers stand on. Cheap to clone.
 #[derive(Clone)]

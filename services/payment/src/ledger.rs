@@ -20,4 +20,5 @@ pub use command::{
 pub use currency::{Currency, UnknownCurrency};
 pub use ids::Id;
 pub use journal::{Direction, Entry, Hold, HoldState, Journal, JournalKind, RowSummary};
+pub(crate) use refusal::REPLAYED;
 pub use refusal::Refusal;
