@@ -135,6 +135,7 @@ impl Refusal {
     }
 
     /// As it was said first.
+    #[must_use]
     pub fn first(self) -> Self {
         match self {
             Self::Repeated(first) => *first,

@@ -52,6 +52,7 @@ impl PaymentRefusal {
     }
 
     /// As it was said first.
+    #[must_use]
     pub fn first(self) -> Self {
         match self {
             Self::Repeated(first) => *first,
