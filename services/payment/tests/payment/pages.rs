@@ -345,9 +345,8 @@ async fn accounts_entries_holds_and_books_are_shown() {
         "open",
         "<h1>Liability account in EUR</h1>",
         "<code>1001</code>",
-        "transfer",
         "href=\"/ui/payment/accounts/1002\"",
-        "<p class=\"hint\">rent of May</p>",
+        "transfer<p class=\"hint\">rent of May</p>",
         "liability, grows by credits",
         "not below zero",
     ] {
