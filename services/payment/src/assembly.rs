@@ -155,6 +155,8 @@ async fn serve(
     let reconciling = paying::Reconciling::open(&role, settings, engines, &books)?;
     let reconciler = reconciling.reconciler.clone();
     workers.start("reconciliation", |stop| reconciling.run(stop));
+    let overwrite = hooks::overwrite(settings, &hooks);
+    workers.start("vault traces", |stop| overwrite.run(stop));
     let deliver = hooks::deliver(&role, settings, &hooks);
     workers.start("webhook delivery", |stop| deliver.run(stop));
     workers.tell(&role, settings, engines, &metrics, relay);

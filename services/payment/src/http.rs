@@ -41,12 +41,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::error::{Invalid, LedgerError, Wrong};
+use crate::ledger::REPLAYED;
 use crate::metrics::{AuditMetrics, Metrics};
 use crate::operations::payments::Cashier;
 use crate::operations::reconcile::Reconciler;
 use crate::operations::{Asked, Books, Hooks};
 use crate::pages::ProcessorFaults;
-use crate::payment::card_number;
 use crate::store::payments::SharedPayments;
 use crate::store::receipts::SharedReceipts;
 
@@ -59,9 +59,6 @@ pub(crate) const LARGE_BODIES: &[&str] = &["/v1/transfers/batch", "/v1/transacti
 /// What is one tenant's is nobody else's, and balances change all the time.
 pub(crate) const PRIVATE: (HeaderName, HeaderValue) =
     (CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-
-/// Says that an answer is the one the first request with its key got.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What handlers stand on. Cheap to clone.
 #[derive(Clone)]
@@ -171,7 +168,7 @@ fn asked(caller: Authenticated, headers: &HeaderMap) -> Result<Asked, Problem> {
     let key = IdempotencyKey::from_headers(headers)?;
     if key
         .as_ref()
-        .is_some_and(|key| card_number::is_in_key(key.as_str()))
+        .is_some_and(|key| card_numbers::is_in_key(key.as_str()))
     {
         return Err(Wrong::at("Idempotency-Key", Invalid::CardNumber).into());
     }

@@ -19,5 +19,6 @@ pub use command::{
 };
 pub use currency::{Currency, UnknownCurrency};
 pub use ids::Id;
-pub use journal::{Direction, Entry, Hold, HoldState, Journal, JournalKind, Told};
+pub use journal::{Direction, Entry, Hold, HoldState, Journal, JournalKind, RowSummary};
+pub(crate) use refusal::REPLAYED;
 pub use refusal::Refusal;

@@ -8,6 +8,7 @@ mod error;
 mod http;
 mod labs;
 pub mod ledger;
+pub mod ledger_place;
 mod metrics;
 mod migrate;
 mod operations;
@@ -29,7 +30,8 @@ pub use http::openapi;
 pub use labs::labs;
 pub use metrics::describe_metrics;
 pub use migrate::{contract, migrate};
-pub use vault_chores::VaultChores;
+pub use store::vault::Traces;
+pub use vault_chores::{Erased, VaultChores};
 
 /// What this service promises, in OpenSLO: everything that watches it is made of this.
 pub const OBJECTIVES: &str = include_str!("../slo.yaml");

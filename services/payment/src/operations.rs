@@ -35,7 +35,7 @@ pub(crate) use exchange::Exchange;
 pub(crate) use group_commit::{Answer, GroupCommit};
 pub(crate) use holds::{CaptureHold, PlaceHold};
 pub(crate) use list_accounts::ListedAccounts;
-pub(crate) use list_entries::{ListedEntries, ToldEntry};
+pub(crate) use list_entries::{DescribedEntry, ListedEntries};
 pub(crate) use read_balance::ShownBalance;
 pub(crate) use seals::{SEAL_EVERY, Seals};
 pub(crate) use statement::Statement;

@@ -1,6 +1,5 @@
 //! Payments: what is asked for, what is kept of it, and what is not to be done. No I/O.
 
-pub mod card_number;
 mod method;
 mod refusal;
 pub mod risk;

@@ -10,8 +10,20 @@ use telemetry::Telemetry;
 use crate::assembly::RunError;
 use crate::config::Settings;
 use crate::engines::Opener;
+use crate::store::vault::Traces;
 use crate::store::{Database, vault};
 use crate::vault::{Rotated, Vault, VaultError, open_master};
+
+/// What there was to erase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erased {
+    /// A person was known, and is no more.
+    Now,
+    /// The person was erased before, and nothing was told of them since.
+    Before,
+    /// Nothing was ever kept of such a person.
+    NeverKnown,
+}
 
 /// A vault that was opened for a chore.
 #[derive(Debug)]
@@ -52,9 +64,22 @@ impl VaultChores {
         self.vault.rotate(tenant).await
     }
 
-    /// Erases a person; says whether anything was known.
-    pub async fn erase(&self, tenant: &Tenant, person: &str) -> Result<bool, VaultError> {
-        self.vault.erase(tenant, person).await
+    /// Erases a person.
+    pub async fn erase(&self, tenant: &Tenant, person: &str) -> Result<Erased, VaultError> {
+        if self.vault.erase(tenant, person).await? {
+            return Ok(Erased::Now);
+        }
+        let was_known = self.vault.was_known(tenant, person).await?;
+        Ok(if was_known {
+            Erased::Before
+        } else {
+            Erased::NeverKnown
+        })
+    }
+
+    /// Rids the database's files of what erasures and rotations dropped, these and earlier ones.
+    pub async fn overwrite_traces(&self) -> Result<Traces, VaultError> {
+        self.vault.overwrite_traces().await
     }
 
     /// Gives the connections back.

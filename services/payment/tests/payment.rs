@@ -72,6 +72,8 @@ mod till;
 mod transfers;
 #[path = "payment/vault.rs"]
 mod vault;
+#[path = "payment/vault_traces.rs"]
+mod vault_traces;
 #[path = "payment/verify.rs"]
 mod verify;
 #[path = "payment/webhook_store.rs"]

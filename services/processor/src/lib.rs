@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod card_number;
 pub mod charge;
 mod config;
 mod error;

@@ -13,7 +13,7 @@ mod url;
 pub use error::SqlError;
 pub use migrate::{Kind, Migration};
 pub use numbers::{int, uint};
-pub use postgres::{Postgres, describe_metrics};
+pub use postgres::{Postgres, Rewritten, describe_metrics};
 pub use scoped::{Scoped, scoped};
 pub use settings::{PostgresSettings, SqliteSettings};
 pub use sqlite::Sqlite;

@@ -5,6 +5,7 @@ mod migrate;
 mod pool;
 mod probe;
 mod read;
+mod rewrite;
 mod session;
 mod write;
 
@@ -20,6 +21,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use self::pool::Pool;
+pub use self::rewrite::Rewritten;
 use self::session::Sessions;
 use crate::error::Cause;
 use crate::url::postgres_url;
@@ -43,6 +45,8 @@ struct Inner {
     readers: Arc<Pool>,
     writers: Arc<Pool>,
     probe_session: PgConnectOptions,
+    /// For what may take as long as a migration.
+    chore_session: PgConnectOptions,
     /// The probe's own connection, so that it does not queue behind what it watches.
     probe: Mutex<Option<PgConnection>>,
     /// Set for good once closing has begun.
@@ -93,6 +97,7 @@ impl Postgres {
             readers: pool(sessions.reader, settings.readers_max),
             writers: pool(sessions.writer, settings.writers_max),
             probe_session: sessions.probe,
+            chore_session: sessions.chore,
             probe: Mutex::default(),
             closed: AtomicBool::new(false),
             settings,

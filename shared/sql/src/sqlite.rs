@@ -1,6 +1,7 @@
 //! One open database file: a writer, some readers, a probe.
 
 mod file;
+mod log;
 mod migrate;
 mod probe;
 mod verify;
@@ -85,13 +86,37 @@ impl Sqlite {
         telemetry: Telemetry,
         clock: SharedClock,
     ) -> Result<Self, SqlError> {
-        let path: PathBuf = path.as_ref().to_owned();
+        Self::open_with(path.as_ref(), settings, telemetry, clock, false).await
+    }
+
+    /// As [`Sqlite::open`], for a file that has secrets: what is deleted or replaced is overwritten in it (`secure_delete`), at the price of writing
+    /// pages that are given up. In the log it stays until [`Sqlite::empty_log`].
+    pub async fn open_overwriting(
+        path: impl AsRef<Path>,
+        settings: SqliteSettings,
+        telemetry: Telemetry,
+        clock: SharedClock,
+    ) -> Result<Self, SqlError> {
+        Self::open_with(path.as_ref(), settings, telemetry, clock, true).await
+    }
+
+    async fn open_with(
+        path: &Path,
+        settings: SqliteSettings,
+        telemetry: Telemetry,
+        clock: SharedClock,
+        overwrites: bool,
+    ) -> Result<Self, SqlError> {
+        let path: PathBuf = path.to_owned();
         let name = path
             .file_stem()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let connect = connect_options(&path, &settings, &name);
+        let mut connect = connect_options(&path, &settings, &name);
+        if overwrites {
+            connect = connect.pragma("secure_delete", "ON");
+        }
         // It names the file: whoever starts a service reads this first.
         let unusable = |error: std::io::Error| SqlError::Io(format!("{}: {error}", path.display()));
         OpenedFile::create(&path).map_err(unusable)?;

@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
         "config",
         "history",
         "sketches",
+        "card-numbers",
     ],
     &["telemetry", "resilience", "identity", "webhooks"],
     &["server", "client", "outbound", "pages", "fault-proxy"],

@@ -19,7 +19,16 @@ pub(crate) fn ledger(settings: &Settings, action: &LedgerAction) -> ExitCode {
         json,
     } = action;
     let url = database.as_deref().unwrap_or(&settings.payment.database_url);
-    let report = match on_workbench(async |_: &Workbench| payment::verify::verify_against(url, heads).await) {
+    let verified = on_workbench(async |_: &Workbench| {
+        // What is not there is said before anything is read, in words that tell what to do.
+        payment::ledger_place::find(url)
+            .await
+            .map_err(|error| error.to_string())?;
+        payment::verify::verify_against(url, heads)
+            .await
+            .map_err(|error| error.to_string())
+    });
+    let report = match verified {
         Ok(report) => report,
         Err(error) => {
             eprintln!("error: {error}");

@@ -2,7 +2,7 @@
 //! may do it.
 
 use identity::Tenant;
-use payment::VaultChores;
+use payment::{Erased, Traces, VaultChores};
 
 use super::{Workbench, on_workbench};
 use crate::Outcome;
@@ -32,25 +32,47 @@ async fn act(vault: &VaultChores, action: &VaultAction) -> Result<(), String> {
                 .ok_or_else(|| {
                     format!("tenant {name} has no key here: no payer's details were ever kept for it")
                 })?;
-            println!(
+            let done = format!(
                 "tenant {name} has key {}; {} keys of persons were wrapped anew, the former key is gone",
                 rotated.version, rotated.rewrapped
             );
+            rid_files(vault, &done).await
         }
         VaultAction::Erase { tenant: name, person } => {
             let erased = vault
                 .erase(&tenant(name)?, person)
                 .await
                 .map_err(|error| error.to_string())?;
-            if !erased {
-                return Err(format!(
-                    "nothing is known of person {person} of tenant {name}; persons are named as the accounts that they pay from: account/1001"
-                ));
-            }
-            println!(
-                "person {person} of tenant {name} is erased: what was sealed for them cannot be opened any more"
-            );
+            let done = match erased {
+                Erased::Now => format!(
+                    "person {person} of tenant {name} is erased: what was sealed for them cannot be opened any more"
+                ),
+                Erased::Before => format!(
+                    "person {person} of tenant {name} was erased before, and nothing was told of them since: there is nothing to erase"
+                ),
+                Erased::NeverKnown => {
+                    return Err(format!(
+                        "nothing is known of person {person} of tenant {name}, and never was; persons are named as the accounts that they pay from: account/1001"
+                    ));
+                }
+            };
+            rid_files(vault, &done).await
         }
     }
-    Ok(())
+}
+
+/// Prints what was done once the database's files are rid of what it dropped, and else says what is left to do.
+async fn rid_files(vault: &VaultChores, done: &str) -> Result<(), String> {
+    match vault.overwrite_traces().await {
+        Ok(Traces::None | Traces::Overwritten) => {
+            println!("{done}");
+            Ok(())
+        }
+        Ok(Traces::NotAllowed(statement)) => Err(format!(
+            "{done}; but what was dropped still stands in the files of PostgreSQL, for this user may not rewrite the tables. Run as their owner: {statement}"
+        )),
+        Err(error) => Err(format!(
+            "{done}; but what was dropped still stands in the files of the database ({error}): run this again, or leave it to the service, which does it at intervals"
+        )),
+    }
 }

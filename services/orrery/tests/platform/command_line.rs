@@ -265,6 +265,11 @@ fn ledger_verify_tells_a_sound_ledger_from_a_broken_one_and_from_none() {
     };
     let none = verify(&[]);
     assert_eq!(none.status.code(), Some(2), "{}", stderr(&none));
+    assert!(
+        stderr(&none).contains("payment.db: no such file"),
+        "{}",
+        stderr(&none)
+    );
     assert!(!folder.path().join("payment.db").exists(), "nothing is made");
     let sqlite3 = |statements: &str| {
         let mut command = Command::new("sqlite3");
@@ -362,7 +367,7 @@ fn a_tenant_or_person_that_the_vault_does_not_know_is_told_and_is_no_success() {
         (&["rotate", "--tenant", "typo"][..], "tenant typo has no key"),
         (
             &["erase", "--tenant", "acme", "--person", "account/7"],
-            "nothing is known of person account/7 of tenant acme",
+            "nothing is known of person account/7 of tenant acme, and never was",
         ),
     ] {
         let refused = orrery(&folder, &[&["vault"], args].concat(), &[]);

@@ -39,3 +39,18 @@ CREATE TABLE vault_record (
     created_at_ms bigint NOT NULL,
     PRIMARY KEY (tenant, person, name)
 );
+
+-- Not 0: something was dropped or replaced that may still stand in the files of the database, until they are rid of it.
+CREATE TABLE vault_trace (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    marks bigint NOT NULL
+);
+INSERT INTO vault_trace (marks) VALUES (0);
+
+-- The service rids the files of it by writing these tables anew. Before version 17 only their owner could.
+DO $$
+BEGIN
+  IF current_setting('server_version_num')::INT >= 170000 AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'orrery_payment') THEN
+    EXECUTE 'GRANT MAINTAIN ON vault_tenant_key, vault_person, vault_record TO orrery_payment';
+  END IF;
+END $$;

@@ -39,3 +39,10 @@ CREATE TABLE vault_record (
     created_at_ms INTEGER NOT NULL,
     PRIMARY KEY (tenant, person, name)
 ) STRICT, WITHOUT ROWID;
+
+-- Not 0: something was dropped or replaced that may still stand in the files of the database, until they are rid of it.
+CREATE TABLE vault_trace (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    marks INTEGER NOT NULL
+) STRICT;
+INSERT INTO vault_trace (one, marks) VALUES (1, 0);

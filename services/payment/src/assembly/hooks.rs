@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use client::Client;
 use outbound::{Outbound, SystemResolver, Trust};
@@ -15,7 +16,7 @@ use crate::operations::{HookRules, Hooks};
 use crate::pages::ProcessorFaults;
 use crate::store::{vault as vault_store, webhooks};
 use crate::vault::{Vault, open_master};
-use crate::workers::DeliverWebhooks;
+use crate::workers::{DeliverWebhooks, OverwriteTraces};
 
 /// The vault under its master key, which is made at the first start.
 pub(super) async fn vault(role: &Role, settings: &Settings, engines: &Engines) -> Result<Vault, RunError> {
@@ -61,6 +62,14 @@ pub(super) fn faults(role: &Role, settings: &Settings) -> ProcessorFaults {
     );
     let processor = &settings.processor;
     ProcessorFaults::new(client, &processor.url, processor.api_key.expose())
+}
+
+/// What rids the database's files of keys that were dropped.
+pub(super) fn overwrite(settings: &Settings, hooks: &Hooks) -> OverwriteTraces {
+    OverwriteTraces {
+        vault: hooks.vault.clone(),
+        interval: Duration::from_millis(settings.vault.overwrite_interval_ms.max(1)),
+    }
 }
 
 /// What delivers them.

@@ -12,6 +12,9 @@ pub struct VaultSettings {
     pub key: Secret,
     /// The file of that key, made at first start.
     pub key_file: String,
+    /// How often the database's files are rid of keys that were dropped since, by erasures and rotations. On PostgreSQL the vault's tables are written
+    /// anew for that (`VACUUM (FULL)`), and locked meanwhile.
+    pub overwrite_interval_ms: u64,
 }
 
 impl Default for VaultSettings {
@@ -19,6 +22,7 @@ impl Default for VaultSettings {
         Self {
             key: Secret::default(),
             key_file: ".orrery/payment.key".to_owned(),
+            overwrite_interval_ms: 600_000,
         }
     }
 }

@@ -112,10 +112,11 @@ impl BatchRow {
                 problem: None,
             },
             Err(error) => {
+                let replayed = matches!(&error, LedgerError::Refused(refusal) if refusal.is_repeat());
                 let problem = Problem::from(error);
                 Self {
                     status: problem.status().as_u16(),
-                    replayed: false,
+                    replayed,
                     transfer: None,
                     problem: Some(problem.document()),
                 }

@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use server::Json;
 
 use crate::operations::payments::PaymentError;
-use crate::payment::card_number;
 
 /// Headers whose values are kept or logged. A request's id is another one on each repeat, made of random digits by the gateway or the client: those of
 /// the gateway are never like a card's, and of others a name that a program made is none.
@@ -52,12 +51,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for CardFree<T> {
 fn has_card(headers: &HeaderMap, body: &Bytes) -> bool {
     let in_header = KEPT_HEADERS.iter().any(|name| {
         let mut values = headers.get_all(*name).iter();
-        values.any(|value| card_number::is_in_key(&String::from_utf8_lossy(value.as_bytes())))
+        values.any(|value| card_numbers::is_in_key(&String::from_utf8_lossy(value.as_bytes())))
     });
     in_header
         || match serde_json::from_slice(body) {
-            Ok(value) => card_number::is_in_json(&value, &NUMBERS),
-            Err(_) => card_number::is_in(&String::from_utf8_lossy(body)),
+            Ok(value) => card_numbers::is_in_json(&value, &NUMBERS),
+            Err(_) => card_numbers::is_in(&String::from_utf8_lossy(body)),
         }
 }
 
@@ -71,7 +70,7 @@ mod tests {
     #[test]
     fn ids_that_pass_for_cards_are_refused_nowhere() {
         for id in IDS {
-            assert!(card_number::is_in(id), "{id} would be refused in a text");
+            assert!(card_numbers::is_in(id), "{id} would be refused in a text");
             let headers = HeaderMap::from_iter(
                 [
                     ("x-request-id", "a424242424242424"),

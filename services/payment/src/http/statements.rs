@@ -17,7 +17,7 @@ use super::wire::StatementBody;
 use super::{App, PRIVATE, cursor, known, moment, show_moment, shown};
 use crate::error::LedgerError;
 use crate::ledger::{Balance, Direction};
-use crate::operations::{Statement, ToldEntry};
+use crate::operations::{DescribedEntry, Statement};
 use crate::store::ledger::EntryCursor;
 
 /// The columns; the first three say of every row what it is of, so that statements may be laid together. `balance` is the account's in the first and last row, and its part's after the entry in between.
@@ -45,7 +45,7 @@ pub(super) struct StatementQuery {
     security(("token" = ["ledger:read"])),
     params(
         ("id" = String, Path, description = "Which account", max_length = 19, pattern = "^[1-9][0-9]{0,18}$"),
-        ("from" = Option<String>, Query, description = "From when; the beginning unless said", format = DateTime, nullable = false),
+        ("from" = Option<String>, Query, description = "From when; since the account was opened unless said", format = DateTime, nullable = false),
         ("to" = Option<String>, Query, description = "Until before when; now unless said, and not later", format = DateTime, nullable = false),
         ("format" = Option<String>, Query, description = "`json` or `csv`; goes before `Accept`", pattern = "^(json|csv)$", nullable = false),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before", pattern = "^[A-Za-z0-9_-]+$", nullable = false),
@@ -109,7 +109,7 @@ struct Export {
 
 enum Next {
     /// Read already.
-    Page(Vec<ToldEntry>, Option<EntryCursor>),
+    Page(Vec<DescribedEntry>, Option<EntryCursor>),
     After(EntryCursor),
     Done,
 }
@@ -169,8 +169,8 @@ impl Export {
     }
 
     /// Numbers, moments and words of ours, and last what people wrote: see [`quoted`].
-    fn line(&self, told: &ToldEntry) -> String {
-        let entry = &told.entry;
+    fn line(&self, described: &DescribedEntry) -> String {
+        let entry = &described.entry;
         let after = i128::from(entry.balance_after);
         let normal = if self.statement.account.kind.is_debit_normal() {
             after
@@ -190,21 +190,26 @@ impl Export {
             entry.line,
             entry.part,
             entry.amount,
-            told.kind.name(),
-            told.counter_account_id
+            described.kind.name(),
+            described
+                .counter_account_id
                 .map(|id| id.to_string())
                 .unwrap_or_default(),
-            quoted(told.description.as_deref().unwrap_or_default()),
+            quoted(described.description.as_deref().unwrap_or_default()),
         )
     }
 }
 
-/// A text of others as a field: in quotes, and with an apostrophe before what a spreadsheet would take for a formula.
+/// What begins a formula in a spreadsheet, in either width.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
+/// A text of others as a field: in quotes, and with an apostrophe before what a spreadsheet would take for a formula, also where it passes over blanks
+/// before that.
 fn quoted(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\n']) {
+    let guard = if text.starts_with(['\t', '\r', '\n']) || text.trim_start().starts_with(FORMULA) {
         "'"
     } else {
         ""
@@ -219,4 +224,27 @@ fn edge(statement: &Statement, row: &str, at_ms: u64, balance: &Balance) -> Stri
         "{row},{},{},{at},,,,,,{},,,\r\n",
         account.id, account.currency, balance.posted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_a_spreadsheet_would_take_for_a_formula_has_an_apostrophe_before_it() {
+        for begins in ["=", "+", "-", "@", "\u{ff1d}", "\u{ff0b}", "\u{ff0d}", "\u{ff20}"] {
+            for blank in ["", " ", "   ", "\u{a0}", "\u{3000}", "\t", "\r\n "] {
+                let text = format!("{blank}{begins}cmd|' /C calc'!A0");
+                assert_eq!(quoted(&text), format!("\"'{text}\""));
+            }
+        }
+        for text in ["\tx", "\nx", "\rx"] {
+            assert_eq!(quoted(text), format!("\"'{text}\""));
+        }
+        for text in ["rent = 7", " rent", "a@b", "7+1"] {
+            assert_eq!(quoted(text), format!("\"{text}\""));
+        }
+        assert_eq!(quoted(r#"say "hi""#), r#""say ""hi""""#);
+        assert_eq!(quoted(""), "");
+    }
 }

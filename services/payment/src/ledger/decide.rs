@@ -206,12 +206,13 @@ fn settle(decision: &mut Decision, commands: &[Command], verdicts: Vec<Verdict>,
             }
             Verdict::Refused(refusal) => Err(refusal),
             Verdict::Known(outcome) => {
-                outcomes.push(outcome.map(Outcome::Replayed));
+                outcomes.push(outcome.map(Outcome::Replayed).map_err(Refusal::repeated));
                 continue;
             }
             Verdict::Copy(first) => {
                 let first = outcomes[first].clone();
-                outcomes.push(first.map(|outcome| Outcome::Replayed(outcome.get().clone())));
+                let replayed = first.map(|outcome| Outcome::Replayed(outcome.get().clone()));
+                outcomes.push(replayed.map_err(Refusal::repeated));
                 continue;
             }
             Verdict::KeyReused => {

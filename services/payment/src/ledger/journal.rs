@@ -173,7 +173,7 @@ pub struct Entry {
 
 /// What a row of the journal says to who reads one account's entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct RowSummary {
     /// The row.
     pub journal_id: Id,
     /// What it is.

@@ -4,6 +4,9 @@ use ids::Id;
 use problem::{Problem, StatusCode};
 use serde::{Deserialize, Serialize};
 
+/// Says of an answer, a refusal included, that it is the one the first request with its key got.
+pub(crate) const REPLAYED: http::HeaderName = http::HeaderName::from_static("idempotency-replayed");
+
 /// A command that was refused by the ledger's rules. Remembered under its idempotency key, so that a repeat hears the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "code", rename_all = "snake_case")]
@@ -111,9 +114,35 @@ pub enum Refusal {
     /// Another part of an all-or-nothing batch was refused.
     #[error("another transfer of this all-or-nothing batch was refused")]
     NotAlone,
+    /// What an earlier request with the same key was refused with, told again. Not recorded: the record is the first one's.
+    #[error("{0}")]
+    #[serde(skip)]
+    Repeated(Box<Refusal>),
 }
 
 impl Refusal {
+    /// As a request hears it that is not the first with its key. That a key is another request's is judged anew each time.
+    pub(crate) fn repeated(self) -> Self {
+        match self {
+            Self::Repeated(_) | Self::KeyReused => self,
+            first => Self::Repeated(Box::new(first)),
+        }
+    }
+
+    /// Whether an earlier request with the same key heard it first.
+    pub fn is_repeat(&self) -> bool {
+        matches!(self, Self::Repeated(_))
+    }
+
+    /// As it was said first.
+    #[must_use]
+    pub fn first(self) -> Self {
+        match self {
+            Self::Repeated(first) => *first,
+            first => first,
+        }
+    }
+
     /// The stable code of the problem document.
     pub fn code(&self) -> &'static str {
         match self {
@@ -134,6 +163,7 @@ impl Refusal {
             Self::NotReversible { .. } => "not_reversible",
             Self::ReversalExceeds { .. } => "reversal_exceeds",
             Self::KeyReused => "idempotency_key_reused",
+            Self::Repeated(first) => first.code(),
             Self::NotAlone => "batch_refused",
         }
     }
@@ -147,6 +177,7 @@ impl Refusal {
             | Self::HoldNotExpired { .. }
             | Self::NotAlone => StatusCode::CONFLICT,
             Self::HoldNotFound { .. } | Self::TransferNotFound { .. } => StatusCode::NOT_FOUND,
+            Self::Repeated(first) => first.status(),
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
@@ -154,6 +185,11 @@ impl Refusal {
 
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
-        Self::new(refusal.status(), refusal.code(), refusal.to_string())
+        let problem = Self::new(refusal.status(), refusal.code(), refusal.to_string());
+        if refusal.is_repeat() {
+            problem.header(crate::ledger::REPLAYED, http::HeaderValue::from_static("true"))
+        } else {
+            problem
+        }
     }
 }

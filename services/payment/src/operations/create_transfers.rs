@@ -7,7 +7,6 @@ use idempotency::IdempotencyKey;
 use super::{Answer, Asked, Books, CreateTransfer};
 use crate::error::{Invalid, LedgerError, Wrong};
 use crate::ledger::{Command, CommandOutcome, Refusal};
-use crate::payment::card_number;
 
 /// One of them.
 #[derive(Clone, Debug)]
@@ -62,7 +61,7 @@ impl Books {
                 Some(text) => {
                     let key = IdempotencyKey::parse(text)
                         .map_err(|_| Wrong::at(pointer(), Invalid::KeyMalformed))?;
-                    if card_number::is_in_key(text) {
+                    if card_numbers::is_in_key(text) {
                         return Err(Wrong::at(pointer(), Invalid::CardNumber).into());
                     }
                     if !keys.insert(text) {

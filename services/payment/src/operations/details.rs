@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::exchange::Exchange;
 use super::{Rules, fields};
 use crate::error::{Invalid, Wrong};
-use crate::payment::card_number;
 
 const NAME_CHARS_MAX: usize = 64;
 
@@ -83,9 +82,9 @@ pub(super) fn metadata(rules: &Rules, metadata: &Metadata) -> Result<String, Wro
 /// cards have, is a name itself: one in ten passes for a card by chance.
 fn has_card((name, value): (&String, &String)) -> bool {
     let is_id = (name == "id" || name.ends_with("_id"))
-        && value.len() > card_number::DIGITS_USUAL_MAX
+        && value.len() > card_numbers::DIGITS_USUAL_MAX
         && value.bytes().all(|byte| byte.is_ascii_digit());
-    card_number::is_in(name) || (!is_id && !card_number::is_made(value) && card_number::is_in(value))
+    card_numbers::is_in(name) || (!is_id && !card_numbers::is_made(value) && card_numbers::is_in(value))
 }
 
 fn written(value: &impl Serialize) -> String {

@@ -5,7 +5,6 @@ use ids::Id;
 use super::Rules;
 use crate::error::{Invalid, Wrong};
 use crate::ledger::{Amount, Currency};
-use crate::payment::card_number;
 
 pub(super) fn id(text: &str, pointer: &str) -> Result<Id, Wrong> {
     let id = text.parse().ok().filter(|id: &Id| id.as_u64() > 0);
@@ -40,7 +39,7 @@ pub(super) fn text(text: &str, chars_max: usize, pointer: &str) -> Result<(), Wr
     if text.chars().count() > chars_max || !is_plain(text) {
         return Err(Wrong::at(pointer, Invalid::Text { chars_max }));
     }
-    if card_number::is_in(text) {
+    if card_numbers::is_in(text) {
         return Err(Wrong::at(pointer, Invalid::CardNumber));
     }
     Ok(())

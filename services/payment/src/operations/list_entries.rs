@@ -8,13 +8,13 @@ use ids::Id;
 
 use super::{Books, Details, MOMENT_MS_MAX};
 use crate::error::{Invalid, LedgerError, Wrong};
-use crate::ledger::{Account, Entry, JournalKind, Told};
+use crate::ledger::{Account, Entry, JournalKind, RowSummary};
 use crate::store::StoreError;
 use crate::store::ledger::EntryCursor;
 
 /// An entry, and what its row says.
 #[derive(Clone, Debug)]
-pub(crate) struct ToldEntry {
+pub(crate) struct DescribedEntry {
     /// The entry.
     pub entry: Entry,
     /// Of its row.
@@ -31,7 +31,7 @@ pub(crate) struct ListedEntries {
     /// Whose.
     pub account: Account,
     /// In the order in which they happened.
-    pub entries: Vec<ToldEntry>,
+    pub entries: Vec<DescribedEntry>,
     /// After which the next page begins; `None` on the last.
     pub next_after: Option<EntryCursor>,
 }
@@ -63,13 +63,14 @@ impl Books {
         account: &Account,
         before: Option<EntryCursor>,
         limit: Option<u32>,
-    ) -> Result<(Vec<Entry>, Option<EntryCursor>), LedgerError> {
+    ) -> Result<(Vec<DescribedEntry>, Option<EntryCursor>), LedgerError> {
         let limit = self.page_limit(limit)?;
         let found = self
             .ledger
             .latest_entries(&account.tenant, account.id, before, limit + 1)
             .await?;
-        Ok(cut(found, limit))
+        let (entries, next) = cut(found, limit);
+        Ok((self.described(account, entries).await?, next))
     }
 
     pub(super) async fn page_of_entries(
@@ -78,36 +79,43 @@ impl Books {
         range: Range<u64>,
         after: Option<EntryCursor>,
         limit: u32,
-    ) -> Result<(Vec<ToldEntry>, Option<EntryCursor>), LedgerError> {
+    ) -> Result<(Vec<DescribedEntry>, Option<EntryCursor>), LedgerError> {
         let found = self
             .ledger
             .entries(&account.tenant, account.id, range, after, limit + 1)
             .await?;
         let (entries, next) = cut(found, limit);
-        Ok((self.told(account, entries).await?, next))
+        Ok((self.described(account, entries).await?, next))
     }
 
     /// All rows of a page are read at once; rows never change, so that it may be a moment later.
-    async fn told(&self, account: &Account, entries: Vec<Entry>) -> Result<Vec<ToldEntry>, LedgerError> {
+    async fn described(
+        &self,
+        account: &Account,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<DescribedEntry>, LedgerError> {
         let mut journals: Vec<Id> = entries.iter().map(|entry| entry.journal_id).collect();
         journals.dedup();
         if journals.is_empty() {
             return Ok(Vec::new());
         }
-        let found = self.ledger.told(&account.tenant, account.id, &journals).await?;
-        let by_id: HashMap<Id, Told> = found.into_iter().map(|told| (told.journal_id, told)).collect();
-        let told = |entry: Entry| {
-            let told = by_id
+        let found = self
+            .ledger
+            .row_summaries(&account.tenant, account.id, &journals)
+            .await?;
+        let by_id: HashMap<Id, RowSummary> = found.into_iter().map(|row| (row.journal_id, row)).collect();
+        let described = |entry: Entry| {
+            let row = by_id
                 .get(&entry.journal_id)
                 .ok_or(StoreError::Damaged("an entry of a row that is not there"))?;
-            Ok(ToldEntry {
-                kind: told.kind,
-                description: Details::read(&told.details).description,
-                counter_account_id: told.counter_account_id,
+            Ok(DescribedEntry {
+                kind: row.kind,
+                description: Details::read(&row.details).description,
+                counter_account_id: row.counter_account_id,
                 entry,
             })
         };
-        entries.into_iter().map(told).collect()
+        entries.into_iter().map(described).collect()
     }
 }
 

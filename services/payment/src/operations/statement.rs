@@ -7,7 +7,7 @@ use identity::Tenant;
 use ids::Id;
 
 use super::list_entries::range;
-use super::{Books, ListedEntries, ToldEntry};
+use super::{Books, DescribedEntry, ListedEntries};
 use crate::error::{Invalid, LedgerError, Wrong};
 use crate::ledger::{Account, Balance};
 use crate::operations::SEAL_EVERY;
@@ -27,7 +27,7 @@ pub(crate) struct Statement {
 }
 
 impl Books {
-    /// Of `from` (the beginning of time unless given) until before `to` (now unless given, or up to a second ago where nothing happened
+    /// Of `from` (when the account was opened, unless given) until before `to` (now unless given, or up to a second ago where nothing happened
     /// since).
     pub(crate) async fn statement(
         &self,
@@ -38,15 +38,21 @@ impl Books {
     ) -> Result<Statement, LedgerError> {
         let account = self.account(tenant, id).await?;
         let now_ms = self.clock.unix_ms();
+        let begin_ms = from_ms.unwrap_or(account.created_at_ms);
         // What happens in this millisecond belongs to it: it ends before the next.
         let end_ms = match to_ms {
             Some(to_ms) => to_ms,
             None => self
-                .end_without_a_seal(&account, from_ms, now_ms)
+                .end_without_a_seal(&account, begin_ms, now_ms)
                 .await?
                 .unwrap_or(now_ms + 1),
         };
-        let range = range(from_ms, end_ms)?;
+        // Before there was the account, or by a clock that is behind the one it was opened by, nothing is to be told: that is no mistake.
+        let begin_ms = match from_ms {
+            Some(from_ms) => from_ms,
+            None => begin_ms.min(end_ms.saturating_sub(1)),
+        };
+        let range = range(Some(begin_ms), end_ms)?;
         if range.end > now_ms + 1 {
             return Err(Wrong::at("to", Invalid::AsOfInFuture).into());
         }
@@ -69,12 +75,12 @@ impl Books {
     async fn end_without_a_seal(
         &self,
         account: &Account,
-        from_ms: Option<u64>,
+        begin_ms: u64,
         now_ms: u64,
     ) -> Result<Option<u64>, LedgerError> {
         let sealed_ms = self.seals.sealed_ms();
         let is_new = u128::from(now_ms.saturating_sub(sealed_ms)) <= SEAL_EVERY.as_millis();
-        if !is_new || sealed_ms > now_ms || from_ms.is_some_and(|from_ms| from_ms > sealed_ms) {
+        if !is_new || sealed_ms > now_ms || begin_ms > sealed_ms {
             return Ok(None);
         }
         let parts = self.ledger.balance(&account.tenant, account.id).await?;
@@ -106,7 +112,7 @@ impl Books {
         &self,
         statement: &Statement,
         after: Option<EntryCursor>,
-    ) -> Result<(Vec<ToldEntry>, Option<EntryCursor>), LedgerError> {
+    ) -> Result<(Vec<DescribedEntry>, Option<EntryCursor>), LedgerError> {
         let rows = self.rules.books.statement_page_rows.max(1);
         self.page_of_entries(&statement.account, statement.range.clone(), after, rows)
             .await

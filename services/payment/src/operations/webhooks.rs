@@ -13,7 +13,6 @@ use outbound::Outbound;
 use serde::Serialize;
 
 use super::Asked;
-use crate::payment::card_number;
 use crate::store::StoreError;
 use crate::store::webhooks::{
     Delivery, DeliveryFilter, Endpoint, EndpointChange, EndpointState, Event, NewSecret, RequestClaim,
@@ -245,7 +244,7 @@ impl Hooks {
 
     async fn checked_url(&self, url: &str) -> Result<String, HookError> {
         // First, for what else is wrong with it may be said with its words.
-        if card_number::is_in_url(url) {
+        if card_numbers::is_in_url(url) {
             return Err(HookError::CardNumber("/url"));
         }
         let target = self.outbound.check(url).await?;
@@ -306,7 +305,7 @@ fn check_kinds(kinds: &[String]) -> Result<(), HookError> {
 }
 
 fn check_description(text: &str) -> Result<(), HookError> {
-    if card_number::is_in(text) {
+    if card_numbers::is_in(text) {
         return Err(HookError::CardNumber("/description"));
     }
     if text.chars().count() <= DESCRIPTION_CHARS_MAX && !text.chars().any(char::is_control) {

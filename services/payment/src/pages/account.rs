@@ -12,7 +12,8 @@ use super::home::kind_name;
 use super::{HOME, Said, SignedIn, drawn, moment, money};
 use crate::error::LedgerError;
 use crate::http::{App, cursor, known};
-use crate::ledger::{Account, Balance, Direction, Entry, Hold, HoldState};
+use crate::ledger::{Account, Balance, Direction, Hold, HoldState, JournalKind};
+use crate::operations::DescribedEntry;
 
 /// Rows of a page.
 const ROWS: u32 = 50;
@@ -170,19 +171,22 @@ fn columns(names: &[(&'static str, bool)]) -> Vec<Column<'static>> {
     names.iter().map(column).collect()
 }
 
-fn entries(account: &Account, entries: &[Entry]) -> Markup {
+fn entries(account: &Account, entries: &[DescribedEntry]) -> Markup {
     if entries.is_empty() {
         return empty("Nothing was posted here yet.");
     }
     let columns = columns(&[
         ("When", false),
+        ("What", false),
+        ("Other account", false),
         ("Debit", true),
         ("Credit", true),
         ("Balance after", true),
         ("Row of the journal", false),
     ]);
     let sign = if account.kind.is_debit_normal() { 1 } else { -1 };
-    let row = |entry: &Entry| {
+    let row = |described: &DescribedEntry| {
+        let entry = &described.entry;
         let shown = money::show(i128::from(entry.amount.minor()), entry.currency);
         let (debit, credit) = match entry.direction {
             Direction::Debit => (shown, String::new()),
@@ -191,6 +195,13 @@ fn entries(account: &Account, entries: &[Entry]) -> Markup {
         let after = sign * i128::from(entry.balance_after);
         vec![
             moment(entry.at_ms),
+            html! {
+                (row_kind(described.kind))
+                @if let Some(text) = &described.description { p.hint { (text) } }
+            },
+            html! {
+                @if let Some(id) = described.counter_account_id { a href=(format!("{HOME}/accounts/{id}")) { (id) } }
+            },
             html! { (debit) },
             html! { (credit) },
             html! { (money::show(after, entry.currency)) },
@@ -199,6 +210,11 @@ fn entries(account: &Account, entries: &[Entry]) -> Markup {
     };
     let rows: Vec<Vec<Markup>> = entries.iter().map(row).collect();
     table("Entries, newest first", &columns, &rows)
+}
+
+/// What a row is, as people read it.
+fn row_kind(kind: JournalKind) -> String {
+    kind.name().replace('_', " ")
 }
 
 fn held(caption: &str, account: &Account, holds: &[Hold]) -> Markup {

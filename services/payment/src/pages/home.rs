@@ -52,6 +52,43 @@ pub(super) struct AccountForm {
     not_below_zero: Option<String>,
 }
 
+impl Default for AccountForm {
+    fn default() -> Self {
+        Self {
+            key: form_key(),
+            kind: String::new(),
+            currency: "EUR".to_owned(),
+            name: String::new(),
+            not_below_zero: None,
+        }
+    }
+}
+
+impl AccountForm {
+    /// As it is shown again: what was refused is another request next time, what is unknown is the same, and what looked like a card number is not
+    /// shown.
+    fn after(self, problem: &Problem) -> Self {
+        if problem.status().is_server_error() {
+            return self;
+        }
+        Self {
+            key: form_key(),
+            currency: without_card(self.currency),
+            name: without_card(self.name),
+            ..self
+        }
+    }
+}
+
+/// What was typed, or nothing where a card number is in it.
+fn without_card(typed: String) -> String {
+    if card_numbers::is_in(&typed) {
+        String::new()
+    } else {
+        typed
+    }
+}
+
 pub(super) async fn show(
     State(app): State<App>,
     who: SignedIn,
@@ -63,7 +100,14 @@ pub(super) async fn show(
         .as_ref()
         .map(|id| Said::Done(format!("opened account {id}")));
     let form = TransferForm::between(query.debit, query.credit);
-    draw(&app, &who, query.cursor.as_deref(), &form, said).await
+    draw(
+        &app,
+        &who,
+        query.cursor.as_deref(),
+        (&form, &AccountForm::default()),
+        said,
+    )
+    .await
 }
 
 pub(super) async fn create(
@@ -92,7 +136,8 @@ pub(super) async fn create(
         Ok(made) => Ok(see_other(&format!("{HOME}?opened={}", made.get().id))),
         Err(error) => {
             let problem = Problem::from(error);
-            refused(&app, &who, &TransferForm::empty(), problem).await
+            let typed = form.after(&problem);
+            again(&app, &who, (&TransferForm::empty(), &typed), problem).await
         }
     }
 }
@@ -104,8 +149,17 @@ pub(super) async fn refused(
     form: &TransferForm,
     problem: Problem,
 ) -> Result<Response, Problem> {
+    again(app, who, (form, &AccountForm::default()), problem).await
+}
+
+async fn again(
+    app: &App,
+    who: &SignedIn,
+    typed: (&TransferForm, &AccountForm),
+    problem: Problem,
+) -> Result<Response, Problem> {
     let said = Said::refused(&problem);
-    let mut page = draw(app, who, None, form, Some(said)).await?;
+    let mut page = draw(app, who, None, typed, Some(said)).await?;
     *page.status_mut() = problem.status();
     Ok(page)
 }
@@ -114,7 +168,7 @@ async fn draw(
     app: &App,
     who: &SignedIn,
     after: Option<&str>,
-    form: &TransferForm,
+    (form, account): (&TransferForm, &AccountForm),
     said: Option<Said>,
 ) -> Result<Response, Problem> {
     let after = after.map(cursor::parse).transpose()?;
@@ -138,7 +192,7 @@ async fn draw(
     let body = html! {
         (card("accounts", &format!("Accounts of {tenant}"), &list(&rows, after.is_none(), next.as_deref())))
         (card("transfer", "Move money", &super::transfer::form(form, &offered.accounts)))
-        (disclosure("open", "Open an account", rows.is_empty(), &new_account()))
+        (disclosure("open", "Open an account", rows.is_empty() || is_asked_again(account), &new_account(account)))
     };
     Ok(drawn(who, HOME, "Accounts", said.as_ref(), &body).into_response())
 }
@@ -194,7 +248,12 @@ pub(super) fn name(account: &Account) -> String {
     account.name.clone().unwrap_or_else(|| account.id.to_string())
 }
 
-fn new_account() -> Markup {
+/// Whether something was typed already: then it is not hidden.
+fn is_asked_again(account: &AccountForm) -> bool {
+    !account.kind.is_empty()
+}
+
+fn new_account(typed: &AccountForm) -> Markup {
     let text = |label, name, value, length_max, required| {
         field(&Field {
             label,
@@ -208,17 +267,56 @@ fn new_account() -> Markup {
     };
     html! {
         form method="post" action=(format!("{HOME}/accounts")) {
-            input type="hidden" name="key" value=(form_key());
+            input type="hidden" name="key" value=(typed.key);
             div.columns {
                 div.field {
                     label for="kind" { "Kind" }
-                    select id="kind" name="kind" { @for (name, _) in KINDS { option value=(name) { (name) } } }
+                    select id="kind" name="kind" { @for (name, _) in KINDS { option value=(name) selected[name == typed.kind] { (name) } } }
                 }
-                (text("Currency", "currency", "EUR", 3, true))
-                (text("Name", "name", "", 200, false))
+                (text("Currency", "currency", &typed.currency, 3, true))
+                (text("Name", "name", &typed.name, 200, false))
             }
-            (pages::checkbox("Not below zero", "not_below_zero", "yes", false))
+            (pages::checkbox("Not below zero", "not_below_zero", "yes", typed.not_below_zero.is_some()))
             (button("Open the account"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::StatusCode;
+
+    use super::*;
+
+    fn typed(name: &str) -> AccountForm {
+        AccountForm {
+            key: "typed".to_owned(),
+            kind: "asset".to_owned(),
+            currency: "EUR".to_owned(),
+            name: name.to_owned(),
+            not_below_zero: Some("yes".to_owned()),
+        }
+    }
+
+    #[test]
+    fn an_account_that_may_have_been_opened_is_asked_for_again_under_its_key_and_one_that_was_refused_is_not()
+    {
+        let unknown = Problem::unavailable("not known yet", Duration::from_secs(1));
+        let again = typed("till").after(&unknown);
+        assert_eq!((again.key.as_str(), again.name.as_str()), ("typed", "till"));
+        let refused = Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "currency_unknown",
+            "no such currency",
+        );
+        let again = typed("till").after(&refused);
+        assert_ne!(again.key, "typed");
+        assert_eq!(
+            (again.name.as_str(), again.not_below_zero.is_some()),
+            ("till", true)
+        );
+        assert_eq!(typed("4242 4242 4242 4242").after(&refused).name, "");
     }
 }

@@ -38,10 +38,13 @@ pub(super) fn unreadable(typed: &str, currency: Currency) -> String {
         1 => "with a point and at most 1 place".to_owned(),
         places => format!("with a point and at most {places} places"),
     };
-    format!(
-        "“{}” is no amount of {code}: write more than zero, {places}, as {example}",
-        typed.trim()
-    )
+    // A card number gets into any field, and is not repeated.
+    let typed = if card_numbers::is_in(typed) {
+        "this".to_owned()
+    } else {
+        format!("“{}”", typed.trim())
+    };
+    format!("{typed} is no amount of {code}: write more than zero, {places}, as {example}")
 }
 
 #[cfg(test)]

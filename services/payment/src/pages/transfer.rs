@@ -57,17 +57,19 @@ impl TransferForm {
             credit_account_id: credit.unwrap_or_default(),
             ..Self::empty()
         }
+        .without_card()
     }
 }
 
 impl TransferForm {
-    /// What looked like a card number is not shown again.
-    fn without_card(self, problem: &Problem) -> Self {
-        if problem.code() != Invalid::CardNumber.code() {
-            return self;
-        }
+    /// What looks like a card number is not shown again, in whichever field it was typed.
+    fn without_card(self) -> Self {
+        let shown = |typed: String| if hides_card(&typed) { String::new() } else { typed };
         Self {
-            description: String::new(),
+            debit_account_id: shown(self.debit_account_id),
+            credit_account_id: shown(self.credit_account_id),
+            amount: shown(self.amount),
+            description: shown(self.description),
             ..self
         }
     }
@@ -78,6 +80,13 @@ impl TransferForm {
             ..Details::default()
         }
     }
+}
+
+/// Whether what was typed may be a card number. Digits alone that are longer than nearly all cards are an id.
+fn hides_card(typed: &str) -> bool {
+    let is_long_id =
+        typed.len() > card_numbers::DIGITS_USUAL_MAX && typed.bytes().all(|byte| byte.is_ascii_digit());
+    !is_long_id && card_numbers::is_in(typed)
 }
 
 /// The form, as it is typed.
@@ -172,10 +181,12 @@ async fn read(app: &App, who: &SignedIn, form: &TransferForm) -> Result<Read, Un
         };
         found.map_err(|error| match error {
             LedgerError::NotFound(_) => {
-                let why = format!(
-                    "there is no account “{}”: choose one that is offered, or type an id",
-                    typed.trim()
-                );
+                let why = if card_numbers::is_in(typed) {
+                    "there is no such account: choose one that is offered, or type an id".to_owned()
+                } else {
+                    let typed = typed.trim();
+                    format!("there is no account “{typed}”: choose one that is offered, or type an id")
+                };
                 Unread::at(field, "account_not_found", why)
             }
             error => Unread::Books(error),
@@ -218,15 +229,9 @@ async fn unread(app: &App, who: &SignedIn, form: TransferForm, error: Unread) ->
     match error {
         Unread::Field(field, problem) => {
             let wrong = Some((field, told(&problem).to_owned()));
-            refused(
-                app,
-                who,
-                &TransferForm { wrong, ..form }.without_card(&problem),
-                problem,
-            )
-            .await
+            refused(app, who, &TransferForm { wrong, ..form }.without_card(), problem).await
         }
-        Unread::Books(error) => refused(app, who, &form, error.into()).await,
+        Unread::Books(error) => refused(app, who, &form.without_card(), error.into()).await,
     }
 }
 
@@ -318,7 +323,7 @@ pub(super) async fn make(
             // What was refused is remembered under its key; another try is another request.
             let form = TransferForm {
                 key: form_key(),
-                ..form.without_card(&problem)
+                ..form.without_card()
             };
             refused(&app, &who, &form, problem).await
         }

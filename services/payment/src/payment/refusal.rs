@@ -31,9 +31,35 @@ pub enum PaymentRefusal {
     /// The key was used for another request.
     #[error("this Idempotency-Key was used for a different request")]
     KeyReused,
+    /// What an earlier request with the same key was refused with, told again. Not recorded: the record is the first one's.
+    #[error("{0}")]
+    #[serde(skip)]
+    Repeated(Box<PaymentRefusal>),
 }
 
 impl PaymentRefusal {
+    /// As a request hears it that is not the first with its key. That a key is another request's is judged anew each time.
+    pub(crate) fn repeated(self) -> Self {
+        match self {
+            Self::Repeated(_) | Self::KeyReused => self,
+            first => Self::Repeated(Box::new(first)),
+        }
+    }
+
+    /// Whether an earlier request with the same key heard it first.
+    pub fn is_repeat(&self) -> bool {
+        matches!(self, Self::Repeated(_))
+    }
+
+    /// As it was said first.
+    #[must_use]
+    pub fn first(self) -> Self {
+        match self {
+            Self::Repeated(first) => *first,
+            first => first,
+        }
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {
@@ -43,6 +69,7 @@ impl PaymentRefusal {
             Self::NotRefundable => "payment_not_refundable",
             Self::RefundExceeds { .. } => "refund_exceeds",
             Self::KeyReused => "idempotency_key_reused",
+            Self::Repeated(first) => first.code(),
         }
     }
 
@@ -51,6 +78,7 @@ impl PaymentRefusal {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotRefundable => StatusCode::CONFLICT,
+            Self::Repeated(first) => first.status(),
             Self::AmountExceedsLimit { .. }
             | Self::VelocityExceeded
             | Self::RefundExceeds { .. }
@@ -61,6 +89,11 @@ impl PaymentRefusal {
 
 impl From<&PaymentRefusal> for Problem {
     fn from(refusal: &PaymentRefusal) -> Self {
-        Self::new(refusal.status(), refusal.code(), refusal.to_string())
+        let problem = Self::new(refusal.status(), refusal.code(), refusal.to_string());
+        if refusal.is_repeat() {
+            problem.header(crate::ledger::REPLAYED, http::HeaderValue::from_static("true"))
+        } else {
+            problem
+        }
     }
 }

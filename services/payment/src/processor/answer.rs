@@ -143,7 +143,7 @@ fn is_code(code: &str) -> bool {
         && code
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-        && !crate::payment::card_number::is_in(code)
+        && !card_numbers::is_in(code)
 }
 
 #[cfg(test)]

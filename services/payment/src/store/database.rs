@@ -71,7 +71,7 @@ impl Database {
     ) -> Result<Self, OpenError> {
         Ok(match url {
             DatabaseUrl::Sqlite(path) => {
-                let sql = Sqlite::open(path, sqlite, telemetry, clock).await?;
+                let sql = Sqlite::open_overwriting(path, sqlite, telemetry, clock).await?;
                 sql.migrate(SQLITE).await?;
                 Self::Sqlite(sql)
             }

@@ -14,7 +14,7 @@ use ids::Id;
 use super::StoreError;
 use crate::ledger::{
     Account, AccountKind, ChainHead, Command, CommandOutcome, Currency, Entry, Hold, Journal, Link, LinkRow,
-    NewAccount, PartBalance, Refusal, Told, TrialBalanceLine,
+    NewAccount, PartBalance, Refusal, RowSummary, TrialBalanceLine,
 };
 pub use postgres::PostgresLedger;
 pub use sqlite::SqliteLedger;
@@ -189,7 +189,12 @@ pub trait Ledger: Send + Sync + std::fmt::Debug + 'static {
     ) -> Result<Vec<Entry>, StoreError>;
 
     /// What the rows say that entries of `account` belong to, in no order; what is not there is left out.
-    async fn told(&self, tenant: &Tenant, account: Id, journals: &[Id]) -> Result<Vec<Told>, StoreError>;
+    async fn row_summaries(
+        &self,
+        tenant: &Tenant,
+        account: Id,
+        journals: &[Id],
+    ) -> Result<Vec<RowSummary>, StoreError>;
 
     /// All accounts of a tenant summed, now or as of a sealed moment.
     async fn trial_balance(

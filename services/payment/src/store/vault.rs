@@ -58,6 +58,17 @@ pub struct SealedRecord {
     pub sealed: Vec<u8>,
 }
 
+/// What became of what was dropped or replaced, in the files of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Traces {
+    /// There was nothing.
+    None,
+    /// It stands in the tables' files no more.
+    Overwritten,
+    /// It still stands there: this user may not rewrite the tables. Whoever owns them may, by this statement.
+    NotAllowed(String),
+}
+
 /// The vault's rows. Each call is one atomic step, and each write a compare-and-set that may be repeated: it says whether it was done, and
 /// whoever is told that it was not reads again.
 #[async_trait]
@@ -124,6 +135,10 @@ pub trait VaultStore: Send + Sync + std::fmt::Debug + 'static {
 
     /// Drops a person's key, and the records. Says whether there was a key.
     async fn erase(&self, tenant: &Tenant, person: &str, now_ms: u64) -> Result<bool, StoreError>;
+
+    /// Rids the tables' files, and SQLite's log, of what was dropped or replaced since this was done last; what is dropped meanwhile is for the next
+    /// call. Takes as long as writing the tables takes, and on PostgreSQL they are locked meanwhile.
+    async fn overwrite_traces(&self) -> Result<Traces, StoreError>;
 }
 
 /// The port on an open database.

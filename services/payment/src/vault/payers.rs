@@ -5,7 +5,7 @@ use identity::Tenant;
 
 use super::{NotOpened, Place, VaultKey};
 use crate::store::StoreError;
-use crate::store::vault::{PersonKey, Rewrap, SealedRecord, SharedVaultStore, TenantKey};
+use crate::store::vault::{PersonKey, Rewrap, SealedRecord, SharedVaultStore, TenantKey, Traces};
 
 /// The longest name of a person or a record, in bytes.
 pub const VAULT_NAME_BYTES_MAX: usize = 128;
@@ -190,6 +190,12 @@ impl Vault {
     pub async fn erase(&self, tenant: &Tenant, person: &str) -> Result<bool, VaultError> {
         check_name(person)?;
         Ok(self.store.erase(tenant, person, self.clock.unix_ms()).await?)
+    }
+
+    /// Rids the files of the database of keys and records that were dropped or replaced, by erasures and rotations, since this was done last. Before it, whoever
+    /// reads the files and has the master key may still open them; logs and backups that were made meanwhile keep them in any case.
+    pub async fn overwrite_traces(&self) -> Result<Traces, VaultError> {
+        Ok(self.store.overwrite_traces().await?)
     }
 
     /// Whether there is or was anything of a person: of who was erased, that much stays.

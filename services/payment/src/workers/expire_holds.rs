@@ -93,7 +93,7 @@ impl ExpireHolds {
                     self.metrics.holds_expired.inc();
                 }
                 // Captured or let go meanwhile, or ended by another process.
-                Err(Refusal::HoldNotOpen { .. }) => {}
+                Err(refusal) if matches!(refusal.clone().first(), Refusal::HoldNotOpen { .. }) => {}
                 Err(refusal) => tracing::warn!(%refusal, "an overdue hold was not ended"),
             }
         }

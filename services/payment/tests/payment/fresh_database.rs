@@ -18,7 +18,7 @@ pub(crate) struct Fresh {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) file: Option<std::path::PathBuf>,
     folder: tempfile::TempDir,
-    schema: Option<(String, String)>,
+    pub(crate) schema: Option<(String, String)>,
 }
 
 impl Fresh {
@@ -119,6 +119,23 @@ impl Fresh {
             }
         };
         done.unwrap();
+    }
+
+    /// Runs a statement outside of any transaction, on a connection of its own, as who made the tables.
+    pub(crate) async fn run_alone(&self, statement: impl sqlx::SqlSafeStr) {
+        let (base, _) = self.schema.as_ref().expect("on a server");
+        let mut connection = sqlx::PgConnection::connect(base).await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// The same schema by another user, who is to make nothing.
+    pub(crate) async fn connected(&self, url: &str) -> Database {
+        let settings = TelemetrySettings::default();
+        let telemetry = Telemetry::new("payment", "test", &settings, self.shared_clock()).unwrap();
+        let postgres = PostgresSettings::default();
+        let sql = sql::Postgres::connect(url, postgres, telemetry, self.shared_clock());
+        Database::Postgres(sql.await.unwrap())
     }
 
     /// Leaves nothing behind.

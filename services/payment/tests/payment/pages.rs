@@ -331,10 +331,9 @@ async fn accounts_entries_holds_and_books_are_shown() {
         "opened once, and escaped"
     );
     service.open_books().await;
-    service
-        .post("/v1/transfers", transfer(1001, 1002, "100"))
-        .await
-        .expect(201);
+    let mut described = transfer(1001, 1002, "100");
+    described["description"] = json!("rent of May");
+    service.post("/v1/transfers", described).await.expect(201);
     let hold = json!({ "debit_account_id": "1001", "credit_account_id": "1002", "amount": "300", "currency": "EUR" });
     service.post("/v1/holds", hold).await.expect(201);
     let account = get(&service, "/ui/payment/accounts/1001").await;
@@ -346,6 +345,8 @@ async fn accounts_entries_holds_and_books_are_shown() {
         "open",
         "<h1>Liability account in EUR</h1>",
         "<code>1001</code>",
+        "href=\"/ui/payment/accounts/1002\"",
+        "transfer<p class=\"hint\">rent of May</p>",
         "liability, grows by credits",
         "not below zero",
     ] {
@@ -436,6 +437,27 @@ async fn a_card_number_in_a_form_is_refused_before_the_question_and_not_shown_ag
         );
         assert!(text.contains("2.50"), "{path}: the rest stays typed");
     }
+    for (debit, credit, amount) in [
+        ("4242+4242+4242+4242", "1002", "2.50"),
+        ("1001", "4242424242424242", "2.50"),
+        ("9", "4242-4242-4242-4242", "2.50"),
+        ("1001", "1002", "4242424242424242"),
+        ("1001", "1002", "4242 4242 4242 4242"),
+    ] {
+        let typed = format!(
+            "key=fields&debit_account_id={debit}&credit_account_id={credit}&amount={amount}&description=rent"
+        );
+        for path in ["/ui/payment/transfers/confirm", "/ui/payment/transfers"] {
+            let refused = page(&service, Method::POST, path, &typed).await;
+            assert!((400..500).contains(&refused.status), "{path}: {typed}");
+            let text = refused.text();
+            assert!(!text.contains("4242") && text.contains("rent"), "{path}: {typed}");
+        }
+    }
+    let typed = "key=account&kind=asset&currency=EUR&name=4242+4242+4242+4242";
+    let refused = page(&service, Method::POST, "/ui/payment/accounts", typed).await;
+    assert_eq!(refused.status, 422);
+    assert!(!refused.text().contains("4242"));
     let typed = "key=hook&url=https%3A%2F%2Fshop.example.com%2F4242424242424242&description=";
     let refused = page(&service, Method::POST, "/ui/payment/webhooks", typed).await;
     assert_eq!(refused.status, 422);

@@ -248,8 +248,9 @@ async fn one_payment_above_what_an_account_pays_in_an_hour_is_told_so() {
         body["amount"] = json!(amount);
         body
     };
-    for _repeat in 0..2 {
+    for is_repeat in [false, true] {
         let refused = till.post("large", "/v1/payments", &of("1001")).await;
+        assert_eq!(refused.headers.contains_key("idempotency-replayed"), is_repeat);
         assert_eq!(
             (refused.status, &refused.body["code"]),
             (422, &json!("amount_exceeds_limit"))

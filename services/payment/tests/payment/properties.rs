@@ -102,11 +102,11 @@ async fn play(ledger: &SharedLedger, groups: &[Group]) {
             .into_iter()
             .map(|outcome| match outcome {
                 Ok(outcome) => (Ok(outcome.get().journal.id.as_u64()), outcome.is_replay()),
-                Err(refusal) => (Err(refusal), false),
+                Err(refusal) => (Err(refusal.first()), false),
             })
             .collect();
         for ((command, expected), answer) in batch.commands.iter().zip(expected).zip(answers) {
-            // A refusal does not say whether it was said before.
+            // Whether a refusal was said before is not foretold here.
             assert_eq!(answer.0, expected.0, "{command:?}");
             assert!(answer.0.is_err() || answer.1 == expected.1, "{command:?}");
         }

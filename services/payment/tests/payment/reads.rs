@@ -150,6 +150,8 @@ async fn a_statement_adds_up_as_json_and_as_csv() {
     let accepted = service.request(Method::GET, &path, &headers, "").await;
     assert_eq!(accepted.text(), csv.text());
     let whole = service.get("/v1/accounts/1001/statement").await.expect(200);
+    let account = service.get("/v1/accounts/1001").await.expect(200);
+    assert_eq!(whole["from"], account["created_at"], "there was nothing before");
     assert_eq!(
         (&whole["opening_balance"], &whole["closing_balance"]),
         (&json!("0"), &json!("500"))

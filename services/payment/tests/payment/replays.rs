@@ -54,6 +54,7 @@ async fn a_repeat_gets_the_first_answer_whatever_happened_since_and_so_does_a_re
     let too_much = transfer(1001, 1002, "1500");
     let refused = service.post_under("k-1", "/v1/transfers", &too_much).await;
     assert_eq!(refused.problem(), (422, "insufficient_funds".to_owned()));
+    assert!(!refused.is_replay());
     let body = transfer(1001, 1002, "500");
     let made = service
         .post_under("k-2", "/v1/transfers", &body)
@@ -68,6 +69,7 @@ async fn a_repeat_gets_the_first_answer_whatever_happened_since_and_so_does_a_re
     // By now there would be enough.
     let refused = service.post_under("k-1", "/v1/transfers", &too_much).await;
     assert_eq!(refused.problem(), (422, "insufficient_funds".to_owned()));
+    assert!(refused.is_replay());
     let again = service.post_under("k-2", "/v1/transfers", &body).await;
     assert!(again.is_replay());
     assert_eq!(again.expect(201), made);
@@ -75,6 +77,13 @@ async fn a_repeat_gets_the_first_answer_whatever_happened_since_and_so_does_a_re
         .post_under("k-2", "/v1/transfers", &transfer(1001, 1002, "501"))
         .await;
     assert_eq!(other.problem(), (422, "idempotency_key_reused".to_owned()));
+    assert!(!other.is_replay());
+    let taken = json!({"id": "1001", "currency": "EUR", "kind": "asset"});
+    for is_replay in [false, true] {
+        let refused = service.post_under("k-3", "/v1/accounts", &taken).await;
+        assert_eq!(refused.problem(), (409, "id_taken".to_owned()));
+        assert_eq!(refused.is_replay(), is_replay);
+    }
     // A key is one user's.
     let bob = service.token_for("acme", "bob", "ledger:write");
     let own = service

@@ -8,7 +8,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::App;
-use crate::card_number;
 
 /// A JSON body without a card number.
 #[derive(Debug)]
@@ -27,8 +26,8 @@ impl<T: DeserializeOwned> FromRequest<App> for CardFree<T> {
             }
         };
         let found = match serde_json::from_slice::<Value>(&bytes) {
-            Ok(value) => card_number::pointer_in(&value),
-            Err(_) => card_number::is_in(&String::from_utf8_lossy(&bytes)).then(String::new),
+            Ok(value) => card_numbers::pointer_in_json(&value, "/reference"),
+            Err(_) => card_numbers::is_in(&String::from_utf8_lossy(&bytes)).then(String::new),
         };
         if let Some(pointer) = found {
             return Err(card_number_refused(app, &pointer));

@@ -12,7 +12,6 @@ use server::{Json, NoQuery, Path, Query};
 use super::body::{CardFree, card_number_refused};
 use super::caller::Caller;
 use super::{App, PRIVATE};
-use crate::card_number;
 use crate::charge::{Change, Charge};
 use crate::error::ProcessorError;
 use crate::event::ChargeBody;
@@ -247,7 +246,7 @@ pub(super) async fn look_up(
     }
     let charges = match (query.reference, query.idempotency_key) {
         (Some(text), None) => {
-            if card_number::is_in_reference(&text) {
+            if card_numbers::is_in_reference(&text) {
                 return Err(card_number_refused(&app, "/reference"));
             }
             look_up::by_reference(&app, &reference(text)?, limit).await?

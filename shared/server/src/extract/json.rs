@@ -16,7 +16,8 @@ const MESSAGE_CHARS_MAX: usize = 600;
 /// A JSON body, in or out.
 ///
 /// In: the body must be an object. 415 when it is not said to be JSON, 400 `malformed_json` when it is none (bad UTF-8 and more than 128 levels of
-/// nesting included), 422 `invalid_request` with a JSON pointer when it is JSON that does not fit `T`.
+/// nesting included), 422 `invalid_request` with a JSON pointer when it is JSON that does not fit `T`; what looks like a card number is not
+/// repeated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Json<T>(
     /// The value.
@@ -108,7 +109,13 @@ fn refusal(pointer: &str, error: &serde_json::Error) -> Problem {
         Some(field) => format!("{pointer}/{}", escaped(field)),
         None => pointer.to_owned(),
     };
-    Problem::invalid_field(pointer, message)
+    // A name may be the number.
+    let pointer = if card_numbers::is_in(&pointer) {
+        String::new()
+    } else {
+        pointer
+    };
+    Problem::invalid_field(pointer, card_numbers::unsaid(message))
 }
 
 /// RFC 6901.
@@ -184,6 +191,21 @@ mod tests {
         assert_eq!(invalid("[]"), "");
         assert_eq!(invalid(r#"["http://x", []]"#), "");
         assert_eq!(invalid("null"), "");
+    }
+
+    #[test]
+    fn a_card_number_is_not_repeated_wherever_it_stands() {
+        for body in [
+            r#"{"url":4242424242424242}"#,
+            r#"{"url":"x","4242424242424242":1}"#,
+            r#"{"url":"x","4242 4242 4242 4242":1}"#,
+            r#"{"url":"x","tags":"4242 - 4242 - 4242 - 4242"}"#,
+            r#""4242424242424242""#,
+        ] {
+            let problem = parse::<Link>(body.as_bytes()).expect_err("refused");
+            let said = format!("{problem} {:?}", problem.errors());
+            assert!(!said.contains("4242"), "{said}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 const NAME_CHARS_MAX: usize = 60;
 
 /// The query string. What does not fit its type is 422 `invalid_request`; so is a parameter that a `T` which denies unknown fields does
-/// not have, as in a body: passed over, a filter that is misspelt would be no filter.
+/// not have, as in a body: passed over, a filter that is misspelt would be no filter. What looks like a card number is not repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<T>(
     /// The parameters.
@@ -25,9 +25,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T
                 let reason = std::error::Error::source(&rejection)
                     .map_or_else(|| rejection.to_string(), ToString::to_string);
                 let unknown = unknown(&reason);
-                Err(Problem::invalid_request(unknown.unwrap_or_else(|| {
-                    format!("the query string is not acceptable: {reason}")
-                })))
+                let said = unknown.unwrap_or_else(|| format!("the query string is not acceptable: {reason}"));
+                Err(Problem::invalid_request(card_numbers::unsaid(said)))
             }
         }
     }
@@ -52,6 +51,43 @@ fn unknown(reason: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    async fn refused(query: &str) -> String {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Filter {
+            #[expect(dead_code, reason = "only read")]
+            kind: Option<Kind>,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Kind {
+            Asset,
+        }
+        let request = http::Request::get(format!("/v1/accounts?{query}"))
+            .body(())
+            .unwrap();
+        let problem = Query::<Filter>::from_request_parts(&mut request.into_parts().0, &())
+            .await
+            .expect_err("refused");
+        problem.to_string()
+    }
+
+    #[tokio::test]
+    async fn a_card_number_is_not_repeated_and_another_word_is() {
+        assert!(refused("kind=assett").await.contains("`assett`"));
+        assert!(refused("assett=1").await.contains("`assett`"));
+        for query in [
+            "kind=4242424242424242",
+            "kind=4242+4242+4242+4242",
+            "kind=4242%20-%204242%20-%204242%20-%204242",
+            "4242424242424242=1",
+            "4242-4242-4242-4242=asset",
+        ] {
+            let said = refused(query).await;
+            assert!(!said.contains("4242") && said.contains("not repeated"), "{said}");
+        }
+    }
 
     #[test]
     fn a_misspelt_parameter_is_told_with_the_nearest_that_there_is() {

@@ -17,6 +17,7 @@ pub(super) struct Sessions {
     pub(super) reader: PgConnectOptions,
     pub(super) writer: PgConnectOptions,
     pub(super) probe: PgConnectOptions,
+    pub(super) chore: PgConnectOptions,
 }
 
 impl Sessions {
@@ -49,6 +50,7 @@ impl Sessions {
                 .options([("default_transaction_read_only", "on")]),
             writer: limited(settings.write_deadline_ms, settings.lock_timeout_ms),
             probe: limited(settings.probe_timeout_ms, settings.probe_timeout_ms),
+            chore: limited(settings.migrate_deadline_ms, settings.lock_timeout_ms),
         }
     }
 }

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 use crate::http::{cursor, show_moment};
 use crate::ledger::{Account, AccountKind, Balance, Direction, JournalKind};
 use crate::operations::{
-    ChangeAccount, CreateAccount, ListedAccounts, ListedEntries, Metadata, ShownBalance, Statement, ToldEntry,
+    ChangeAccount, CreateAccount, DescribedEntry, ListedAccounts, ListedEntries, Metadata, ShownBalance,
+    Statement,
 };
 
 /// An account to be opened.
@@ -266,12 +267,12 @@ pub(in crate::http) struct EntryBody {
 }
 
 impl EntryBody {
-    fn of(account: &Account, told: &ToldEntry) -> Self {
-        let entry = &told.entry;
+    fn of(account: &Account, described: &DescribedEntry) -> Self {
+        let entry = &described.entry;
         Self {
-            kind: told.kind,
-            description: told.description.clone(),
-            counter_account_id: told.counter_account_id.map(|id| id.to_string()),
+            kind: described.kind,
+            description: described.description.clone(),
+            counter_account_id: described.counter_account_id.map(|id| id.to_string()),
             transfer_id: entry.journal_id.to_string(),
             line: entry.line,
             part: entry.part,

@@ -144,7 +144,7 @@ impl Seat {
         }
         let replayed = |answer: &Answer| match answer {
             Ok(outcome) => Ok(Outcome::Replayed(outcome.get().clone())),
-            Err(refusal) => Err(refusal.clone()),
+            Err(refusal) => Err(refusal.clone().repeated()),
         };
         own.iter().map(replayed).collect()
     }

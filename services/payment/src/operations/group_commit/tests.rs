@@ -140,7 +140,7 @@ impl Ledger for Gated {
     ) -> Stored<Vec<Entry>> {
         unreachable!()
     }
-    async fn told(&self, _: &Tenant, _: Id, _: &[Id]) -> Stored<Vec<crate::ledger::Told>> {
+    async fn row_summaries(&self, _: &Tenant, _: Id, _: &[Id]) -> Stored<Vec<crate::ledger::RowSummary>> {
         unreachable!()
     }
     async fn trial_balance(&self, _: &Tenant, _: Option<u64>) -> Stored<Vec<TrialBalanceLine>> {

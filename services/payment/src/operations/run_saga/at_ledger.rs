@@ -35,6 +35,7 @@ impl SagaRunner {
                 let refusal = answers
                     .into_iter()
                     .filter_map(Result::err)
+                    .map(Refusal::first)
                     .find(|refusal| *refusal != Refusal::NotAlone);
                 refusal.map_or(Answer::Done(None), |refusal| judged(step, &refusal))
             }

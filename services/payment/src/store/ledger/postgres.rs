@@ -22,7 +22,7 @@ use sql::Postgres;
 use super::{AccountChange, AccountFilter, Batch, ChangeRefused, EntryCursor, Ledger};
 use crate::ledger::{
     Account, ChainHead, CommandOutcome, Entry, Hold, Journal, Link, LinkRow, NewAccount, PartBalance,
-    Refusal, Told, TrialBalanceLine,
+    Refusal, RowSummary, TrialBalanceLine,
 };
 use crate::store::StoreError;
 
@@ -147,8 +147,13 @@ impl Ledger for PostgresLedger {
         read::latest_entries(&self.sql, tenant, account, before, limit).await
     }
 
-    async fn told(&self, tenant: &Tenant, account: Id, journals: &[Id]) -> Result<Vec<Told>, StoreError> {
-        read::told(&self.sql, tenant, account, journals).await
+    async fn row_summaries(
+        &self,
+        tenant: &Tenant,
+        account: Id,
+        journals: &[Id],
+    ) -> Result<Vec<RowSummary>, StoreError> {
+        read::row_summaries(&self.sql, tenant, account, journals).await
     }
 
     async fn trial_balance(

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::ledger::{
     Account, ChainHead, CommandOutcome, Entry, Hold, Journal, Link, LinkRow, NewAccount, PartBalance,
-    Refusal, Told, TrialBalanceLine,
+    Refusal, RowSummary, TrialBalanceLine,
 };
 
 /// [`Ledger`] on one SQLite file, whose schema is up to date.
@@ -256,10 +256,15 @@ impl Ledger for SqliteLedger {
             .await
     }
 
-    async fn told(&self, tenant: &Tenant, account: Id, journals: &[Id]) -> Result<Vec<Told>, StoreError> {
+    async fn row_summaries(
+        &self,
+        tenant: &Tenant,
+        account: Id,
+        journals: &[Id],
+    ) -> Result<Vec<RowSummary>, StoreError> {
         self.sql
             .read("read_told", |conn| {
-                sql::scoped(reads::told(conn, tenant, account, journals))
+                sql::scoped(reads::row_summaries(conn, tenant, account, journals))
             })
             .await
     }

@@ -40,9 +40,9 @@ macro_rules! claim_calls {
                 return Ok(Err(PaymentRefusal::KeyReused));
             }
             if let Some(refused) = refused {
-                let refusal = serde_json::from_str(&refused)
+                let refusal: PaymentRefusal = serde_json::from_str(&refused)
                     .map_err(|_| StoreError::Damaged("a refusal that makes no sense"))?;
-                return Ok(Err(refusal));
+                return Ok(Err(refusal.repeated()));
             }
             Ok(Ok((rows::id(payment)?, refund.map(rows::id).transpose()?)))
         }

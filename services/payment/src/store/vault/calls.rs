@@ -46,6 +46,11 @@ pub(super) const DROP_RECORD: &str =
     "DELETE FROM vault_record WHERE tenant = $1 AND person = $2 AND name = $3";
 pub(super) const DROP_RECORDS: &str = "DELETE FROM vault_record WHERE tenant = $1 AND person = $2";
 
+pub(super) const MARK: &str = "UPDATE vault_trace SET marks = marks + 1";
+pub(super) const MARKS: &str = "SELECT marks FROM vault_trace";
+/// Unless there is more by now.
+pub(super) const UNMARK: &str = "UPDATE vault_trace SET marks = 0 WHERE marks = $1";
+
 pub(super) fn count(column: i32) -> Result<u32, StoreError> {
     u32::try_from(column).map_err(|_| StoreError::Damaged("a negative count in the vault"))
 }
@@ -57,6 +62,14 @@ pub(super) fn column(count: u32) -> Result<i32, StoreError> {
 /// The port on one engine: `$store` has a `sql` of the engine, whose connections are `$conn`.
 macro_rules! vault_on {
     ($store:ident, $conn:ty, $statements:expr) => {
+        /// Remembers in the same transaction that something was dropped or replaced.
+        async fn mark(tx: &mut $conn, changed: u64) -> Result<(), StoreError> {
+            if changed > 0 {
+                sqlx::query(calls::MARK).execute(tx).await?;
+            }
+            Ok(())
+        }
+
         async fn drop_tenant_keys(tx: &mut $conn, tenant: &str, version: i32) -> Result<bool, StoreError> {
             let _held: Vec<i32> = sqlx::query_scalar($statements.lock_versions)
                 .bind(tenant)
@@ -71,11 +84,12 @@ macro_rules! vault_on {
             if wraps > 0 {
                 return Ok(false);
             }
-            sqlx::query(calls::DROP_TENANT_KEYS)
+            let dropped = sqlx::query(calls::DROP_TENANT_KEYS)
                 .bind(tenant)
                 .bind(version)
-                .execute(tx)
+                .execute(&mut *tx)
                 .await?;
+            mark(tx, dropped.rows_affected()).await?;
             Ok(true)
         }
 
@@ -118,6 +132,7 @@ macro_rules! vault_on {
                     .bind(&key.wrapped);
                 done += query.execute(&mut *tx).await?.rows_affected();
             }
+            mark(tx, done).await?;
             Ok(done)
         }
 
@@ -156,11 +171,12 @@ macro_rules! vault_on {
                 .bind(sql::int(now_ms)?)
                 .execute(&mut *tx)
                 .await?;
-            sqlx::query(calls::DROP_RECORDS)
+            let records = sqlx::query(calls::DROP_RECORDS)
                 .bind(tenant)
                 .bind(person)
-                .execute(tx)
+                .execute(&mut *tx)
                 .await?;
+            mark(tx, done.rows_affected() + records.rows_affected()).await?;
             Ok(done.rows_affected() == 1)
         }
 
@@ -380,6 +396,33 @@ macro_rules! vault_on {
                         sql::scoped(erase(tx, tenant.as_str(), person, now_ms))
                     })
                     .await
+            }
+
+            async fn overwrite_traces(&self) -> Result<Traces, StoreError> {
+                let marks: i64 = self
+                    .sql
+                    .read("vault_marks", |conn| {
+                        sql::scoped(async move {
+                            let query = sqlx::query_scalar(calls::MARKS);
+                            Ok::<_, StoreError>(query.fetch_one(conn).await?)
+                        })
+                    })
+                    .await?;
+                if marks == 0 {
+                    return Ok(Traces::None);
+                }
+                let outcome = self.rid_files().await?;
+                if outcome == Traces::Overwritten {
+                    self.sql
+                        .write("unmark_vault", |tx| {
+                            sql::scoped(async move {
+                                sqlx::query(calls::UNMARK).bind(marks).execute(tx).await?;
+                                Ok::<_, StoreError>(())
+                            })
+                        })
+                        .await?;
+                }
+                Ok(outcome)
             }
         }
     };

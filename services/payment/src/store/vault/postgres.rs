@@ -2,11 +2,14 @@
 
 use async_trait::async_trait;
 use identity::Tenant;
-use sql::{PgConnection, Postgres};
+use sql::{PgConnection, Postgres, Rewritten};
 
 use super::calls::{self, Statements, vault_on};
-use super::{PersonKey, Rewrap, SealedRecord, TenantKey, VaultStore};
+use super::{PersonKey, Rewrap, SealedRecord, TenantKey, Traces, VaultStore};
 use crate::store::StoreError;
+
+/// What holds keys, and what they seal.
+const TABLES: [&str; 3] = ["vault_tenant_key", "vault_person", "vault_record"];
 
 const STATEMENTS: Statements = Statements {
     pin: "INSERT INTO vault_master (one, fingerprint) VALUES (true, $1) ON CONFLICT (one) DO NOTHING",
@@ -31,6 +34,13 @@ impl PostgresVault {
     /// The port on an open schema.
     pub fn new(sql: Postgres) -> Self {
         Self { sql }
+    }
+
+    async fn rid_files(&self) -> Result<Traces, StoreError> {
+        Ok(match self.sql.rewrite("rewrite_vault", &TABLES).await? {
+            Rewritten::Done => Traces::Overwritten,
+            Rewritten::NotAllowed => Traces::NotAllowed(self.sql.rewrite_statement(&TABLES)),
+        })
     }
 }
 

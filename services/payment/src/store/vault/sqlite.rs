@@ -5,7 +5,7 @@ use identity::Tenant;
 use sql::{Sqlite, SqliteConnection};
 
 use super::calls::{self, Statements, vault_on};
-use super::{PersonKey, Rewrap, SealedRecord, TenantKey, VaultStore};
+use super::{PersonKey, Rewrap, SealedRecord, TenantKey, Traces, VaultStore};
 use crate::store::StoreError;
 
 const STATEMENTS: Statements = Statements {
@@ -31,6 +31,12 @@ impl SqliteVault {
     /// The port on an open file.
     pub fn new(sql: Sqlite) -> Self {
         Self { sql }
+    }
+
+    /// The file's pages are rid of it by whoever dropped it (`secure_delete`); the log has it until it is emptied.
+    async fn rid_files(&self) -> Result<Traces, StoreError> {
+        self.sql.empty_log("empty_vault_log").await?;
+        Ok(Traces::Overwritten)
     }
 }
 

@@ -92,9 +92,10 @@ pub(super) async fn a_key_makes_one_account_and_shows_it_as_it_was_made(engine: 
         account: fresh[0].clone(),
         claim: Some(claim("taken", "the same id")),
     };
-    let refused = Err(Refusal::IdTaken { id: fresh[0].id });
-    for _ in 0..2 {
-        assert_eq!(ledger.create_account(&taken, NOW_MS).await.unwrap(), refused);
+    let refusal = Refusal::IdTaken { id: fresh[0].id };
+    let again = Refusal::Repeated(Box::new(refusal.clone()));
+    for said in [refusal, again] {
+        assert_eq!(ledger.create_account(&taken, NOW_MS).await.unwrap(), Err(said));
     }
 }
 

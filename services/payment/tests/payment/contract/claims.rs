@@ -34,14 +34,15 @@ pub(super) async fn a_refusal_is_remembered_even_when_the_money_came(engine: &dy
     let ledger = engine.open().await;
     open_books(&*ledger, &[(2, 5), (3, 0)]).await;
     let pay = |number| keyed(transfer(number, 2, 3, 10), "pay", "ten");
-    let refused = Err(Refusal::InsufficientFunds { account_id: id(2) });
-    assert_eq!(commit(&*ledger, pay(10)).await, refused);
+    let refusal = Refusal::InsufficientFunds { account_id: id(2) };
+    assert_eq!(commit(&*ledger, pay(10)).await, Err(refusal.clone()));
     fresh(commit(&*ledger, transfer(11, CASH, 2, 100)).await);
     let outcomes = race(engine, 8, move |ledger, i| async move {
         commit(&*ledger, pay(20 + i)).await
     })
     .await;
-    assert!(outcomes.iter().all(|outcome| *outcome == refused), "{outcomes:?}");
+    let again = Err(Refusal::Repeated(Box::new(refusal)));
+    assert!(outcomes.iter().all(|outcome| *outcome == again), "{outcomes:?}");
     assert_eq!(balance(&ledger, 3).await, (0, 0, 0));
     fresh(commit(&*ledger, keyed(transfer(30, 2, 3, 10), "pay again", "ten")).await);
 }
@@ -83,8 +84,9 @@ pub(super) async fn copies_within_a_batch_are_replays(engine: &dyn Engine) {
     let mut outcomes = ledger.commit(&batch(commands)).await.unwrap();
     assert_eq!(outcomes.len(), 6);
     fresh(outcomes.remove(5));
-    let refused = Err(Refusal::InsufficientFunds { account_id: id(2) });
-    assert_eq!(outcomes[3..], [refused.clone(), refused]);
+    let refusal = Refusal::InsufficientFunds { account_id: id(2) };
+    let again = Refusal::Repeated(Box::new(refusal.clone()));
+    assert_eq!(outcomes[3..], [Err(refusal), Err(again)]);
     assert_eq!(outcomes[2], Err(Refusal::KeyReused));
     let first = fresh(outcomes.remove(0));
     assert_eq!(outcomes[0], Ok(Outcome::Replayed(first)));

@@ -235,22 +235,20 @@ pub(super) async fn together_is_whole_or_nothing(engine: &dyn Engine) {
         keyed(transfer(11, 2, 3, 61), "b", "61"),
         keyed(transfer(12, 2, 3, 1), "c", "1"),
     ];
-    let alone = Err(Refusal::NotAlone);
-    let expected = [
-        alone.clone(),
-        Err(Refusal::InsufficientFunds { account_id: id(2) }),
-        alone.clone(),
+    let refusals = [
+        Refusal::NotAlone,
+        Refusal::InsufficientFunds { account_id: id(2) },
+        Refusal::NotAlone,
     ];
-    for _ in 0..2 {
-        assert_eq!(
-            ledger.commit(&together(too_much.clone())).await.unwrap(),
-            expected
-        );
-    }
+    let repeated = |refusal: &Refusal| Err(Refusal::Repeated(Box::new(refusal.clone())));
+    let first = ledger.commit(&together(too_much.clone())).await.unwrap();
+    assert_eq!(first, refusals.clone().map(Err));
+    let again = ledger.commit(&together(too_much.clone())).await.unwrap();
+    assert_eq!(again, refusals.each_ref().map(repeated));
     assert_eq!(balance(&ledger, 2).await, (100, 0, 0));
     assert_eq!(
         commit(&*ledger, too_much[0].clone()).await,
-        alone,
+        repeated(&Refusal::NotAlone),
         "and by its own key"
     );
     let fits = vec![transfer(13, 2, 3, 40), transfer(14, 2, 3, 60)];

@@ -16,7 +16,7 @@ fn together_is_all_or_nothing_and_remembered() {
         [
             Err(Refusal::NotAlone),
             Err(insufficient.clone()),
-            Err(Refusal::NotAlone)
+            Err(Refusal::NotAlone.repeated())
         ]
     );
     assert!(decision.rows.is_empty() && decision.balances.is_empty());

@@ -83,9 +83,11 @@ pub(super) async fn create(
             })))
         }
         3 => Ok(Err(Refusal::KeyReused)),
-        _ => Ok(Err(
-            serde_json::from_str(note.as_deref().unwrap_or_default()).map_err(|_| damaged)?
-        )),
+        status => {
+            let refusal: Refusal =
+                serde_json::from_str(note.as_deref().unwrap_or_default()).map_err(|_| damaged)?;
+            Ok(Err(if status == 2 { refusal.repeated() } else { refusal }))
+        }
     }
 }
 

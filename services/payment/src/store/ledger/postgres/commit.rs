@@ -92,7 +92,7 @@ impl<'a> Copies<'a> {
             all.push(match (own[*place].as_ref(), same) {
                 (Some(Err(Refusal::KeyReused)), false) => None,
                 (Some(Ok(outcome)), true) => Some(Ok(Outcome::Replayed(outcome.get().clone()))),
-                (Some(Err(refusal)), true) => Some(Err(refusal.clone())),
+                (Some(Err(refusal)), true) => Some(Err(refusal.clone().repeated())),
                 _ => Some(Err(Refusal::KeyReused)),
             });
         }
@@ -337,7 +337,7 @@ mod tests {
             [
                 Some(Err(Refusal::Unbalanced)),
                 Some(Err(Refusal::NotAlone)),
-                Some(Err(Refusal::Unbalanced)),
+                Some(Err(Refusal::Unbalanced.repeated())),
                 Some(Err(Refusal::KeyReused)),
             ]
         );

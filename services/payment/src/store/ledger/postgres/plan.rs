@@ -22,6 +22,7 @@ use crate::store::StoreError;
 pub(super) mod status {
     pub(in super::super) const ACCEPTED: i16 = 0;
     pub(in super::super) const REPLAYED: i16 = 1;
+    pub(in super::super) const REFUSED_BEFORE: i16 = 2;
     pub(in super::super) const KEY_REUSED: i16 = 3;
     pub(super) const UNBALANCED: i16 = 16;
     pub(super) const HOLD_NOT_FOUND: i16 = 18;

@@ -8,7 +8,7 @@ use sql::Postgres;
 
 use super::rows::{self, EntryRow, HoldRow, JournalRow};
 use super::{column, time};
-use crate::ledger::{Command, Entry, Hold, Journal, PartBalance, Posting, Told, TrialBalanceLine};
+use crate::ledger::{Command, Entry, Hold, Journal, PartBalance, Posting, RowSummary, TrialBalanceLine};
 use crate::store::StoreError;
 use crate::store::ledger::EntryCursor;
 
@@ -315,12 +315,12 @@ pub(super) async fn entries(
 }
 
 /// Of rows with two postings the other account. Only the first three lines are looked at, however many there are.
-pub(super) async fn told(
+pub(super) async fn row_summaries(
     sql: &Postgres,
     tenant: &Tenant,
     account: Id,
     journals: &[Id],
-) -> Result<Vec<Told>, StoreError> {
+) -> Result<Vec<RowSummary>, StoreError> {
     let asked: Vec<i64> = journals.iter().copied().map(column).collect();
     let asked = &asked;
     let found: Vec<(i64, i16, String, Option<i64>)> = sql
@@ -339,7 +339,7 @@ pub(super) async fn told(
             })
         })
         .await?;
-    found.into_iter().map(rows::told).collect()
+    found.into_iter().map(rows::row_summary).collect()
 }
 
 pub(super) async fn latest_entries(

@@ -5,7 +5,7 @@ use ids::Id;
 
 use crate::ledger::{
     Account, AccountKind, Amount, Currency, Direction, Entry, Hold, HoldState, Journal, JournalKind, Limits,
-    Told,
+    RowSummary,
 };
 use crate::store::StoreError;
 
@@ -105,10 +105,10 @@ pub(super) fn journal(row: JournalRow) -> Result<Journal, StoreError> {
     })
 }
 
-pub(super) fn told(
+pub(super) fn row_summary(
     (number, kind, details, counter): (i64, i16, String, Option<i64>),
-) -> Result<Told, StoreError> {
-    Ok(Told {
+) -> Result<RowSummary, StoreError> {
+    Ok(RowSummary {
         journal_id: id(number)?,
         kind: JournalKind::from_code(kind).ok_or(StoreError::Damaged("a row of the journal of no kind"))?,
         details,

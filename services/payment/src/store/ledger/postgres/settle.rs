@@ -50,7 +50,14 @@ pub(super) async fn answers(
                 Err(Refusal::KeyReused)
             }
             status::KEY_REUSED => Err(Refusal::KeyReused),
-            _ => Err(serde_json::from_str(note(place).unwrap_or_default()).map_err(|_| DAMAGED)?),
+            decided => {
+                let refusal: Refusal =
+                    serde_json::from_str(note(place).unwrap_or_default()).map_err(|_| DAMAGED)?;
+                Err(match decided {
+                    status::REFUSED_BEFORE => refusal.repeated(),
+                    _ => refusal,
+                })
+            }
         });
     }
     if !replays.is_empty() {

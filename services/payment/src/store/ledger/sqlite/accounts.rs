@@ -58,7 +58,7 @@ async fn replay(
     let known = match outcome {
         _ if fingerprint != claim.fingerprint => Err(Refusal::KeyReused),
         RecordedOutcome::Settled { .. } => Err(Refusal::KeyReused),
-        RecordedOutcome::Refused(refusal) => Err(refusal),
+        RecordedOutcome::Refused(refusal) => Err(refusal.repeated()),
         RecordedOutcome::Account {
             account_id,
             name,

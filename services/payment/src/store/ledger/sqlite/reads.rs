@@ -8,7 +8,7 @@ use ids::Id;
 use sql::SqliteConnection;
 
 use super::{EntryCursor, StoreError, load, rows, statements};
-use crate::ledger::{ChainHead, Entry, Hold, Journal, Link, LinkRow, PartBalance, Posting, Told};
+use crate::ledger::{ChainHead, Entry, Hold, Journal, Link, LinkRow, PartBalance, Posting, RowSummary};
 
 pub(super) async fn journal(
     conn: &mut SqliteConnection,
@@ -170,12 +170,12 @@ pub(super) async fn latest_entries(
     found.into_iter().map(rows::entry).collect()
 }
 
-pub(super) async fn told(
+pub(super) async fn row_summaries(
     conn: &mut SqliteConnection,
     tenant: &Tenant,
     account: Id,
     journals: &[Id],
-) -> Result<Vec<Told>, StoreError> {
+) -> Result<Vec<RowSummary>, StoreError> {
     let asked: Vec<u64> = journals.iter().copied().map(Id::as_u64).collect();
     let found: Vec<(i64, i64, String, Option<i64>)> = sqlx::query_as(statements::TOLD)
         .bind(tenant.as_str())
@@ -183,7 +183,7 @@ pub(super) async fn told(
         .bind(rows::json(&asked))
         .fetch_all(conn)
         .await?;
-    found.into_iter().map(rows::told).collect()
+    found.into_iter().map(rows::row_summary).collect()
 }
 
 pub(super) async fn chain_heads(conn: &mut SqliteConnection) -> Result<Vec<ChainHead>, StoreError> {

@@ -9,7 +9,7 @@ use super::StoreError;
 use crate::ledger::decide::Key;
 use crate::ledger::{
     Account, AccountKind, Amount, Currency, Direction, Entry, Hold, HoldState, Journal, JournalKind, Limits,
-    PartBalance, Posting, Told,
+    PartBalance, Posting, RowSummary,
 };
 
 pub(super) fn id(column: i64) -> Result<Id, StoreError> {
@@ -161,11 +161,11 @@ pub(super) fn journal(row: JournalRow) -> Result<Journal, StoreError> {
     })
 }
 
-pub(super) fn told(
+pub(super) fn row_summary(
     (number, kind, details, counter): (i64, i64, String, Option<i64>),
-) -> Result<Told, StoreError> {
+) -> Result<RowSummary, StoreError> {
     let kind = i16::try_from(kind).ok().and_then(JournalKind::from_code);
-    Ok(Told {
+    Ok(RowSummary {
         journal_id: id(number)?,
         kind: kind.ok_or(StoreError::Damaged("a row of the journal of an unknown kind"))?,
         details,

@@ -6,9 +6,9 @@
 pub(super) enum Glyph {
     /// A decimal digit of any script, 0 to 9.
     Digit(u8),
-    /// Something that parts groups of digits; one stands for all its like.
+    /// Neither a letter nor a digit: it may part groups of digits. One stands for all its like.
     Separator(char),
-    /// Anything else.
+    /// A letter, or a number that is no decimal digit.
     Other,
 }
 
@@ -33,8 +33,8 @@ pub(super) fn read(char: char) -> Option<Glyph> {
     let separator = match narrow(char) {
         '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
         char if char.is_whitespace() => ' ',
-        char @ ('.' | ',' | '_' | '/') => char,
-        _ => return Some(Glyph::Other),
+        char if char.is_alphanumeric() => return Some(Glyph::Other),
+        char => char,
     };
     Some(Glyph::Separator(separator))
 }
@@ -90,7 +90,9 @@ mod tests {
             ('\u{200b}', None),
             ('\u{fe0f}', None),
             ('/', Some(Glyph::Separator('/'))),
-            (':', Some(Glyph::Other)),
+            (':', Some(Glyph::Separator(':'))),
+            ('\u{ff5c}', Some(Glyph::Separator('|'))),
+            ('\u{b7}', Some(Glyph::Separator('\u{b7}'))),
             ('a', Some(Glyph::Other)),
             ('\u{b2}', Some(Glyph::Other)),
         ] {
