@@ -16,6 +16,10 @@
 mod accounts;
 #[path = "payment/adjustments.rs"]
 mod adjustments;
+#[path = "payment/attacks_called.rs"]
+mod attacks_called;
+#[path = "payment/attacks_forged.rs"]
+mod attacks_forged;
 #[path = "payment/attacks_postgres.rs"]
 mod attacks_postgres;
 #[path = "payment/attacks_sqlite.rs"]

@@ -54,6 +54,8 @@ pub(super) struct ShardPass {
     /// A row whose number is not its place, though its order is right.
     misplaced: Option<String>,
     sums: BTreeMap<String, i128>,
+    /// Entries of the row at hand.
+    lines: u64,
     broken: bool,
 }
 
@@ -69,6 +71,7 @@ impl ShardPass {
             ords: Vec::new(),
             misplaced: None,
             sums: BTreeMap::new(),
+            lines: 0,
             broken: false,
         }
     }
@@ -138,6 +141,7 @@ impl ShardPass {
         let Some(journal) = &self.row else { return };
         let sign = if entry.direction == 0 { 1 } else { -1 };
         let currency = entry.currency.clone().unwrap_or_default();
+        self.lines += 1;
         *self.sums.entry(currency).or_default() += i128::from(entry.amount) * sign;
         let tenant = journal.tenant.clone().unwrap_or_default();
         let digest = entry_bytes(&tenant, journal.id, entry).map(|bytes| digest(&bytes));
@@ -154,7 +158,13 @@ impl ShardPass {
 
     fn end_of_row(&mut self, report: &mut VerifyReport) {
         let sums = std::mem::take(&mut self.sums);
+        let lines = std::mem::take(&mut self.lines);
         let Some(row) = self.row.take() else { return };
+        if let Some(trouble) = super::shape::trouble(&row, lines) {
+            let tenant = row.tenant.as_deref().unwrap_or_default();
+            let message = format!("journal row {} of tenant {tenant} {trouble}", row.id);
+            report.find(Check::Journal, message);
+        }
         for (currency, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
             let tenant = row.tenant.as_deref().unwrap_or_default();
             let message = format!(
