@@ -30,6 +30,8 @@ mod batches;
 mod books;
 #[path = "payment/cards.rs"]
 mod cards;
+#[path = "payment/clocks_postgres.rs"]
+mod clocks_postgres;
 #[path = "payment/contract.rs"]
 mod contract;
 #[path = "payment/engines.rs"]

@@ -1,20 +1,16 @@
 //! Lies told to `ledger_commit` by whoever has the service's role: it may call, and what it says of rows that are there is not believed.
 //! What the database would refuse is also found by `verify`, where the triggers that refuse it are off.
 
-use clock::SystemClock;
-use payment::ledger::{AccountKind, Action, NewAccount, Refusal};
-use payment::store::Database;
-use payment::store::ledger::{Batch, CLOCK_BEHIND_MS_MAX, PostgresLedger, SharedLedger};
 use payment::verify::verify;
 
 use crate::attacks_postgres::{books, dump, psql};
-use crate::books::{NOW_MS, account, batch, capture, commit_at, fresh, hold, id, transfer};
-use crate::contract::{Engine as _, OnPostgres, database};
+use crate::books::NOW_MS;
+use crate::contract::Engine as _;
 
-type Args = &'static [(&'static str, &'static str)];
+pub(crate) type Args = &'static [(&'static str, &'static str)];
 
 /// A call that transfers 5 from wallet 2 to wallet 3, but for what `args` say.
-fn call(args: &[&[(&str, &str)]], now_ms: u64) -> String {
+pub(crate) fn call(args: &[&[(&str, &str)]], now_ms: u64) -> String {
     let mut all: Vec<(&str, String)> = [
         ("p_shard", "0"),
         ("p_together", "f"),
@@ -87,7 +83,7 @@ const REVERSAL: Args = &[
     ("r_two", "{t}"),
 ];
 /// As the service captures 10 of hold 24, which has 30 left.
-const CAPTURE: Args = &[
+pub(crate) const CAPTURE: Args = &[
     ("c_kind", "{3}"),
     ("c_action", "{2}"),
     ("c_hold", "{1}"),
@@ -367,70 +363,74 @@ async fn a_lie_that_was_believed_is_found_from_outside() {
     engine.remove().await;
 }
 
-/// The ledger as it is migrated anywhere but in tests, and the role that calls it.
+/// What the database takes, for it would slow every transfer to look: nothing moves by it, and it is found.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_is_set_back_brings_no_hold_back() {
-    let Some(engine) = OnPostgres::new("a_clock_that_is_set_back_brings_no_hold_back") else {
+async fn a_row_that_is_none_of_its_kind_is_found_from_outside() {
+    for (args, words) in [
+        (
+            &[VOID, &[("c_kind", "{0}"), ("c_action", "{0}")]][..],
+            "is a transfer of 0 postings",
+        ),
+        (
+            &[&[("c_details", "{none}")]],
+            "has details that are no JSON object",
+        ),
+        (&[&[("c_details", "{[]}")]], "has details that are no JSON object"),
+    ] {
+        let Some(engine) = books("a_row_that_is_none_of_its_kind").await else {
+            return;
+        };
+        assert_eq!(psql(&engine, &call(args, NOW_MS)).unwrap().trim(), "{0}");
+        let report = verify(&engine.url()).await.unwrap();
+        let broken: Vec<_> = report.broken().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(
+            broken,
+            [format!("journal row 999 of tenant acme {words}")],
+            "{report}"
+        );
+        engine.remove().await;
+    }
+}
+
+/// An account ends for the ledger and for its owner alike: when it is empty, in both tables at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_its_owner_closes_takes_nothing_any_more() {
+    let Some(engine) = books("an_account_that_its_owner_closes").await else {
         return;
     };
-    let Database::Postgres(sql) = database(&engine.url()).await else {
-        panic!("the URL names a server");
-    };
-    let ledger: SharedLedger = std::sync::Arc::new(PostgresLedger::new(sql));
-    let now_ms = SystemClock::shared().unix_ms();
-    for number in [2, 3] {
-        let new = NewAccount {
-            account: account(number, AccountKind::Asset),
-            claim: None,
-        };
-        ledger.create_account(&new, now_ms).await.unwrap().unwrap();
-    }
-    // By the server's clock it is over since a second; the caller's says that it lasts a minute longer.
-    let mut over = hold(24, 2, 3, 50);
-    let Action::Hold(terms) = &mut over.action else {
-        panic!("a hold is asked for");
-    };
-    terms.expires_at_ms = now_ms - 1_000;
-    fresh(commit_at(&*ledger, over, now_ms).await);
-    let late = commit_at(&*ledger, capture(32, 24, Some(10), false), now_ms - 61_000).await;
-    assert_eq!(late, Err(Refusal::HoldExpired { hold_id: id(24) }));
-    let as_role = |statement: &str| psql(&engine, &format!("SET ROLE orrery_payment; {statement}"));
-    if testkit::skips::on_path("psql") {
-        assert_eq!(
-            as_role(&call(&[CAPTURE], now_ms - 61_000)).unwrap().trim(),
-            "{20}"
-        );
-        // Nothing is dated back by more than clocks differ.
-        for statement in [
-            call(&[CAPTURE], now_ms - 3_600_000),
-            call(&[], now_ms - 3_600_000),
-            format!(
-                "SELECT ledger_create_account({}, NULL, NULL, NULL, NULL, 'acme', 77, 'EUR', 0::smallint, false, false,
-                    1::smallint, NULL, '{{}}')",
-                now_ms - 3_600_000
-            ),
-            format!("SELECT ledger_change_account({}, 'acme', 2, false, NULL, NULL, true)", now_ms - 3_600_000),
-        ] {
-            let complaint = as_role(&statement).expect_err(&statement);
-            assert!(complaint.contains("behind the database server's clock"), "{complaint}");
-        }
-        // And who calls does not say how much that is.
-        let complaint = as_role("UPDATE ledger_clock SET behind_ms_max = NULL").unwrap_err();
-        assert!(complaint.contains("permission denied"), "{complaint}");
-        let bound = psql(&engine, "SELECT behind_ms_max FROM ledger_clock").unwrap();
-        assert_eq!(bound.trim(), "600000");
-    }
-    let early = Batch {
-        now_ms: now_ms - CLOCK_BEHIND_MS_MAX - 60_000,
-        ..batch(vec![transfer(40, 2, 3, 1)])
-    };
-    let error = ledger.commit(&early).await.unwrap_err();
-    assert!(!error.is_unknown() && !error.retryable(), "{error}");
-    assert!(
-        fresh(commit_at(&*ledger, transfer(40, 2, 3, 1), now_ms - 61_000).await)
-            .journal
-            .at_ms
-            >= now_ms
+    let empty = "SELECT ledger_create_account(1795305600000, NULL, NULL, NULL, NULL, 'acme', 5, 'EUR', 0::smallint, false, false,
+        1::smallint, NULL, '{}'); UPDATE account SET closed_at_ms = 1795305600000 WHERE id = 5";
+    psql(&engine, empty).unwrap();
+    assert_eq!(
+        psql(&engine, "SELECT closed FROM balance WHERE account_id = 5")
+            .unwrap()
+            .trim(),
+        "t"
     );
+    let to_it = call(&[&[("a_id", "{1,2,5}")]], NOW_MS);
+    assert_eq!(psql(&engine, &to_it).unwrap().trim(), "{11}");
+    assert!(verify(&engine.url()).await.unwrap().is_sound());
+    for (table, edit, words) in [
+        (
+            "balance",
+            "UPDATE balance SET closed = FALSE WHERE account_id = 5",
+            "do not agree on whether it is closed",
+        ),
+        (
+            "account",
+            "UPDATE account SET closed_at_ms = 1 WHERE id = 3",
+            "something is on it, held or posted since",
+        ),
+    ] {
+        psql(&engine, &format!("BEGIN; ALTER TABLE {table} DISABLE TRIGGER USER; {edit}; ALTER TABLE {table} ENABLE TRIGGER USER; COMMIT")).unwrap();
+        let report = verify(&engine.url()).await.unwrap();
+        assert!(
+            report
+                .findings
+                .iter()
+                .any(|finding| finding.message.contains(words)),
+            "{edit}: {report}"
+        );
+    }
     engine.remove().await;
 }
