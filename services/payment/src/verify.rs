@@ -4,9 +4,10 @@
 //! are held at a time.
 //!
 //! - **Chain**: every link and every row of every shard, recomputed ([`crate::chain`]).
-//! - **Journal**: every row balances in each currency; no entry is without its row.
+//! - **Journal**: every row balances in each currency and has the lines that its kind has; no entry is without its row.
 //! - **Replay**: each part's entries follow one another, and the stored balance is what they leave; all balances sum to zero.
 //! - **Projections**: holds, what is held, and what was reversed are what the journal says; no account is beyond its limits.
+//!   A capture is as its hold says, a reversal the opposite of its row and no more of it, and nothing comes to an account that is closed.
 //!
 //! Of each chain the first row that differs is named, and the chain is not followed further. What later checks find then is told apart, for
 //! it may follow from that: a balance that is right differs from entries of which one is gone.
@@ -17,8 +18,10 @@
 mod chained;
 mod kept;
 mod passes;
+mod pointing;
 mod projections;
 mod replayed;
+mod shape;
 
 use std::collections::HashSet;
 

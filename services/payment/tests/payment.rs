@@ -16,6 +16,10 @@
 mod accounts;
 #[path = "payment/adjustments.rs"]
 mod adjustments;
+#[path = "payment/attacks_called.rs"]
+mod attacks_called;
+#[path = "payment/attacks_forged.rs"]
+mod attacks_forged;
 #[path = "payment/attacks_postgres.rs"]
 mod attacks_postgres;
 #[path = "payment/attacks_sqlite.rs"]
@@ -26,6 +30,8 @@ mod batches;
 mod books;
 #[path = "payment/cards.rs"]
 mod cards;
+#[path = "payment/clocks_postgres.rs"]
+mod clocks_postgres;
 #[path = "payment/contract.rs"]
 mod contract;
 #[path = "payment/engines.rs"]

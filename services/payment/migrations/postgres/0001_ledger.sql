@@ -52,8 +52,13 @@ CREATE TABLE journal (
   link BIGINT NOT NULL,
   ord INTEGER NOT NULL CHECK (ord >= 0),
   PRIMARY KEY (id, tenant),
-  UNIQUE (link, ord, shard)
+  UNIQUE (link, ord, shard),
+  -- Kinds 2 to 5 (hold, capture, void, expiry) are about a hold, 6 (reversal) is about an earlier row, the others about nothing.
+  CHECK ((kind BETWEEN 2 AND 5) = (hold_id IS NOT NULL) AND (kind = 6) = (refers_to IS NOT NULL)),
+  CHECK ((kind = 2) = (hold_id IS NOT NULL AND hold_id = id) AND (refers_to IS NULL OR refers_to <> id))
 );
+-- Rows that point at another: what they say is held against it when their link is made. Transfers pay nothing for it.
+CREATE INDEX journal_pointing ON journal (link, shard) WHERE kind BETWEEN 2 AND 6;
 
 CREATE TABLE entry (
   tenant TEXT COLLATE "C" NOT NULL,
@@ -84,10 +89,14 @@ CREATE TABLE hold (
   state SMALLINT NOT NULL CHECK (state BETWEEN 0 AND 3),
   expires_at_ms BIGINT NOT NULL,
   created_at_ms BIGINT NOT NULL,
+  -- The link whose rows changed it last.
+  shard SMALLINT NOT NULL,
+  link BIGINT NOT NULL,
   PRIMARY KEY (tenant, id),
   CHECK (captured <= amount AND voided <= amount - captured),
-  -- Open as long as something of it is held.
-  CHECK ((state = 0) = (captured < amount AND voided < amount - captured))
+  -- Open as long as something of it is held; what is let go is all that is left.
+  CHECK ((state = 0) = (captured < amount AND voided < amount - captured)),
+  CHECK (voided = CASE WHEN state = 0 THEN 0 ELSE amount - captured END)
 ) WITH (fillfactor = 80);
 CREATE INDEX hold_overdue ON hold (expires_at_ms, tenant, id) WHERE state = 0;
 CREATE INDEX hold_debit_account ON hold (tenant, debit_account_id, id);
@@ -98,6 +107,9 @@ CREATE TABLE reversed (
   tenant TEXT COLLATE "C" NOT NULL,
   journal_id BIGINT NOT NULL,
   amount BIGINT NOT NULL CHECK (amount > 0),
+  -- The link whose rows changed it last.
+  shard SMALLINT NOT NULL,
+  link BIGINT NOT NULL,
   PRIMARY KEY (tenant, journal_id)
 );
 
@@ -135,6 +147,13 @@ CREATE TABLE chain_head (
 INSERT INTO chain_head (shard, link, hash, at_ms, sealed_ms)
 SELECT shard, 0, decode(repeat('00', 32), 'hex'), 0, 0 FROM generate_series(0, 7) AS shard;
 
+-- How far a caller's clock may be behind the server's. Only the owner changes it: unbounded (NULL) is for tests, whose clocks are their own.
+CREATE TABLE ledger_clock (
+  one BOOLEAN NOT NULL DEFAULT TRUE PRIMARY KEY CHECK (one),
+  behind_ms_max BIGINT CHECK (behind_ms_max >= 0)
+);
+INSERT INTO ledger_clock (behind_ms_max) VALUES (600000);
+
 -- Guards ---------------------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -156,16 +175,18 @@ CREATE TRIGGER account_keeps_its_nature
 CREATE TRIGGER account_stays_closed BEFORE UPDATE OF closed_at_ms ON account
   FOR EACH ROW WHEN (OLD.closed_at_ms IS DISTINCT FROM NEW.closed_at_ms AND OLD.closed_at_ms IS NOT NULL)
   EXECUTE FUNCTION ledger_refuse('what is closed stays closed');
+CREATE TRIGGER account_begins_open BEFORE INSERT ON account
+  FOR EACH ROW WHEN (NEW.closed_at_ms IS NOT NULL)
+  EXECUTE FUNCTION ledger_refuse('it begins open');
 CREATE TRIGGER balance_is_for_ever BEFORE DELETE OR TRUNCATE ON balance
   FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse('rows are never deleted');
 CREATE TRIGGER balance_begins_at_zero BEFORE INSERT ON balance
-  FOR EACH ROW WHEN ((NEW.posted, NEW.hold_debits, NEW.hold_credits, NEW.entries, NEW.last_at_ms) <> (0, 0, 0, 0, 0))
+  FOR EACH ROW WHEN ((NEW.posted, NEW.hold_debits, NEW.hold_credits, NEW.entries, NEW.last_at_ms, NEW.closed) <> (0, 0, 0, 0, 0, FALSE))
   EXECUTE FUNCTION ledger_refuse('a part begins at zero');
--- Triggers of entry and hold change it, nobody else.
-CREATE TRIGGER balance_follows
-  BEFORE UPDATE OF tenant, account_id, part, posted, hold_debits, hold_credits, entries, last_at_ms ON balance
+-- Triggers of entry, hold and account change it, nobody else.
+CREATE TRIGGER balance_follows BEFORE UPDATE ON balance
   FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0)
-  EXECUTE FUNCTION ledger_refuse('it is changed by entries and holds, never by itself');
+  EXECUTE FUNCTION ledger_refuse('it is changed by entries, holds and the end of its account, never by itself');
 CREATE TRIGGER hold_is_for_ever BEFORE DELETE OR TRUNCATE ON hold
   FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse('rows are never deleted');
 CREATE TRIGGER hold_keeps_its_terms
@@ -188,6 +209,32 @@ CREATE TRIGGER chain_head_follows BEFORE UPDATE OF shard, link, hash, at_ms ON c
 CREATE TRIGGER chain_head_stays_sealed BEFORE UPDATE OF sealed_ms ON chain_head
   FOR EACH ROW WHEN (NEW.sealed_ms < OLD.sealed_ms)
   EXECUTE FUNCTION ledger_refuse('what is sealed stays sealed');
+-- Nothing is committed at a sealed moment or before: the end of time, sealed, would be the end of the ledger.
+CREATE FUNCTION ledger_head_sealed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  PERFORM ledger_check_clock(NEW.sealed_ms, 60000);
+  RETURN NEW;
+END $$;
+CREATE TRIGGER chain_head_is_not_sealed_ahead BEFORE UPDATE OF sealed_ms ON chain_head
+  FOR EACH ROW WHEN (NEW.sealed_ms > OLD.sealed_ms) EXECUTE FUNCTION ledger_head_sealed();
+
+-- An account ends when nothing is on it or held; the lock on its parts is the one that postings take.
+CREATE FUNCTION ledger_account_closed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (
+    SELECT FROM (
+      SELECT posted, hold_debits, hold_credits, last_at_ms FROM balance
+      WHERE account_id = NEW.id AND tenant = NEW.tenant ORDER BY part FOR NO KEY UPDATE) b
+    HAVING sum(posted) <> 0 OR sum(hold_debits) + sum(hold_credits) <> 0 OR max(last_at_ms) > NEW.closed_at_ms)
+  THEN
+    RAISE EXCEPTION 'account: it is closed when nothing is on it or held, and not before its last entry'
+      USING ERRCODE = 'restrict_violation';
+  END IF;
+  UPDATE balance SET closed = TRUE WHERE account_id = NEW.id AND tenant = NEW.tenant;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER account_is_closed AFTER UPDATE OF closed_at_ms ON account
+  FOR EACH ROW WHEN (OLD.closed_at_ms IS NULL AND NEW.closed_at_ms IS NOT NULL) EXECUTE FUNCTION ledger_account_closed();
 
 -- A record of a key is over by the caller's clock and by this one: who is ahead ends none early.
 CREATE FUNCTION ledger_expired(p_expires_at_ms BIGINT, p_now BIGINT) RETURNS BOOLEAN LANGUAGE sql STABLE AS $$
@@ -313,13 +360,185 @@ CREATE FUNCTION ledger_part(p_id BIGINT, p_parts SMALLINT) RETURNS SMALLINT LANG
   SELECT ((((((p_id >> 22) + (p_id & 4194303)) & 2147483647) * 2654435769) & 4294967295) * p_parts >> 32)::SMALLINT
 $$;
 
+-- What the rows of a link say of holds, and of rows that were reversed.
+CREATE FUNCTION ledger_said_of_holds(p_shard SMALLINT, p_link BIGINT)
+RETURNS TABLE (tenant TEXT, id BIGINT, captured BIGINT, captures INTEGER, voids INTEGER, expiries INTEGER)
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off AS $$
+  SELECT j.tenant, j.hold_id, coalesce(e.amount, 0), (j.kind = 3)::INTEGER, (j.kind = 4)::INTEGER, (j.kind = 5)::INTEGER
+  FROM journal j LEFT JOIN LATERAL (
+    SELECT amount FROM entry WHERE journal_id = j.id AND line = 0 AND entry.tenant = j.tenant OFFSET 0) e ON TRUE
+  WHERE j.link = p_link AND j.shard = p_shard AND j.kind BETWEEN 2 AND 6 AND j.kind BETWEEN 3 AND 5
+$$;
+CREATE FUNCTION ledger_said_of_reversals(p_shard SMALLINT, p_link BIGINT)
+RETURNS TABLE (tenant TEXT, id BIGINT, amount BIGINT) LANGUAGE sql STABLE SET search_path FROM CURRENT
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off AS $$
+  SELECT j.tenant, j.refers_to, coalesce(e.amount, 0)
+  FROM journal j LEFT JOIN LATERAL (
+    SELECT amount FROM entry WHERE journal_id = j.id AND line = 0 AND entry.tenant = j.tenant OFFSET 0) e ON TRUE
+  WHERE j.link = p_link AND j.shard = p_shard AND j.kind BETWEEN 2 AND 6 AND j.kind = 6
+$$;
+
+-- A hold and a record of what was reversed change once a link, while that one is being made: by what its rows say, whoever writes it.
+CREATE FUNCTION ledger_check_open(p_links BIGINT, p_shard SMALLINT, p_link BIGINT) RETURNS VOID
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF p_links <> 1 OR NOT EXISTS (SELECT FROM chain_head WHERE shard = p_shard AND link + 1 = p_link) THEN
+    RAISE EXCEPTION 'holds and reversals follow the rows of the next link, never by themselves' USING ERRCODE = 'restrict_violation';
+  END IF;
+END $$;
+
+CREATE FUNCTION ledger_hold_agrees() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+  v_links BIGINT; v_shard SMALLINT; v_link BIGINT; v_agrees BOOLEAN;
+BEGIN
+  SELECT count(DISTINCT (shard, link)), min(shard), min(link) INTO v_links, v_shard, v_link FROM fresh;
+  IF v_links = 0 THEN RETURN NULL; END IF;
+  PERFORM ledger_check_open(v_links, v_shard, v_link);
+  IF TG_OP = 'INSERT' THEN
+    v_agrees := NOT EXISTS (SELECT FROM (
+        SELECT tenant, id, state, captured, 0 AS captures, 0 AS voids, 0 AS expiries FROM fresh
+        UNION ALL
+        SELECT tenant, id, NULL, -captured, captures, voids, expiries FROM ledger_said_of_holds(v_shard, v_link)) x
+      GROUP BY tenant, id HAVING count(state) > 0 AND NOT (sum(captured) = 0 AND sum(voids) + sum(expiries) <= 1
+        AND CASE WHEN sum(voids) = 1 THEN max(state) = 2 WHEN sum(expiries) = 1 THEN max(state) = 3
+          WHEN sum(captures) > 0 THEN max(state) <= 1 ELSE max(state) = 0 END));
+  ELSE
+    v_agrees := NOT EXISTS (SELECT FROM old WHERE shard = v_shard AND link = v_link)
+      AND NOT EXISTS (SELECT FROM (
+        SELECT tenant, id, state, captured, 0 AS captures, 0 AS voids, 0 AS expiries FROM fresh
+        UNION ALL
+        SELECT tenant, id, NULL, -captured, 0, 0, 0 FROM old
+        UNION ALL
+        SELECT tenant, id, NULL, -captured, captures, voids, expiries FROM ledger_said_of_holds(v_shard, v_link)) x
+      GROUP BY tenant, id HAVING count(state) > 0 AND NOT (sum(captured) = 0 AND sum(voids) + sum(expiries) <= 1
+        AND CASE WHEN sum(voids) = 1 THEN max(state) = 2 WHEN sum(expiries) = 1 THEN max(state) = 3
+          WHEN sum(captures) > 0 THEN max(state) <= 1 ELSE FALSE END));
+  END IF;
+  IF NOT v_agrees THEN
+    RAISE EXCEPTION 'hold: captures, voids and expiries in the journal do not come to what it says' USING ERRCODE = 'restrict_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER hold_agrees_when_placed AFTER INSERT ON hold REFERENCING NEW TABLE AS fresh
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger_hold_agrees();
+CREATE TRIGGER hold_agrees_when_changed AFTER UPDATE ON hold REFERENCING OLD TABLE AS old NEW TABLE AS fresh
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger_hold_agrees();
+
+CREATE FUNCTION ledger_reversed_agrees() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+  v_links BIGINT; v_shard SMALLINT; v_link BIGINT; v_agrees BOOLEAN;
+BEGIN
+  SELECT count(DISTINCT (shard, link)), min(shard), min(link) INTO v_links, v_shard, v_link FROM fresh;
+  IF v_links = 0 THEN RETURN NULL; END IF;
+  PERFORM ledger_check_open(v_links, v_shard, v_link);
+  IF TG_OP = 'INSERT' THEN
+    v_agrees := NOT EXISTS (SELECT FROM (
+        SELECT tenant, journal_id AS id, amount, 1 AS fresh FROM fresh
+        UNION ALL SELECT tenant, id, -amount, 0 FROM ledger_said_of_reversals(v_shard, v_link)) x
+      GROUP BY tenant, id HAVING sum(x.fresh) > 0 AND sum(amount) <> 0);
+  ELSE
+    v_agrees := NOT EXISTS (SELECT FROM old WHERE shard = v_shard AND link = v_link)
+      AND NOT EXISTS (SELECT FROM (
+        SELECT tenant, journal_id AS id, amount, 1 AS fresh FROM fresh
+        UNION ALL SELECT tenant, journal_id, -amount, 0 FROM old
+        UNION ALL SELECT tenant, id, -amount, 0 FROM ledger_said_of_reversals(v_shard, v_link)) x
+      GROUP BY tenant, id HAVING sum(x.fresh) > 0 AND sum(amount) <> 0);
+  END IF;
+  IF NOT v_agrees THEN
+    RAISE EXCEPTION 'reversed: reversals in the journal do not come to what it says' USING ERRCODE = 'restrict_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER reversed_agrees_when_made AFTER INSERT ON reversed REFERENCING NEW TABLE AS fresh
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger_reversed_agrees();
+CREATE TRIGGER reversed_agrees_when_changed AFTER UPDATE ON reversed REFERENCING OLD TABLE AS old NEW TABLE AS fresh
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger_reversed_agrees();
+
+-- What is wrong with a row about a hold, or NULL.
+CREATE FUNCTION ledger_trouble_of_hold(j journal) RETURNS TEXT LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+  SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  h hold;
+  v_lines BIGINT; v_fitting BIGINT; v_same BOOLEAN; v_terms TEXT;
+BEGIN
+  SELECT * INTO h FROM hold WHERE tenant = j.tenant AND id = j.hold_id;
+  IF h.id IS NULL THEN RETURN 'there is no such hold'; END IF;
+  IF (h.shard, h.link) <> (j.shard, j.link) THEN RETURN 'it is about a hold that does not say so'; END IF;
+  SELECT count(*), count(*) FILTER (WHERE currency = h.currency
+      AND (line, direction, account_id) IN ((0, 0, h.debit_account_id), (1, 1, h.credit_account_id))), min(amount) = max(amount)
+  INTO v_lines, v_fitting, v_same FROM entry WHERE journal_id = j.id AND tenant = j.tenant;
+  IF j.kind = 3 AND (v_lines, v_fitting, v_same) IS DISTINCT FROM (2::BIGINT, 2::BIGINT, TRUE) THEN
+    RETURN 'a capture has two lines, on the accounts of its hold and as it says';
+  ELSIF j.kind <> 3 AND v_lines > 0 THEN
+    RETURN 'only a capture moves what is held';
+  ELSIF j.kind = 5 AND j.at_ms < h.expires_at_ms THEN
+    RETURN 'a hold does not expire before its time';
+  ELSIF j.kind = 2 THEN
+    -- As `Command::chained_details` writes them.
+    v_terms := format('{"hold":{"debit_account_id":"%s","credit_account_id":"%s","amount":"%s","currency":"%s","expires_at_ms":%s},"details":',
+      h.debit_account_id, h.credit_account_id, h.amount, h.currency, h.expires_at_ms);
+    IF left(j.details, length(v_terms)) <> v_terms THEN RETURN 'a hold is placed with the terms that it has'; END IF;
+  END IF;
+  RETURN NULL;
+END $$;
+
+-- What is wrong with a reversal, or NULL.
+CREATE FUNCTION ledger_trouble_of_reversal(j journal) RETURNS TEXT LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_kind SMALLINT; v_lines BIGINT; v_first BIGINT; v_done BIGINT; v_own BIGINT; v_opposite BIGINT; v_same BOOLEAN;
+BEGIN
+  SELECT kind INTO v_kind FROM journal WHERE id = j.refers_to AND tenant = j.tenant;
+  IF v_kind IS NULL THEN RETURN 'there is no row that it could reverse'; END IF;
+  IF v_kind NOT IN (0, 1, 3, 7) THEN RETURN 'only what moved money first is reversed'; END IF;
+  SELECT count(*), max(amount) FILTER (WHERE line = 0) INTO v_lines, v_first FROM entry
+  WHERE journal_id = j.refers_to AND tenant = j.tenant;
+  -- Two lines are reversed in parts, more of them whole.
+  SELECT count(*), count(o.line), min(n.amount) = max(n.amount) INTO v_own, v_opposite, v_same FROM entry n
+  LEFT JOIN LATERAL (
+    SELECT line FROM entry e WHERE e.journal_id = j.refers_to AND e.line = n.line AND e.tenant = j.tenant
+      AND e.account_id = n.account_id AND e.currency = n.currency AND e.direction <> n.direction
+      AND CASE WHEN v_lines = 2 THEN n.amount <= e.amount ELSE n.amount = e.amount END OFFSET 0) o ON TRUE
+  WHERE n.journal_id = j.id AND n.tenant = j.tenant;
+  IF v_own <> v_lines OR v_opposite <> v_lines OR (v_lines = 2 AND NOT v_same) THEN
+    RETURN 'a reversal is the opposite of the row that it reverses, line by line';
+  END IF;
+  SELECT amount INTO v_done FROM reversed WHERE tenant = j.tenant AND journal_id = j.refers_to AND (shard, link) = (j.shard, j.link);
+  IF v_done IS NULL THEN RETURN 'it is not recorded how much is reversed with it'; END IF;
+  IF v_done > v_first THEN RETURN 'more would be reversed than was moved'; END IF;
+  RETURN NULL;
+END $$;
+
+-- Rows that point at another, when their link is made: everything else of it stands by then. Whoever calls or writes may say what he
+-- likes of the row pointed at; it is read here.
+CREATE FUNCTION ledger_link_points() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+  SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_row RECORD;
+BEGIN
+  SELECT x.* INTO v_row FROM journal j CROSS JOIN LATERAL (
+    SELECT j.tenant, j.id, CASE
+      WHEN j.kind = 6 THEN ledger_trouble_of_reversal(j)
+      ELSE ledger_trouble_of_hold(j) END AS trouble OFFSET 0) x
+  WHERE j.link = NEW.link AND j.shard = NEW.shard AND j.kind BETWEEN 2 AND 6 AND x.trouble IS NOT NULL LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'journal row % of tenant %: %', v_row.id, v_row.tenant, v_row.trouble USING ERRCODE = 'restrict_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER chain_link_agrees BEFORE INSERT ON chain_link
+  FOR EACH ROW EXECUTE FUNCTION ledger_link_points();
+
 -- What is held of an account follows its holds.
 CREATE FUNCTION ledger_hold_changed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT
   SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
     IF EXISTS (SELECT FROM fresh f LEFT JOIN LATERAL (
-      SELECT id FROM journal WHERE id = f.id AND tenant = f.tenant AND kind = 2 OFFSET 0) j ON TRUE WHERE j.id IS NULL) THEN
+      SELECT at_ms, shard, link FROM journal WHERE id = f.id AND tenant = f.tenant AND kind = 2 OFFSET 0) j ON TRUE
+      WHERE (j.at_ms, j.shard, j.link) IS DISTINCT FROM (f.created_at_ms, f.shard, f.link)) THEN
       RAISE EXCEPTION 'hold: it begins with its row of the journal' USING ERRCODE = 'restrict_violation';
     END IF;
     UPDATE balance b SET hold_debits = b.hold_debits + c.debits, hold_credits = b.hold_credits + c.credits
@@ -377,8 +596,9 @@ $$;
 -- Decides commands one by one, in memory: no statement here touches a table. Only where it is not plain that all may pass.
 -- Statuses: 0 accepted, 1 and 2 replays (of a success, of a refusal), 3 the key is another request's, from 10 on refusals.
 -- Arrays: c_ by command, p_ by posting, a_ by account, s_ by slot (part of an account), h_ by hold, r_ by reversed row.
+-- No hold is captured that is over at `p_latest`, and none expires that is not over at `p_now`.
 CREATE FUNCTION ledger_decide(
-  p_now BIGINT,
+  p_now BIGINT, p_latest BIGINT,
   INOUT c_status SMALLINT[], c_pre SMALLINT[], c_action SMALLINT[], c_same INTEGER[], c_hold INTEGER[], c_refers INTEGER[],
   INOUT c_amount BIGINT[], c_last BOOLEAN[], c_first INTEGER[],
   p_acct INTEGER[], p_slot INTEGER[], p_signed BIGINT[], p_currency SMALLINT[],
@@ -423,7 +643,7 @@ BEGIN
       ELSIF h_state[h] <> 0 THEN v_code := 19;
       ELSIF v_action = 2 THEN
         IF v_amount = 0 THEN v_amount := v_rest; END IF;
-        IF h_expires[h] <= p_now THEN v_code := 20;
+        IF h_expires[h] <= p_latest THEN v_code := 20;
         ELSIF v_amount > v_rest THEN v_code := 22;
         ELSIF c_last[i] THEN v_let_go := v_rest - v_amount;
         END IF;
@@ -533,8 +753,7 @@ BEGIN
 END $$;
 
 -- A caller's clock may be behind: no time goes back by that. One that is far ahead would take the times of the ledger along, for good, and
--- would let records of keys and holds expire early. Tests bring clocks of their own, which stand in the past: that is why only the future
--- is refused. `store::ledger` names the two numbers, `CLOCK_AHEAD_MS_MAX` and `SEAL_AHEAD_MS_MAX`.
+-- would let records of keys and holds expire early. `store::ledger` names the two numbers, `CLOCK_AHEAD_MS_MAX` and `SEAL_AHEAD_MS_MAX`.
 CREATE FUNCTION ledger_check_clock(p_now BIGINT, p_ahead_ms_max BIGINT) RETURNS VOID
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
@@ -544,6 +763,24 @@ BEGIN
     RAISE EXCEPTION 'a moment is % ms ahead of the database server''s clock, more than the % ms that clocks may differ by: set the clocks',
       v_ahead_ms, p_ahead_ms_max USING ERRCODE = 'invalid_parameter_value';
   END IF;
+END $$;
+
+-- By which clock holds are over: the later of the caller's and this one, so that nobody captures by a clock that is behind; and one that is
+-- far behind (`CLOCK_BEHIND_MS_MAX`) is refused, for it would date back what comes now. Where the owner said so, the clock is the caller's.
+CREATE FUNCTION ledger_clock_of(p_now BIGINT) RETURNS BIGINT LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+  v_here_ms CONSTANT BIGINT := floor(extract(epoch FROM clock_timestamp()) * 1000);
+  v_behind_ms_max BIGINT;
+BEGIN
+  PERFORM ledger_check_clock(p_now, 600000);
+  SELECT behind_ms_max INTO v_behind_ms_max FROM ledger_clock;
+  IF NOT FOUND THEN v_behind_ms_max := 600000; END IF;
+  IF v_behind_ms_max IS NULL THEN RETURN p_now; END IF;
+  IF v_here_ms::NUMERIC - p_now > v_behind_ms_max THEN
+    RAISE EXCEPTION 'a moment is % ms behind the database server''s clock, more than the % ms that clocks may differ by: set the clocks',
+      v_here_ms::NUMERIC - p_now, v_behind_ms_max USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN greatest(p_now, v_here_ms);
 END $$;
 
 -- One batch: all of its locks, its decision and its rows in one call, so that no lock outlives it by a round trip.
@@ -586,7 +823,7 @@ DECLARE
   v_slot INTEGER; v_signed BIGINT; v_flags SMALLINT; v_command INTEGER;
   d RECORD;
 BEGIN
-  PERFORM ledger_check_clock(p_now, 600000);
+  PERFORM ledger_clock_of(p_now);
   status := array_fill(0::SMALLINT, ARRAY[n]);
   -- 1. Claims. A racing copy waits here for the other's end, and then finds its record.
   -- In a large batch most likely all are new, and an insert that need not ask is cheaper by a third.
@@ -746,7 +983,7 @@ BEGIN
       v_decided := TRUE;
       ids := coalesce(ids, c_id);
       notes := coalesce(notes, array_fill(NULL::TEXT, ARRAY[n]));
-      d := ledger_decide(p_now, status, c_pre, c_action, c_same, c_hold, c_refers, c_amount, c_last, c_first,
+      d := ledger_decide(p_now, ledger_clock_of(p_now), status, c_pre, c_action, c_same, c_hold, c_refers, c_amount, c_last, c_first,
         p_acct, p_slot, p_signed, p_currency, a_flags, a_currency, s_acct, s_posted, s_debits, s_credits,
         h_state, h_amount, h_captured, h_voided, h_expires, h_debit, h_credit, h_debit_slot, h_credit_slot, h_currency,
         r_done, r_total, r_command, r_two);
@@ -841,21 +1078,24 @@ BEGIN
   INTO v_digests, v_found FROM generate_subscripts(c_id, 1) i WHERE status[i] = 0;
   -- 7. Holds and reversals; what they do to balances is a trigger's.
   IF NOT v_plain THEN
-    UPDATE hold h SET captured = h_captured[x.ord], voided = h_voided[x.ord], state = h_state[x.ord]
+    UPDATE hold h SET captured = h_captured[x.ord], voided = h_voided[x.ord], state = h_state[x.ord], shard = p_shard,
+      link = v_head.link + 1
     FROM unnest(h_tenant, h_id) WITH ORDINALITY AS x(tenant, hold_id, ord)
     CROSS JOIN LATERAL (SELECT ctid FROM hold WHERE tenant = t_name[x.tenant] AND id = x.hold_id OFFSET 0) place
     WHERE h.ctid = place.ctid AND h_was[x.ord] = 0
       AND (h.captured <> h_captured[x.ord] OR h.voided <> h_voided[x.ord]);
     INSERT INTO hold (tenant, id, debit_account_id, credit_account_id, amount, currency, captured, voided, state, expires_at_ms,
-      created_at_ms)
+      created_at_ms, shard, link)
     SELECT t_name[x.tenant], x.id, a_id[h_debit[x.ord]], a_id[h_credit[x.ord]], h_amount[x.ord], m_code[h_currency[x.ord]],
-      h_captured[x.ord], h_voided[x.ord], h_state[x.ord], h_expires[x.ord], settled_ms
+      h_captured[x.ord], h_voided[x.ord], h_state[x.ord], h_expires[x.ord], settled_ms,
+      p_shard, v_head.link + 1
     FROM unnest(h_tenant, h_id) WITH ORDINALITY AS x(tenant, id, ord)
     WHERE h_was[x.ord] < 0 AND h_state[x.ord] >= 0;
-    INSERT INTO reversed AS v (tenant, journal_id, amount)
-    SELECT t_name[x.tenant], x.id, r_done[x.ord] FROM unnest(r_tenant, r_id) WITH ORDINALITY AS x(tenant, id, ord)
+    INSERT INTO reversed AS v (tenant, journal_id, amount, shard, link)
+    SELECT t_name[x.tenant], x.id, r_done[x.ord], p_shard, v_head.link + 1 FROM unnest(r_tenant, r_id) WITH ORDINALITY AS x(tenant, id, ord)
     WHERE r_done[x.ord] > r_was[x.ord]
-    ON CONFLICT (tenant, journal_id) DO UPDATE SET amount = excluded.amount;
+    ON CONFLICT (tenant, journal_id) DO UPDATE
+      SET amount = excluded.amount, shard = excluded.shard, link = excluded.link;
   END IF;
   INSERT INTO chain_link (shard, link, at_ms, prev_hash, row_count, digests)
   VALUES (p_shard, v_head.link + 1, settled_ms, v_head.hash, v_found, v_digests);
@@ -872,7 +1112,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   v_claim claim;
 BEGIN
-  PERFORM ledger_check_clock(p_now, 600000);
+  PERFORM ledger_clock_of(p_now);
   IF p_key IS NOT NULL THEN
     INSERT INTO claim AS c (key, fingerprint, id, outcome, expires_at_ms) VALUES (p_key, p_fingerprint, p_id, p_outcome, p_expires)
     ON CONFLICT (key) DO UPDATE
@@ -907,19 +1147,18 @@ CREATE FUNCTION ledger_change_account(
   p_now BIGINT, p_tenant TEXT, p_id BIGINT, p_rename BOOLEAN, p_name TEXT, p_metadata TEXT, p_close BOOLEAN)
 RETURNS SMALLINT LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-  v_empty BOOLEAN;
+  v_empty BOOLEAN; v_last_ms BIGINT;
 BEGIN
-  PERFORM ledger_check_clock(p_now, 600000);
+  PERFORM ledger_clock_of(p_now);
   IF p_close THEN
-    SELECT sum(b.posted) = 0 AND sum(b.hold_debits) + sum(b.hold_credits) = 0 INTO v_empty FROM (
-      SELECT posted, hold_debits, hold_credits FROM balance
+    SELECT sum(b.posted) = 0 AND sum(b.hold_debits) + sum(b.hold_credits) = 0, max(b.last_at_ms) INTO v_empty, v_last_ms FROM (
+      SELECT posted, hold_debits, hold_credits, last_at_ms FROM balance
       WHERE account_id = p_id AND tenant = p_tenant ORDER BY part FOR NO KEY UPDATE) b;
     IF v_empty IS NULL THEN RETURN 1; END IF;
     IF NOT v_empty THEN RETURN 2; END IF;
-    UPDATE balance SET closed = TRUE WHERE account_id = p_id AND tenant = p_tenant AND NOT closed;
   END IF;
   UPDATE account SET name = CASE WHEN p_rename THEN p_name ELSE name END, metadata = coalesce(p_metadata, metadata),
-    closed_at_ms = CASE WHEN p_close THEN coalesce(closed_at_ms, p_now) ELSE closed_at_ms END
+    closed_at_ms = CASE WHEN p_close THEN coalesce(closed_at_ms, greatest(p_now, v_last_ms)) ELSE closed_at_ms END
   WHERE tenant = p_tenant AND id = p_id;
   RETURN CASE WHEN FOUND THEN 0 ELSE 1 END;
 END $$;
@@ -928,7 +1167,6 @@ CREATE FUNCTION ledger_seal(p_at_ms BIGINT) RETURNS VOID LANGUAGE plpgsql SECURI
 BEGIN
   -- What is sealed stays so: most calls find it done.
   IF EXISTS (SELECT FROM chain_head WHERE sealed_ms < p_at_ms) THEN
-    -- Nothing is committed at a sealed moment or before: the end of time, sealed, would be the end of the ledger.
     PERFORM ledger_check_clock(p_at_ms, 60000);
     PERFORM FROM chain_head ORDER BY shard FOR UPDATE;
     UPDATE chain_head SET sealed_ms = p_at_ms WHERE sealed_ms < p_at_ms;
@@ -1000,7 +1238,7 @@ BEGIN
   END;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orrery_payment') THEN
     EXECUTE format('GRANT USAGE ON SCHEMA %s TO orrery_payment', v_schema);
-    GRANT SELECT ON account, balance, journal, entry, hold, reversed, claim, chain_link, chain_head TO orrery_payment;
+    GRANT SELECT ON account, balance, journal, entry, hold, reversed, claim, chain_link, chain_head, ledger_clock TO orrery_payment;
     FOR v_function IN
       SELECT p.oid::regprocedure::TEXT FROM pg_proc p
       WHERE p.pronamespace = current_schema()::regnamespace AND p.proname IN

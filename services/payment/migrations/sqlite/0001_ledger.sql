@@ -69,9 +69,15 @@ CREATE TABLE journal (
     ord INTEGER NOT NULL CHECK (ord >= 0),
     PRIMARY KEY (tenant, id),
     UNIQUE (shard, link, ord),
+    -- Kinds 2 to 5 (hold, capture, void, expiry) are about a hold, 6 (reversal) is about an earlier row, the others about nothing.
+    CHECK ((kind BETWEEN 2 AND 5) = (hold_id IS NOT NULL) AND (kind = 6) = (refers_to IS NOT NULL)),
+    CHECK ((kind = 2) = (hold_id IS NOT NULL AND hold_id = id) AND (refers_to IS NULL OR refers_to <> id)),
     -- A row of the journal without its link is no commit.
     FOREIGN KEY (shard, link) REFERENCES chain_link (shard, link) DEFERRABLE INITIALLY DEFERRED
 ) STRICT, WITHOUT ROWID;
+
+-- Rows that point at another: what they say is held against it when their link is made. Transfers pay nothing for it.
+CREATE INDEX journal_pointing ON journal (shard, link, coalesce(hold_id, refers_to)) WHERE kind BETWEEN 2 AND 6;
 
 CREATE TABLE entry (
     tenant TEXT NOT NULL,
@@ -104,10 +110,14 @@ CREATE TABLE hold (
     state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
     expires_at_ms INTEGER NOT NULL,
     created_at_ms INTEGER NOT NULL,
+    -- The link whose rows changed it last.
+    shard INTEGER NOT NULL,
+    link INTEGER NOT NULL,
     PRIMARY KEY (tenant, id),
     CHECK (captured <= amount AND voided <= amount - captured),
-    -- Open as long as something of it is held.
-    CHECK ((state = 0) = (captured < amount AND voided < amount - captured))
+    -- Open as long as something of it is held; what is let go is all that is left.
+    CHECK ((state = 0) = (captured < amount AND voided < amount - captured)),
+    CHECK (voided = CASE WHEN state = 0 THEN 0 ELSE amount - captured END)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX hold_overdue ON hold (expires_at_ms, tenant, id) WHERE state = 0;
@@ -119,6 +129,9 @@ CREATE TABLE reversed (
     tenant TEXT NOT NULL,
     journal_id INTEGER NOT NULL,
     amount INTEGER NOT NULL CHECK (amount > 0),
+    -- The link whose rows changed it last.
+    shard INTEGER NOT NULL,
+    link INTEGER NOT NULL,
     PRIMARY KEY (tenant, journal_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -196,6 +209,45 @@ WHEN NOT EXISTS (
                     + sum((1 - 2 * e.direction) * (e.amount & 4294967295)) / 4294967296 <> 0))
 BEGIN SELECT RAISE(ABORT, 'chain_link: a link joins the head, has all its rows, and each of them balances'); END;
 
+-- Rows that point at another, when their link is made: everything else of it stands by then. That captures do not pass their hold is for
+-- who writes, and for `orrery ledger verify`: here no trigger stands between the service and its own mistake.
+CREATE TRIGGER chain_link_agrees BEFORE INSERT ON chain_link
+WHEN EXISTS (
+        SELECT 1 FROM journal j LEFT JOIN hold h ON h.tenant = j.tenant AND h.id = j.hold_id
+        WHERE j.shard = NEW.shard AND j.link = NEW.link AND j.kind BETWEEN 2 AND 6 AND j.kind <> 6
+            AND (h.id IS NULL OR h.shard <> j.shard OR h.link <> j.link
+                OR (j.kind = 5 AND j.at_ms < h.expires_at_ms)
+                OR (j.kind = 2 AND substr(j.details, 1, instr(j.details, '"details":') + 9) <> '{"hold":{"debit_account_id":"'
+                    || h.debit_account_id || '","credit_account_id":"' || h.credit_account_id || '","amount":"' || h.amount
+                    || '","currency":"' || h.currency || '","expires_at_ms":' || h.expires_at_ms || '},"details":')
+                -- A capture has two lines, on the hold's accounts and as it says; the others have none.
+                OR (SELECT count(*) FROM entry e INDEXED BY entry_journal
+                    WHERE e.tenant = j.tenant AND e.journal_id = j.id) <> CASE WHEN j.kind = 3 THEN 2 ELSE 0 END
+                OR (j.kind = 3 AND (SELECT count(*) FROM entry e INDEXED BY entry_journal
+                    WHERE e.tenant = j.tenant AND e.journal_id = j.id AND e.currency = h.currency AND e.direction = e.line
+                        AND e.account_id = CASE WHEN e.line = 0 THEN h.debit_account_id ELSE h.credit_account_id END) <> 2)))
+    OR EXISTS (
+        SELECT 1 FROM journal j
+            LEFT JOIN journal o ON o.tenant = j.tenant AND o.id = j.refers_to AND o.kind IN (0, 1, 3, 7)
+            LEFT JOIN reversed r ON r.tenant = j.tenant AND r.journal_id = j.refers_to AND r.shard = j.shard AND r.link = j.link
+        WHERE j.shard = NEW.shard AND j.link = NEW.link AND j.kind BETWEEN 2 AND 6 AND j.kind = 6
+            AND (o.id IS NULL OR r.amount IS NULL
+                OR r.amount > (SELECT e.amount FROM entry e INDEXED BY entry_journal
+                    WHERE e.tenant = j.tenant AND e.journal_id = o.id AND e.line = 0)
+                OR (SELECT count(*) FROM entry e INDEXED BY entry_journal WHERE e.tenant = j.tenant AND e.journal_id = o.id)
+                    <> (SELECT count(*) FROM entry e INDEXED BY entry_journal WHERE e.tenant = j.tenant AND e.journal_id = j.id)
+                -- Line by line the opposite: two lines in parts, more of them whole.
+                OR EXISTS (
+                    SELECT 1 FROM entry n INDEXED BY entry_journal
+                        LEFT JOIN entry e INDEXED BY entry_journal
+                        ON e.tenant = n.tenant AND e.journal_id = o.id AND e.line = n.line
+                    WHERE n.tenant = j.tenant AND n.journal_id = j.id
+                        AND (e.line IS NULL OR n.account_id <> e.account_id OR n.currency <> e.currency
+                            OR n.direction = e.direction OR n.amount > e.amount
+                            OR (n.amount < e.amount AND EXISTS (SELECT 1 FROM entry t INDEXED BY entry_journal
+                                WHERE t.tenant = j.tenant AND t.journal_id = o.id AND t.line = 2))))))
+BEGIN SELECT RAISE(ABORT, 'chain_link: a capture is as its hold says, a reversal the opposite of its row and no more of it'); END;
+
 CREATE TRIGGER chain_link_is_not_changed BEFORE UPDATE ON chain_link
 BEGIN SELECT RAISE(ABORT, 'chain_link: rows are never changed'); END;
 
@@ -204,6 +256,11 @@ BEGIN SELECT RAISE(ABORT, 'chain_link: rows are never deleted'); END;
 
 CREATE TRIGGER chain_head_is_not_added BEFORE INSERT ON chain_head
 BEGIN SELECT RAISE(ABORT, 'chain_head: there is one row a shard, for ever'); END;
+
+-- Nothing is committed at a sealed moment or before: the end of time, sealed, would be the end of the ledger.
+CREATE TRIGGER chain_head_is_not_sealed_ahead BEFORE UPDATE OF sealed_ms ON chain_head
+WHEN NEW.sealed_ms > OLD.sealed_ms AND NEW.sealed_ms - 60000 > CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+BEGIN SELECT RAISE(ABORT, 'chain_head: what has not been is not sealed'); END;
 
 -- It moves to the link after it, and what is sealed stays sealed.
 CREATE TRIGGER chain_head_moves_on BEFORE UPDATE ON chain_head
@@ -246,6 +303,17 @@ WHEN NEW.tenant <> OLD.tenant OR NEW.id <> OLD.id OR NEW.currency <> OLD.currenc
     OR (OLD.closed_at_ms IS NOT NULL AND NEW.closed_at_ms IS NOT OLD.closed_at_ms)
 BEGIN SELECT RAISE(ABORT, 'account: only name and metadata change, and what is closed stays closed'); END;
 
+CREATE TRIGGER account_begins_open BEFORE INSERT ON account
+WHEN NEW.closed_at_ms IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'account: it begins open'); END;
+
+CREATE TRIGGER account_is_closed BEFORE UPDATE OF closed_at_ms ON account
+WHEN NEW.closed_at_ms IS NOT NULL AND OLD.closed_at_ms IS NULL AND EXISTS (
+        SELECT 1 FROM (SELECT sum(posted) AS posted, max(max(hold_debits, hold_credits)) AS held, max(last_at_ms) AS last_at_ms
+            FROM balance WHERE tenant = NEW.tenant AND account_id = NEW.id) b
+        WHERE b.posted <> 0 OR b.held <> 0 OR b.last_at_ms > NEW.closed_at_ms)
+BEGIN SELECT RAISE(ABORT, 'account: it is closed when nothing is on it or held, and not before its last entry'); END;
+
 CREATE TRIGGER account_is_not_deleted BEFORE DELETE ON account
 BEGIN SELECT RAISE(ABORT, 'account: rows are never deleted'); END;
 
@@ -274,7 +342,9 @@ BEGIN SELECT RAISE(ABORT, 'balance: rows are never deleted'); END;
 
 CREATE TRIGGER hold_begins_open BEFORE INSERT ON hold
 WHEN EXISTS (SELECT 1 FROM hold h WHERE h.tenant = NEW.tenant AND h.id = NEW.id)
-    OR NOT EXISTS (SELECT 1 FROM journal j WHERE j.tenant = NEW.tenant AND j.id = NEW.id AND j.kind = 2)
+    OR NOT EXISTS (SELECT 1 FROM journal j JOIN chain_head c ON c.shard = j.shard
+        WHERE j.tenant = NEW.tenant AND j.id = NEW.id AND j.kind = 2 AND j.at_ms = NEW.created_at_ms
+            AND j.shard = NEW.shard AND j.link = NEW.link AND j.link = c.link + 1)
 BEGIN SELECT RAISE(ABORT, 'hold: it begins with its row of the journal, once'); END;
 
 CREATE TRIGGER hold_only_shrinks BEFORE UPDATE ON hold
@@ -283,6 +353,31 @@ WHEN NEW.tenant <> OLD.tenant OR NEW.id <> OLD.id OR NEW.debit_account_id <> OLD
     OR NEW.expires_at_ms <> OLD.expires_at_ms OR NEW.created_at_ms <> OLD.created_at_ms
     OR NEW.captured < OLD.captured OR NEW.voided < OLD.voided OR OLD.state <> 0
 BEGIN SELECT RAISE(ABORT, 'hold: its terms stay, it only shrinks, and what is over stays over'); END;
+
+-- Once a link, while that one is being made: what moved is captured, and it ends as its rows say.
+CREATE TRIGGER hold_agrees_when_placed AFTER INSERT ON hold
+WHEN NEW.captured > (SELECT coalesce(sum(e.amount), 0) FROM journal j
+        JOIN entry e INDEXED BY entry_journal ON e.tenant = j.tenant AND e.journal_id = j.id AND e.line = 0
+        WHERE j.shard = NEW.shard AND j.link = NEW.link AND j.kind BETWEEN 2 AND 6
+            AND coalesce(j.hold_id, j.refers_to) = NEW.id AND j.kind = 3 AND j.tenant = NEW.tenant)
+    OR NEW.state NOT IN (SELECT coalesce(max(j.kind), 2) - 2 FROM journal j
+        WHERE j.shard = NEW.shard AND j.link = NEW.link AND j.kind BETWEEN 2 AND 6
+            AND coalesce(j.hold_id, j.refers_to) = NEW.id AND j.kind <> 6 AND j.tenant = NEW.tenant
+        UNION ALL SELECT 0 WHERE NEW.captured > 0 OR NEW.state = 0)
+BEGIN SELECT RAISE(ABORT, 'hold: captures, voids and expiries in the journal do not come to what it says'); END;
+
+CREATE TRIGGER hold_agrees_when_changed AFTER UPDATE ON hold
+WHEN (NEW.shard = OLD.shard AND NEW.link = OLD.link)
+    OR NOT EXISTS (SELECT 1 FROM chain_head c WHERE c.shard = NEW.shard AND c.link + 1 = NEW.link)
+    OR NEW.captured - OLD.captured > (SELECT coalesce(sum(e.amount), 0) FROM journal j
+        JOIN entry e INDEXED BY entry_journal ON e.tenant = j.tenant AND e.journal_id = j.id AND e.line = 0
+        WHERE j.shard = NEW.shard AND j.link = NEW.link AND j.kind BETWEEN 2 AND 6
+            AND coalesce(j.hold_id, j.refers_to) = NEW.id AND j.kind = 3 AND j.tenant = NEW.tenant)
+    OR NEW.state NOT IN (SELECT coalesce(max(j.kind), 2) - 2 FROM journal j
+        WHERE j.shard = NEW.shard AND j.link = NEW.link AND j.kind BETWEEN 2 AND 6
+            AND coalesce(j.hold_id, j.refers_to) = NEW.id AND j.kind BETWEEN 3 AND 5 AND j.tenant = NEW.tenant
+        UNION ALL SELECT 0 WHERE NEW.captured > OLD.captured)
+BEGIN SELECT RAISE(ABORT, 'hold: captures, voids and expiries in the journal do not come to what it says'); END;
 
 CREATE TRIGGER hold_is_not_deleted BEFORE DELETE ON hold
 BEGIN SELECT RAISE(ABORT, 'hold: rows are never deleted'); END;
@@ -295,6 +390,23 @@ BEGIN SELECT RAISE(ABORT, 'reversed: a record begins once, for a row that is the
 CREATE TRIGGER reversed_only_grows BEFORE UPDATE ON reversed
 WHEN NEW.tenant <> OLD.tenant OR NEW.journal_id <> OLD.journal_id OR NEW.amount <= OLD.amount
 BEGIN SELECT RAISE(ABORT, 'reversed: it only grows'); END;
+
+CREATE TRIGGER reversed_agrees_when_made AFTER INSERT ON reversed
+WHEN NOT EXISTS (SELECT 1 FROM chain_head c WHERE c.shard = NEW.shard AND c.link + 1 = NEW.link)
+    OR NEW.amount <> (SELECT coalesce(sum(e.amount), 0) FROM journal j
+        JOIN entry e INDEXED BY entry_journal ON e.tenant = j.tenant AND e.journal_id = j.id AND e.line = 0
+        WHERE j.shard = NEW.shard AND j.link = NEW.link AND j.kind BETWEEN 2 AND 6
+            AND coalesce(j.hold_id, j.refers_to) = NEW.journal_id AND j.kind = 6 AND j.tenant = NEW.tenant)
+BEGIN SELECT RAISE(ABORT, 'reversed: reversals in the journal do not come to what it says'); END;
+
+CREATE TRIGGER reversed_agrees_when_changed AFTER UPDATE ON reversed
+WHEN (NEW.shard = OLD.shard AND NEW.link = OLD.link)
+    OR NOT EXISTS (SELECT 1 FROM chain_head c WHERE c.shard = NEW.shard AND c.link + 1 = NEW.link)
+    OR NEW.amount - OLD.amount <> (SELECT coalesce(sum(e.amount), 0) FROM journal j
+        JOIN entry e INDEXED BY entry_journal ON e.tenant = j.tenant AND e.journal_id = j.id AND e.line = 0
+        WHERE j.shard = NEW.shard AND j.link = NEW.link AND j.kind BETWEEN 2 AND 6
+            AND coalesce(j.hold_id, j.refers_to) = NEW.journal_id AND j.kind = 6 AND j.tenant = NEW.tenant)
+BEGIN SELECT RAISE(ABORT, 'reversed: reversals in the journal do not come to what it says'); END;
 
 CREATE TRIGGER reversed_is_not_deleted BEFORE DELETE ON reversed
 BEGIN SELECT RAISE(ABORT, 'reversed: rows are never deleted'); END;

@@ -67,6 +67,14 @@ pub(crate) enum Invalid {
     Expiry { max_s: u64 },
     #[error("{0}")]
     Exchange(&'static str),
+    #[error("at this rate {given} minor units of {from} come to {}", come_to(*.expected, *.to))]
+    ExchangeAmount {
+        given: i128,
+        from: Currency,
+        to: Currency,
+        /// `None` where it is no amount.
+        expected: Option<i128>,
+    },
     #[error(
         "money of more than one currency moves by an exchange: say `from`, `to` and the `rate`, which is recorded"
     )]
@@ -111,7 +119,7 @@ impl Invalid {
             Self::Metadata => "metadata_invalid",
             Self::Parts { .. } | Self::PartsWithLimits => "parts_invalid",
             Self::Expiry { .. } => "expiry_invalid",
-            Self::Exchange(_) => "exchange_invalid",
+            Self::Exchange(_) | Self::ExchangeAmount { .. } => "exchange_invalid",
             Self::ExchangeMissing => "exchange_missing",
             Self::Moment => "moment_invalid",
             Self::AsOfInFuture => "as_of_in_future",
@@ -124,4 +132,11 @@ impl Invalid {
             Self::Reopen => "account_closed",
         }
     }
+}
+
+fn come_to(expected: Option<i128>, to: Currency) -> String {
+    expected.map_or_else(
+        || format!("no amount of {to} that could move"),
+        |expected| format!("{expected} of {to}, rounded half to even"),
+    )
 }

@@ -1,5 +1,7 @@
 //! Exchanges: whether the amounts of two currencies agree with the rate that is recorded.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,7 +21,8 @@ pub(crate) struct Exchange {
     /// The currency that is got for it.
     #[schema(pattern = "^[A-Z]{3}$", example = "USD")]
     pub to: String,
-    /// Units of `to` for one unit of `from`, exact: at most nine digits on either side of the point.
+    /// Units of `to` for one unit of `from`, exact: at most nine digits on either side of the point. What is got is what is given times
+    /// this, rounded to a minor unit of `to`, half to even: no other amount is taken.
     #[schema(pattern = "^(0|[1-9][0-9]{0,8})([.][0-9]{1,9})?$", example = "1.0837")]
     pub rate: String,
 }
@@ -36,8 +39,8 @@ fn wrong(field: &str, why: &'static str) -> Wrong {
 }
 
 impl Exchange {
-    /// Whether the postings are of these two currencies and their sums agree with the rate: one is what the other comes to, rounded
-    /// up or down to a minor unit.
+    /// Whether the postings are of these two currencies and their sums agree with the rate: what is got is what is given comes to,
+    /// rounded half to even, to the minor unit.
     pub(super) fn check(&self, postings: &[Posting]) -> Result<(), Wrong> {
         let from: Currency = self
             .from
@@ -66,14 +69,18 @@ impl Exchange {
         if given == 0 || got == 0 {
             return Err(wrong("", "the postings are of both currencies"));
         }
-        if rate.agrees((given, from.exponent()), (got, to.exponent())) {
-            Ok(())
-        } else {
-            Err(wrong(
-                "/rate",
-                "the sums of the two currencies do not agree with this rate",
-            ))
+        let expected = rate.comes_to(given, (from.exponent(), to.exponent()));
+        if expected == Some(got) {
+            return Ok(());
         }
+        let expected = expected.filter(|expected| (1..=i128::from(i64::MAX)).contains(expected));
+        let amounts = Invalid::ExchangeAmount {
+            given,
+            from,
+            to,
+            expected,
+        };
+        Err(Wrong::at("/exchange/rate", amounts))
     }
 }
 
@@ -102,22 +109,22 @@ impl Rate {
         (digits > 0).then_some(Self { digits, scale })
     }
 
-    /// Whether `given` at this rate comes to `got`, or `got` at its inverse to `given`, rounded up or down to a minor unit. Both are
-    /// brought to one denominator, in integers; sums too large for that agree with nothing.
-    fn agrees(self, (given, from_exponent): (i128, u16), (got, to_exponent): (i128, u16)) -> bool {
-        let (from, to) = (u32::from(from_exponent) + self.scale, u32::from(to_exponent));
-        // given * digits / 10^from  against  got / 10^to, in major units of `to`.
-        let (up, down) = (to.saturating_sub(from), from.saturating_sub(to));
-        let (up, down) = (10_i128.pow(up), 10_i128.pow(down));
-        let exact = given
-            .checked_mul(self.digits)
-            .and_then(|exact| exact.checked_mul(up));
-        let (Some(exact), Some(stated)) = (exact, got.checked_mul(down)) else {
-            return false;
+    /// What `given` minor units come to at this rate, in minor units of the other currency, rounded half to even. In integers; `None`
+    /// where it is beyond all amounts.
+    fn comes_to(self, given: i128, (from_exponent, to_exponent): (u16, u16)) -> Option<i128> {
+        // given / 10^from * digits / 10^scale * 10^to
+        let (down, up) = (u32::from(from_exponent) + self.scale, u32::from(to_exponent));
+        let over = given
+            .checked_mul(self.digits)?
+            .checked_mul(10_i128.checked_pow(up.saturating_sub(down))?)?;
+        let under = 10_i128.checked_pow(down.saturating_sub(up))?;
+        let (whole, rest) = (over / under, over % under);
+        let rounds_up = match (2 * rest).cmp(&under) {
+            Ordering::Less => false,
+            Ordering::Equal => whole % 2 == 1,
+            Ordering::Greater => true,
         };
-        let apart = (exact - stated).abs();
-        // A minor unit of `to` on this scale is `down`, one of `from` is `digits * up`.
-        apart < down || self.digits.checked_mul(up).is_some_and(|unit| apart < unit)
+        Some(whole + i128::from(rounds_up))
     }
 }
 
@@ -162,8 +169,16 @@ mod tests {
             ((10_000, "EUR"), (33_451, "KWD"), "0.33451"),
             ((16_234, "JPY"), (10_000, "EUR"), "0.006159911"),
             ((1, "EUR"), (1, "USD"), "1.0837"),
-            ((333, "EUR"), (360, "USD"), "1.0837"),
+            // 3.608721 is nearer to 3.61.
             ((333, "EUR"), (361, "USD"), "1.0837"),
+            // 1 cent is 0.01 EUR: two yen at 200, and no other amount.
+            ((1, "EUR"), (2, "JPY"), "200"),
+            // Halves go to the even neighbour: 0.5 would be none, 1.5 and 2.5 are 2.
+            ((1, "EUR"), (2, "USD"), "1.5"),
+            ((1, "EUR"), (2, "USD"), "2.5"),
+            ((50, "EUR"), (2, "JPY"), "5"),
+            ((5, "JPY"), (2, "EUR"), "0.005"),
+            ((10, "KWD"), (2, "JPY"), "150.000000001"),
             ((i64::MAX, "EUR"), (i64::MAX, "USD"), "1"),
         ] {
             assert_eq!(exchange(given, got, rate), Ok(()), "{given:?} {got:?} {rate}");
@@ -172,13 +187,40 @@ mod tests {
             ((10_000, "EUR"), (10_839, "USD"), "1.0837"),
             ((10_000, "EUR"), (1_083_700, "USD"), "1.0837"),
             ((10_000, "EUR"), (1_623_400, "JPY"), "162.34"),
-            ((333, "EUR"), (359, "USD"), "1.0837"),
+            ((333, "EUR"), (360, "USD"), "1.0837"),
             ((333, "EUR"), (362, "USD"), "1.0837"),
+            ((1, "EUR"), (1, "JPY"), "200"),
+            ((1, "EUR"), (399, "JPY"), "200"),
+            ((2, "EUR"), (399, "JPY"), "200"),
+            ((1, "EUR"), (1, "USD"), "1.5"),
+            ((1, "EUR"), (3, "USD"), "2.5"),
+            ((1, "EUR"), (1, "USD"), "0.5"),
+            ((10, "KWD"), (1, "JPY"), "150.000000001"),
             ((i64::MAX, "EUR"), (1, "USD"), "999999999.999999999"),
         ] {
             let refused = exchange(given, got, rate).unwrap_err();
             assert_eq!(refused.pointer, "/exchange/rate", "{given:?} {got:?} {rate}");
         }
+    }
+
+    #[test]
+    fn what_does_not_agree_with_the_rate_is_told_what_would() {
+        let why = |given, got, rate| exchange(given, got, rate).unwrap_err().invalid.to_string();
+        assert_eq!(
+            why((1, "EUR"), (399, "JPY"), "200"),
+            "at this rate 1 minor units of EUR come to 2 of JPY, rounded half to even"
+        );
+        assert_eq!(
+            why((1, "EUR"), (1, "USD"), "0.5"),
+            "at this rate 1 minor units of EUR come to no amount of USD that could move"
+        );
+        assert_eq!(
+            why((i64::MAX, "EUR"), (1, "USD"), "2"),
+            format!(
+                "at this rate {} minor units of EUR come to no amount of USD that could move",
+                i64::MAX
+            )
+        );
     }
 
     #[test]
@@ -220,18 +262,22 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_a_rate_comes_to_agrees_with_it_and_two_minor_units_more_do_not(
+        fn what_a_rate_comes_to_agrees_with_it_and_a_minor_unit_more_or_less_does_not(
             given in 1_i64..1_000_000_000_000, whole in 0_u32..1_000, fraction in 1_u32..1_000_000,
         ) {
             let rate = format!("{whole}.{fraction:06}");
-            let digits = i128::from(whole) * 1_000_000 + i128::from(fraction);
-            let got = i64::try_from(i128::from(given) * digits / 1_000_000).unwrap();
+            // In thousandths of a millionth: the nearest, and of two that are as near the even one.
+            let exact = i128::from(given) * (i128::from(whole) * 1_000_000 + i128::from(fraction));
+            let near = (exact + 500_000) / 1_000_000;
+            let is_tie = exact % 1_000_000 == 500_000;
+            let got = i64::try_from(if is_tie && near % 2 == 1 { near - 1 } else { near }).unwrap();
             if got > 0 {
                 proptest::prop_assert!(exchange((given, "EUR"), (got, "USD"), &rate).is_ok());
             }
-            // Above a rate of one, a minor unit of `from` is worth more than one of `to`.
-            let off = got + 2 + i64::try_from(digits / 1_000_000).unwrap();
-            proptest::prop_assert!(exchange((given, "EUR"), (off, "USD"), &rate).is_err());
+            if got > 1 {
+                proptest::prop_assert!(exchange((given, "EUR"), (got - 1, "USD"), &rate).is_err());
+            }
+            proptest::prop_assert!(exchange((given, "EUR"), (got + 1, "USD"), &rate).is_err());
         }
     }
 }

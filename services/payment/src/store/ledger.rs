@@ -39,6 +39,10 @@ pub const BATCH_MAX: usize = 8_190;
 /// take the ledger's times along for good. The store's clock is the server's (PostgreSQL) or the one it was given (SQLite).
 pub const CLOCK_AHEAD_MS_MAX: u64 = 600_000;
 
+/// How far `now_ms` may be behind the store's own clock, in milliseconds, where that is another's than the caller's (PostgreSQL): a write that
+/// brings an earlier moment is refused, since it would date back what comes now. A hold that is over by either clock is not captured.
+pub const CLOCK_BEHIND_MS_MAX: u64 = 600_000;
+
 /// How far a moment to be sealed may be ahead of the store's own clock, in milliseconds. Nothing is committed at a sealed moment or before.
 pub const SEAL_AHEAD_MS_MAX: u64 = 60_000;
 
@@ -93,7 +97,8 @@ pub struct EntryCursor {
 /// - **Unknown.** After [`StoreError::Unknown`] the whole batch stands or none of it (where two of its commands want one id: perhaps a part);
 ///   the same commands with the same claims settle it. After any other error nothing was done.
 /// - A command without a claim that may have been committed must not be repeated: internal callers always give a claim.
-/// - **Clocks.** A write whose `now_ms` is further ahead of the store's clock than [`CLOCK_AHEAD_MS_MAX`] is refused, and does nothing.
+/// - **Clocks.** A write whose `now_ms` is further ahead of the store's clock than [`CLOCK_AHEAD_MS_MAX`], or further behind than
+///   [`CLOCK_BEHIND_MS_MAX`], is refused, and does nothing.
 #[async_trait]
 pub trait Ledger: Send + Sync + std::fmt::Debug + 'static {
     /// Makes an account with empty balances. The client's id may be taken ([`Refusal::IdTaken`]).

@@ -124,6 +124,9 @@ impl ShardPass {
             id: row.id,
             entries: entries.iter().map(EntryFields::name).collect(),
         };
+        if let Some(trouble) = super::shape::trouble(&row, entries.len()) {
+            report.find(Check::Journal, format!("{name} {trouble}"));
+        }
         for (currency, sum) in sums(&entries) {
             let message = format!("{name} does not balance: debits less credits are {sum} {currency}");
             report.find(Check::Journal, message);

@@ -14,12 +14,13 @@ const BEYOND: &str = "SELECT link, id FROM journal WHERE shard = $1 AND link > $
 /// Tenant, account, part, sequence, direction, amount, currency, balance after, time.
 type EntryTuple = (String, i64, i64, i64, i64, i64, String, i64, i64);
 macro_rules! passes {
-    ($engine:ident, $connection:ty, $row:ty, $now:expr, $rows:expr, $balances:expr, $entries:expr) => {
+    ($engine:ident, $connection:ty, $row:ty, $now:expr, $rows:expr, $balances:expr, $entries:expr, $own:expr) => {
         pub(super) mod $engine {
             use futures::TryStreamExt as _;
             use sqlx::Row as _;
 
             use super::super::chained::{EntryFields, JournalFields, ShardPass};
+            use super::super::pointing;
             use super::super::projections::COMPARISONS;
             use super::super::replayed::{Part, ReplayPass, StoredBalance, StoredEntry};
             use super::super::{KeptHead, VerifyError, VerifyReport, shards};
@@ -44,7 +45,7 @@ macro_rules! passes {
                     head.judge(stored, report);
                 }
                 replay(conn, report).await?;
-                for comparison in COMPARISONS {
+                for comparison in COMPARISONS.iter().chain(pointing::COMPARISONS).chain($own) {
                     let found: Vec<(String, i64)> = sqlx::query_as(comparison.statement)
                         .fetch_all(&mut *conn)
                         .await?;
@@ -258,7 +259,8 @@ passes!(
     concat!(
         entries!("(tenant, account_id, part) > ($1, $2, $3) ORDER BY tenant, account_id, part"),
         "e.tenant, e.account_id, e.part, e.seq"
-    )
+    ),
+    &[]
 );
 
 passes!(
@@ -274,5 +276,6 @@ passes!(
     concat!(
         entries!("(account_id, part, tenant) > ($2, $3, $1) ORDER BY account_id, part, tenant"),
         "e.account_id, e.part, e.seq, e.tenant"
-    )
+    ),
+    pointing::POSTGRES
 );

@@ -13,7 +13,7 @@ use crate::books::{
 use crate::contract::{Engine as _, OnPostgres, database};
 
 /// Runs statements by the program that everybody has; gives what it complained about.
-fn psql(engine: &OnPostgres, statements: &str) -> Result<String, String> {
+pub(crate) fn psql(engine: &OnPostgres, statements: &str) -> Result<String, String> {
     let output = Command::new("psql")
         .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c"])
         .args([statements, engine.base()])
@@ -29,7 +29,7 @@ fn psql(engine: &OnPostgres, statements: &str) -> Result<String, String> {
 }
 
 /// A ledger with a bit of everything in it; `None` after skipping aloud.
-async fn books(test: &str) -> Option<OnPostgres> {
+pub(crate) async fn books(test: &str) -> Option<OnPostgres> {
     if !skips::on_path("psql") {
         skips::skip(test, "no psql");
         return None;
@@ -50,7 +50,7 @@ async fn books(test: &str) -> Option<OnPostgres> {
 }
 
 /// Everything in the tables, as one text.
-fn dump(engine: &OnPostgres) -> String {
+pub(crate) fn dump(engine: &OnPostgres) -> String {
     let tables = [
         "account",
         "balance",
@@ -155,6 +155,26 @@ const ATTACKS: &[(&str, &str)] = &[
     ("UPDATE reversed SET amount = 1", "only grows"),
     ("UPDATE chain_head SET link = link - 1 WHERE shard = 0", "never by itself"),
     ("UPDATE chain_head SET sealed_ms = sealed_ms - 1", "stays sealed"),
+    ("UPDATE chain_head SET sealed_ms = 9223372036854775806", "ahead of the database server's clock"),
+    // Holds and reversals that no row of the journal tells of.
+    ("UPDATE hold SET captured = 21", "by themselves"),
+    ("UPDATE hold SET voided = 30, state = 1", "by themselves"),
+    ("UPDATE hold SET voided = 30, state = 2", "by themselves"),
+    ("UPDATE hold SET voided = 10, state = 2", "check"),
+    ("UPDATE hold SET captured = 21, link = (SELECT link + 1 FROM chain_head c WHERE c.shard = hold.shard)", "do not come to"),
+    ("UPDATE hold SET link = (SELECT link + 1 FROM chain_head c WHERE c.shard = hold.shard)", "do not come to"),
+    ("UPDATE reversed SET amount = 70", "by themselves"),
+    ("UPDATE reversed SET amount = 70, link = (SELECT link + 1 FROM chain_head c WHERE c.shard = reversed.shard)", "do not come to"),
+    ("INSERT INTO reversed SELECT 'acme', 40, 1, 0, link + 1 FROM chain_head WHERE shard = 0", "do not come to"),
+    // The end of an account.
+    ("UPDATE balance SET closed = TRUE WHERE account_id = 3", "never by itself"),
+    ("UPDATE account SET closed_at_ms = 4000000000000 WHERE id = 2", "nothing is on it"),
+    ("INSERT INTO balance VALUES ('acme', 3, 1, 0, 0, 0, 0, 0, TRUE)", "begins at zero"),
+    (
+        "INSERT INTO account SELECT tenant, 5, currency, kind, not_below_zero, not_above_zero, parts, name, metadata, created_at_ms, 1
+         FROM account WHERE id = 2",
+        "begins open",
+    ),
     ("INSERT INTO chain_head SELECT 8, link, hash, at_ms, sealed_ms FROM chain_head LIMIT 1", "for ever"),
 ];
 

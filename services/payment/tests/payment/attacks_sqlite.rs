@@ -11,7 +11,7 @@ use crate::books::{NOW_MS, capture, commit, fresh, hold, kept, keyed, open_books
 use crate::contract::{Engine as _, OnSqlite, database};
 
 /// Runs statements by the program that everybody has; gives what it complained about.
-fn sqlite3(file: &Path, statements: &str) -> Result<String, String> {
+pub(crate) fn sqlite3(file: &Path, statements: &str) -> Result<String, String> {
     let output = Command::new("sqlite3")
         .args(["-bail", "-cmd", ".timeout 5000"])
         .arg(file)
@@ -26,7 +26,7 @@ fn sqlite3(file: &Path, statements: &str) -> Result<String, String> {
 }
 
 /// A ledger with a bit of everything in it, closed again.
-async fn books(engine: &OnSqlite) {
+pub(crate) async fn books(engine: &OnSqlite) {
     let database = database(&engine.url()).await;
     let Database::Sqlite(sql) = database.clone() else {
         panic!("the URL names a file");
@@ -89,10 +89,13 @@ const ATTACKS: &[(&str, &str)] = &[
         "begins at zero",
     ),
     (
-        "INSERT OR REPLACE INTO hold SELECT tenant, id, debit_account_id, credit_account_id, amount + 1, currency, captured, voided, state, expires_at_ms, created_at_ms FROM hold",
+        "INSERT OR REPLACE INTO hold SELECT tenant, id, debit_account_id, credit_account_id, amount + 1, currency, captured, voided, state, expires_at_ms, created_at_ms, shard, link FROM hold",
         "once",
     ),
-    ("INSERT OR REPLACE INTO reversed VALUES ('acme', 8, 1)", "once"),
+    (
+        "INSERT OR REPLACE INTO reversed VALUES ('acme', 8, 1, 0, 1)",
+        "once",
+    ),
     (
         "INSERT OR REPLACE INTO chain_head VALUES (0, 0, zeroblob(32), 0, 0)",
         "for ever",
@@ -169,6 +172,36 @@ const ATTACKS: &[(&str, &str)] = &[
         "moves on",
     ),
     ("UPDATE chain_head SET sealed_ms = sealed_ms - 1", "moves on"),
+    (
+        "UPDATE chain_head SET sealed_ms = 9223372036854775806",
+        "what has not been",
+    ),
+    // Holds and reversals that no row of the journal tells of, and the end of an account.
+    ("UPDATE hold SET captured = 21", "do not come to"),
+    ("UPDATE hold SET voided = 30, state = 1", "do not come to"),
+    ("UPDATE hold SET voided = 30, state = 2", "do not come to"),
+    ("UPDATE hold SET voided = 10, state = 2", "CHECK"),
+    (
+        "UPDATE hold SET captured = 21, link = (SELECT link + 1 FROM chain_head WHERE shard = 0)",
+        "do not come to",
+    ),
+    ("UPDATE reversed SET amount = 70", "do not come to"),
+    (
+        "UPDATE reversed SET amount = 70, link = (SELECT link + 1 FROM chain_head WHERE shard = 0)",
+        "do not come to",
+    ),
+    (
+        "INSERT INTO reversed SELECT 'acme', 40, 1, 0, link + 1 FROM chain_head WHERE shard = 0",
+        "do not come to",
+    ),
+    (
+        "UPDATE account SET closed_at_ms = 4000000000000 WHERE id = 2",
+        "nothing is on it",
+    ),
+    (
+        "INSERT INTO account SELECT tenant, 5, currency, kind, not_below_zero, not_above_zero, parts, name, metadata, created_at_ms, 1 FROM account WHERE id = 2",
+        "begins open",
+    ),
 ];
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use telemetry::{Telemetry, TelemetrySettings};
 use tempfile::TempDir;
 use testkit::engines::{self, Kind};
 
+use crate::contract::{database, trust_clocks};
+
 /// Whether the suite was asked to run on real engines.
 pub(crate) fn are_real() -> bool {
     match std::env::var("ORRERY_TEST_ENGINES") {
@@ -45,6 +47,14 @@ impl Folder {
 
     pub(crate) fn path(&self) -> &Path {
         self.files.path()
+    }
+
+    /// Lets a service on this data bring a clock of its own, wherever that stands.
+    pub(crate) async fn trust_clocks(&self, settings: &Settings) {
+        if let Some(names) = &self.names {
+            database(&settings.database_url).await.close().await;
+            trust_clocks(&names.postgres, &names.schema).await;
+        }
     }
 
     /// Settings of a service on this data.

@@ -47,6 +47,8 @@ pub(crate) struct Setup {
     pub(crate) clock: SharedClock,
     pub(crate) folder: Arc<Folder>,
     pub(crate) settings: Settings,
+    /// Whether the clock is a test's own, which a server's need not agree with.
+    is_manual: bool,
 }
 
 impl Setup {
@@ -61,11 +63,13 @@ impl Setup {
             clock: SystemClock::shared(),
             settings: folder.settings(),
             folder,
+            is_manual: false,
         }
     }
 
     pub(crate) fn clock(mut self, clock: &Arc<ManualClock>) -> Self {
         self.clock = clock.clone();
+        self.is_manual = true;
         self
     }
 
@@ -76,6 +80,9 @@ impl Setup {
 
     /// Started and ready.
     pub(crate) async fn start(self) -> Service {
+        if self.is_manual {
+            self.folder.trust_clocks(&self.settings).await;
+        }
         let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (api, admin, drain) = (listen(), listen(), Drain::new());
         let base = format!("http://{}", api.local_addr().unwrap());

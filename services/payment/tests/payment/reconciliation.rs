@@ -50,6 +50,7 @@ async fn open_with(
         clock: clock.clone(),
         logs: None,
     };
+    folder.trust_clocks(&folder.settings()).await;
     Till::open(opening, change).await
 }
 

@@ -100,9 +100,16 @@ async fn an_exchange_goes_through_liquidity_accounts_and_its_rate_is_recorded() 
             "exchange": {"from": "EUR", "to": "USD", "rate": rate},
         })
     };
-    let refused = service.post("/v1/transactions", exchange("1090", "1.0837")).await;
-    assert_eq!(refused.problem(), (422, "exchange_invalid".to_owned()));
-    assert_eq!(refused.pointers(), ["/exchange/rate"]);
+    // 10.00 EUR at 1.0837 are 10.837 USD: 10.84, and neither a cent less nor one more.
+    for dollars in ["1083", "1085", "1090"] {
+        let refused = service
+            .post("/v1/transactions", exchange(dollars, "1.0837"))
+            .await;
+        assert_eq!(refused.problem(), (422, "exchange_invalid".to_owned()));
+        assert_eq!(refused.pointers(), ["/exchange/rate"]);
+        let named = "1000 minor units of EUR come to 1084 of USD";
+        assert!(refused.text().contains(named), "{}", refused.text());
+    }
     // Balanced in each currency, and nobody would know at which rate.
     let mut silent = exchange("1084", "1.0837");
     silent.as_object_mut().unwrap().remove("exchange");

@@ -334,6 +334,10 @@ pub(super) const TAMPERINGS: &[(&str, &[&str])] = &[
         &["8 of tenant acme: what is recorded as reversed"],
     ),
     (
+        "UPDATE account SET closed_at_ms = created_at_ms WHERE id = 2",
+        &["2 of tenant acme: this account"],
+    ),
+    (
         "DELETE FROM reversed",
         &["8 of tenant acme: a reversal points at this row"],
     ),

@@ -121,7 +121,9 @@ pub(super) async fn change(
         if posted != 0 || held {
             return Ok(Err(ChangeRefused::NotEmpty));
         }
-        account.closed_at_ms = Some(now_ms);
+        // Not before its last entry, whatever the clock says.
+        let last_at_ms = parts.iter().map(|part| part.last_at_ms).max();
+        account.closed_at_ms = Some(now_ms.max(last_at_ms.unwrap_or(0)));
     }
     if let Some(name) = &change.name {
         account.name.clone_from(name);

@@ -26,8 +26,8 @@ pub(super) async fn apply(
     let at_ms = sql::int(decision.at_ms)?;
     insert_rows(tx, decision, (shard, link, at_ms)).await?;
     update_balances(tx, decision).await?;
-    put_holds(tx, decision).await?;
-    put_reversed(tx, decision).await?;
+    put_holds(tx, decision, (shard, link)).await?;
+    put_reversed(tx, decision, (shard, link)).await?;
     let mut digests = Vec::with_capacity(decision.rows.len());
     for row in &decision.rows {
         let row = chain::digest_of(&row.journal, &row.entries);
@@ -137,7 +137,11 @@ async fn update_balances(tx: &mut SqliteConnection, decision: &Decision) -> Resu
     )
 }
 
-async fn put_holds(tx: &mut SqliteConnection, decision: &Decision) -> Result<(), StoreError> {
+async fn put_holds(
+    tx: &mut SqliteConnection,
+    decision: &Decision,
+    (shard, link): (i16, i64),
+) -> Result<(), StoreError> {
     let of = |wanted: bool| {
         let holds = decision
             .holds
@@ -149,6 +153,8 @@ async fn put_holds(tx: &mut SqliteConnection, decision: &Decision) -> Result<(),
     if !placed.is_empty() {
         sqlx::query(statements::INSERT_HOLDS)
             .bind(rows::json(&placed))
+            .bind(shard)
+            .bind(link)
             .execute(&mut *tx)
             .await?;
     }
@@ -166,6 +172,8 @@ async fn put_holds(tx: &mut SqliteConnection, decision: &Decision) -> Result<(),
     if !changed.is_empty() {
         let done = sqlx::query(statements::UPDATE_HOLDS)
             .bind(rows::json(&changed))
+            .bind(shard)
+            .bind(link)
             .execute(tx)
             .await?;
         all_written(done.rows_affected(), changed.len(), "a hold that went away")?;
@@ -191,7 +199,11 @@ fn terms(hold: &Hold) -> Terms<'_> {
     )
 }
 
-async fn put_reversed(tx: &mut SqliteConnection, decision: &Decision) -> Result<(), StoreError> {
+async fn put_reversed(
+    tx: &mut SqliteConnection,
+    decision: &Decision,
+    (shard, link): (i16, i64),
+) -> Result<(), StoreError> {
     let of = |wanted: bool| {
         let rows = decision
             .reversed
@@ -207,6 +219,8 @@ async fn put_reversed(tx: &mut SqliteConnection, decision: &Decision) -> Result<
         if !rows.is_empty() {
             sqlx::query(statement)
                 .bind(rows::json(&rows))
+                .bind(shard)
+                .bind(link)
                 .execute(&mut *tx)
                 .await?;
         }

@@ -47,19 +47,19 @@ pub(super) const UPDATE_BALANCES: &str = "
     WHERE balance.tenant = v.value ->> 0 AND balance.account_id = v.value ->> 1 AND balance.part = v.value ->> 2";
 pub(super) const INSERT_HOLDS: &str = "
     INSERT INTO hold (tenant, id, debit_account_id, credit_account_id, amount, currency, captured, voided, state,
-        expires_at_ms, created_at_ms)
+        expires_at_ms, created_at_ms, shard, link)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, value ->> 10
+        value ->> 8, value ->> 9, value ->> 10, $2, $3
     FROM json_each($1)";
 pub(super) const UPDATE_HOLDS: &str = "
-    UPDATE hold SET captured = v.value ->> 2, voided = v.value ->> 3, state = v.value ->> 4
+    UPDATE hold SET captured = v.value ->> 2, voided = v.value ->> 3, state = v.value ->> 4, shard = $2, link = $3
     FROM json_each($1) v
     WHERE hold.tenant = v.value ->> 0 AND hold.id = v.value ->> 1";
 pub(super) const INSERT_REVERSED: &str = "
-    INSERT INTO reversed (tenant, journal_id, amount)
-    SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1)";
+    INSERT INTO reversed (tenant, journal_id, amount, shard, link)
+    SELECT value ->> 0, value ->> 1, value ->> 2, $2, $3 FROM json_each($1)";
 pub(super) const UPDATE_REVERSED: &str = "
-    UPDATE reversed SET amount = v.value ->> 2
+    UPDATE reversed SET amount = v.value ->> 2, shard = $2, link = $3
     FROM json_each($1) v
     WHERE reversed.tenant = v.value ->> 0 AND reversed.journal_id = v.value ->> 1";
 /// Over a record that has expired; one that counts was found before.
