@@ -8,6 +8,7 @@ use std::fmt;
 
 use identity::Tenant;
 use server::Drain;
+use tokio::time::Instant;
 
 use crate::chain::{
     Broken, EntryName, RowName, ShardVerifier, StoredHead, StoredLink, StoredRow, Trouble, digest_of,
@@ -20,6 +21,9 @@ use crate::store::ledger::SharedLedger;
 
 /// Links in memory at once, without their rows.
 const PAGE: u32 = 50;
+
+/// So many times as long as it took to read a link the audit rests: a ledger at its limit keeps most of the machine, and is followed later.
+const REST: u32 = 4;
 
 /// The auditor.
 pub(crate) struct AuditBooks {
@@ -174,6 +178,7 @@ impl AuditBooks {
                     return Ok(None);
                 }
                 read += 1;
+                let begun = Instant::now();
                 let rows = self.ledger.link_rows(head.shard, link.link).await?;
                 self.tenants
                     .extend(rows.iter().map(|row| row.journal.tenant.clone()));
@@ -181,6 +186,7 @@ impl AuditBooks {
                 if let Err(broken) = place.link(&stored_link(&link), &rows) {
                     return Ok(Some(broken));
                 }
+                tokio::time::sleep(begun.elapsed() * REST).await;
             }
         }
         // A head behind the place is a chain that was cut.
