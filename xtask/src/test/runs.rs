@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Row, binaries, now};
+use crate::run::Outcome;
 
 /// Runs them, so many at once, also after one failed; the lines they print are counted while they pass by. By itself a binary's lines are shown
 /// as they come, beside others in one piece at its end.
@@ -17,10 +18,10 @@ pub(super) fn counted(what: &'static str, runs: Vec<(String, Command)>, at_once:
             let Some((name, run)) = locked(&waiting).next() else {
                 return;
             };
-            let (counts, passed) = one(what, &name, run, at_once == 1);
+            let (counts, outcome) = one(what, &name, run, at_once == 1);
             let mut done = locked(&done);
             done.0.add(&counts);
-            if !passed {
+            if outcome.is_err() {
                 done.1.push(name);
             }
         }
@@ -51,7 +52,7 @@ pub(super) fn counted(what: &'static str, runs: Vec<(String, Command)>, at_once:
 }
 
 /// What one binary says of itself, and whether it passed.
-fn one(what: &str, name: &str, run: Command, as_it_comes: bool) -> (Counts, bool) {
+fn one(what: &str, name: &str, run: Command, as_it_comes: bool) -> (Counts, Outcome) {
     let begun = now();
     let mut counts = Counts::default();
     let mut text = format!("== {what}: {name}\n");
@@ -67,9 +68,12 @@ fn one(what: &str, name: &str, run: Command, as_it_comes: bool) -> (Counts, bool
         show(&mut text);
         counts.read(line);
     });
+    if let Err(why) = &outcome {
+        let _ = writeln!(text, "{why}");
+    }
     // In one piece: `print!` holds stdout until it is out.
     print!("{text}== {name}: {} s\n\n", begun.elapsed().as_secs());
-    (counts, outcome.is_ok())
+    (counts, outcome)
 }
 
 /// A thread that panicked fails the scope; what it left is whole.
@@ -156,5 +160,23 @@ mod tests {
             assert_eq!(row.counted, "10 passed, 1 failed, 0 ignored; failed: b");
         }
         assert!(counted("tests", Vec::new(), 3).outcome.is_err());
+    }
+
+    #[test]
+    fn so_many_run_at_once() {
+        let folder = std::env::temp_dir().join(format!("orrery-at-once-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        // Each waits until the other has begun, for ten seconds at most.
+        let waits = |own: &str, other: &str| {
+            let mut command = Command::new("timeout");
+            let script = format!(
+                "touch {own}; until [ -e {other} ]; do sleep 0.01; done; echo 'test result: ok. 1 passed; 0 failed'"
+            );
+            command.args(["10", "sh", "-c", &script]).current_dir(&folder);
+            (own.to_owned(), command)
+        };
+        let row = counted("tests", vec![waits("a", "b"), waits("b", "a")], 2);
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(row.outcome, Ok(()));
     }
 }

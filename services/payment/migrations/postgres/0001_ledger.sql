@@ -759,6 +759,9 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
   v_ahead_ms CONSTANT NUMERIC := p_now - floor(extract(epoch FROM clock_timestamp()) * 1000);
 BEGIN
+  IF p_now IS NULL THEN
+    RAISE EXCEPTION 'a moment is missing' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   IF v_ahead_ms > p_ahead_ms_max THEN
     RAISE EXCEPTION 'a moment is % ms ahead of the database server''s clock, more than the % ms that clocks may differ by: set the clocks',
       v_ahead_ms, p_ahead_ms_max USING ERRCODE = 'invalid_parameter_value';
@@ -824,6 +827,21 @@ DECLARE
   d RECORD;
 BEGIN
   PERFORM ledger_clock_of(p_now);
+  -- 0. What is told agrees with itself: nothing is left out, a command's lines are its own, and nothing is named twice.
+  IF num_nulls(p_shard, p_together, p_doomed, p_plain) > 0 OR c_first[1] IS DISTINCT FROM 1
+    OR c_first[n + 1] IS DISTINCT FROM cardinality(p_command) + 1
+    OR EXISTS (
+      SELECT FROM generate_subscripts(c_id, 1) i
+      WHERE (c_first[i] <= c_first[i + 1]) IS NOT TRUE OR num_nulls(c_action[i], c_kind[i]) > 0)
+    OR EXISTS (
+      SELECT FROM generate_subscripts(p_command, 1) j
+      WHERE (j >= c_first[p_command[j]] AND j < c_first[p_command[j] + 1]) IS NOT TRUE)
+    OR (SELECT count(DISTINCT (x.tenant, x.id)) FROM unnest(a_tenant, a_id) AS x(tenant, id)) < cardinality(a_id)
+    OR (SELECT count(DISTINCT (x.tenant, x.id)) FROM unnest(h_tenant, h_id) AS x(tenant, id)) < cardinality(h_id)
+    OR (SELECT count(DISTINCT (x.tenant, x.id)) FROM unnest(r_tenant, r_id) AS x(tenant, id)) < cardinality(r_id)
+  THEN
+    RAISE EXCEPTION 'ledger_commit: what it is told does not agree with itself' USING ERRCODE = 'restrict_violation';
+  END IF;
   status := array_fill(0::SMALLINT, ARRAY[n]);
   -- 1. Claims. A racing copy waits here for the other's end, and then finds its record.
   -- In a large batch most likely all are new, and an insert that need not ask is cheaper by a third.
@@ -1069,12 +1087,13 @@ BEGIN
   FROM generate_subscripts(s_acct, 1) s;
   SELECT array_agg(s_bytes[p_slot[j]] || int8send(p_seq[j]) || int8send(p_signed[j]) || int8send(p_after[j])) INTO p_bytes
   FROM generate_subscripts(p_slot, 1) j;
+  -- In the order of the commands, as they are counted up: to sort them would cost as much as a third of their hashes.
   SELECT string_agg(sha256(t_bytes[c_tenant[i]] || int8send(c_id[i]) || int2send(c_kind[i])
       || CASE WHEN v_plain THEN v_about_none
         ELSE int8send(coalesce(h_id[c_hold[i]], 0)) || int8send(coalesce(r_id[c_refers[i]], 0)) END
       || int4send(octet_length(c_details[i])) || convert_to(c_details[i], 'UTF8') || int4send(c_first[i + 1] - c_first[i])
       || CASE c_first[i + 1] - c_first[i] WHEN 0 THEN ''::BYTEA WHEN 2 THEN p_bytes[c_first[i]] || p_bytes[c_first[i] + 1]
-        ELSE (SELECT string_agg(p_bytes[j], ''::BYTEA) FROM generate_series(c_first[i], c_first[i + 1] - 1) j) END), ''::BYTEA), count(*)
+        ELSE (SELECT string_agg(p_bytes[j], ''::BYTEA ORDER BY j) FROM generate_series(c_first[i], c_first[i + 1] - 1) j) END), ''::BYTEA), count(*)
   INTO v_digests, v_found FROM generate_subscripts(c_id, 1) i WHERE status[i] = 0;
   -- 7. Holds and reversals; what they do to balances is a trigger's.
   IF NOT v_plain THEN

@@ -368,6 +368,7 @@ BEGIN SELECT RAISE(ABORT, 'hold: captures, voids and expiries in the journal do 
 
 CREATE TRIGGER hold_agrees_when_changed AFTER UPDATE ON hold
 WHEN (NEW.shard = OLD.shard AND NEW.link = OLD.link)
+    OR (NEW.captured = OLD.captured AND NEW.voided = OLD.voided)
     OR NOT EXISTS (SELECT 1 FROM chain_head c WHERE c.shard = NEW.shard AND c.link + 1 = NEW.link)
     OR NEW.captured - OLD.captured > (SELECT coalesce(sum(e.amount), 0) FROM journal j
         JOIN entry e INDEXED BY entry_journal ON e.tenant = j.tenant AND e.journal_id = j.id AND e.line = 0

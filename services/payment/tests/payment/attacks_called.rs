@@ -63,7 +63,10 @@ pub(crate) fn call(args: &[&[(&str, &str)]], now_ms: u64) -> String {
     }
     let named: Vec<String> = all
         .iter()
-        .map(|(name, value)| format!("{name} => '{value}'"))
+        .map(|(name, value)| match value.as_str() {
+            "NULL" => format!("{name} => NULL"),
+            value => format!("{name} => '{value}'"),
+        })
         .collect();
     format!("SELECT status FROM ledger_commit({})", named.join(", "))
 }
@@ -129,7 +132,67 @@ struct Lie {
 const OPPOSITE: &str = "is the opposite of the row that it reverses";
 const TWO_LINES: &str = "a capture has two lines, on the accounts of its hold";
 
+const DISAGREES: &str = "what it is told does not agree with itself";
+
 const LIES: &[Lie] = &[
+    Lie {
+        name: "it is not said when",
+        args: &[&[("p_now", "NULL")]],
+        refused: "a moment is missing",
+        found: None,
+    },
+    Lie {
+        name: "it is not said whether all is plain",
+        args: &[&[("p_plain", "NULL")]],
+        refused: DISAGREES,
+        found: None,
+    },
+    Lie {
+        name: "it is not said what is done",
+        args: &[&[("c_action", "{NULL}")]],
+        refused: DISAGREES,
+        found: None,
+    },
+    Lie {
+        name: "lines are said to be fewer than they are",
+        args: &[&[("c_first", "{1,2}")]],
+        refused: DISAGREES,
+        found: None,
+    },
+    Lie {
+        name: "lines are said to begin later than they do",
+        args: &[&[("c_first", "{2,3}")]],
+        refused: DISAGREES,
+        found: None,
+    },
+    Lie {
+        name: "lines are said to be of a command that is not there",
+        args: &[&[("p_command", "{1,2}")]],
+        refused: DISAGREES,
+        found: None,
+    },
+    Lie {
+        name: "an account is named twice",
+        args: &[&[("a_id", "{1,2,2}")]],
+        refused: DISAGREES,
+        found: None,
+    },
+    Lie {
+        name: "a hold is named twice",
+        args: &[
+            CAPTURE,
+            &[
+                ("h_tenant", "{1,1}"),
+                ("h_id", "{24,24}"),
+                ("h_debit", "{2,2}"),
+                ("h_credit", "{3,3}"),
+                ("h_currency", "{1,1}"),
+                ("h_expires", "{0,0}"),
+            ],
+        ],
+        refused: DISAGREES,
+        found: None,
+    },
     Lie {
         name: "a row to be reversed is larger than it is",
         args: &[REVERSAL, &[("c_amount", "{60}"), ("r_total", "{700}")]],

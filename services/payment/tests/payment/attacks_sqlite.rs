@@ -100,6 +100,11 @@ const ATTACKS: &[(&str, &str)] = &[
         "INSERT OR REPLACE INTO chain_head VALUES (0, 0, zeroblob(32), 0, 0)",
         "for ever",
     ),
+    // Where it changed last is said by a change.
+    (
+        "UPDATE hold SET link = (SELECT link + 1 FROM chain_head WHERE shard = 0), shard = 0",
+        "do not come to what it says",
+    ),
     // Additions behind the ledger's back.
     (
         "INSERT INTO journal SELECT tenant, 999, kind, at_ms, NULL, NULL, '{}', shard, link, 77 FROM journal WHERE id = 8",

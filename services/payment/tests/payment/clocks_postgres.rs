@@ -58,6 +58,9 @@ async fn a_clock_that_is_set_back_brings_no_hold_back() {
             let complaint = as_role(&statement).expect_err(&statement);
             assert!(complaint.contains("behind the database server's clock"), "{complaint}");
         }
+        let complaint =
+            as_role("SELECT ledger_change_account(NULL, 'acme', 2, false, NULL, NULL, true)").unwrap_err();
+        assert!(complaint.contains("a moment is missing"), "{complaint}");
         // And who calls does not say how much that is.
         let complaint = as_role("UPDATE ledger_clock SET behind_ms_max = NULL").unwrap_err();
         assert!(complaint.contains("permission denied"), "{complaint}");
