@@ -142,7 +142,9 @@ CREATE TABLE chain_head (
   hash BYTEA NOT NULL CHECK (octet_length(hash) = 32),
   at_ms BIGINT NOT NULL,
   -- Nothing is added at this moment or before.
-  sealed_ms BIGINT NOT NULL
+  sealed_ms BIGINT NOT NULL,
+  -- The newest link that rows were added for: at each commit it is there.
+  opened BIGINT NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 INSERT INTO chain_head (shard, link, hash, at_ms, sealed_ms)
 SELECT shard, 0, decode(repeat('00', 32), 'hex'), 0, 0 FROM generate_series(0, 7) AS shard;
@@ -203,7 +205,7 @@ CREATE TRIGGER reversed_only_grows BEFORE UPDATE ON reversed
 CREATE TRIGGER chain_head_is_for_ever BEFORE INSERT OR DELETE OR TRUNCATE ON chain_head
   FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse('there is one row a shard, for ever');
 -- Each new link moves it, nobody else.
-CREATE TRIGGER chain_head_follows BEFORE UPDATE OF shard, link, hash, at_ms ON chain_head
+CREATE TRIGGER chain_head_follows BEFORE UPDATE OF shard, link, hash, at_ms, opened ON chain_head
   FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0)
   EXECUTE FUNCTION ledger_refuse('it is moved by the next link, never by itself');
 CREATE TRIGGER chain_head_stays_sealed BEFORE UPDATE OF sealed_ms ON chain_head
@@ -270,10 +272,22 @@ BEGIN
   THEN
     RAISE EXCEPTION 'journal: rows are added to the next link only, and never backdated' USING ERRCODE = 'restrict_violation';
   END IF;
+  UPDATE chain_head h SET opened = h.link + 1 FROM (SELECT DISTINCT shard FROM fresh) f WHERE h.shard = f.shard AND h.opened <= h.link;
   RETURN NULL;
 END $$;
 CREATE TRIGGER journal_is_appended AFTER INSERT ON journal REFERENCING NEW TABLE AS fresh
   FOR EACH STATEMENT EXECUTE FUNCTION ledger_journal_appended();
+
+-- Rows without their link would be in no chain, and in the way of the next one. Asked once a commit, not for each row as a foreign key would.
+CREATE FUNCTION ledger_link_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT FROM chain_head WHERE shard = NEW.shard AND link < NEW.opened) THEN
+    RAISE EXCEPTION 'journal: rows are committed with their link only' USING ERRCODE = 'restrict_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER journal_has_its_link AFTER UPDATE OF opened ON chain_head
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_link_made();
 
 -- New entries: whole rows of the journal that no link has sealed yet, balanced; on each part in sequence, each with the balance that
 -- follows. What the last one leaves is the part's balance.
@@ -832,10 +846,10 @@ BEGIN
     OR c_first[n + 1] IS DISTINCT FROM cardinality(p_command) + 1
     OR EXISTS (
       SELECT FROM generate_subscripts(c_id, 1) i
-      WHERE (c_first[i] <= c_first[i + 1]) IS NOT TRUE OR num_nulls(c_action[i], c_kind[i]) > 0)
+      WHERE (c_first[i] <= c_first[i + 1] AND c_action[i] BETWEEN 0 AND 5 AND c_details[i] IS NOT NULL AND c_kind[i] IS NOT NULL) IS NOT TRUE)
     OR EXISTS (
       SELECT FROM generate_subscripts(p_command, 1) j
-      WHERE (j >= c_first[p_command[j]] AND j < c_first[p_command[j] + 1]) IS NOT TRUE)
+      WHERE (j < c_first[p_command[j] + 1] AND p_line[j] = j - c_first[p_command[j]] AND p_line[j] >= 0) IS NOT TRUE)
     OR (SELECT count(DISTINCT (x.tenant, x.id)) FROM unnest(a_tenant, a_id) AS x(tenant, id)) < cardinality(a_id)
     OR (SELECT count(DISTINCT (x.tenant, x.id)) FROM unnest(h_tenant, h_id) AS x(tenant, id)) < cardinality(h_id)
     OR (SELECT count(DISTINCT (x.tenant, x.id)) FROM unnest(r_tenant, r_id) AS x(tenant, id)) < cardinality(r_id)
@@ -993,7 +1007,7 @@ BEGIN
   v_accepted := n;
   -- Far from the ends of 64 bits sums need no care.
   v_plain := v_plain AND (SELECT max(s) < 2::BIGINT << 61 AND min(s) > -(2::BIGINT << 61) FROM unnest(s_posted) s)
-    AND (SELECT sum(abs(s)) < 2::BIGINT << 61 FROM unnest(p_signed) s);
+    AND (SELECT coalesce(sum(abs(s)), 0) < 2::BIGINT << 61 FROM unnest(p_signed) s);
   v_limited := EXISTS (SELECT FROM unnest(a_flags) f WHERE f & 27 <> 0);
   v_mixed := cardinality(m_code) <> 1 OR 1 <> ANY (a_currency);
   LOOP

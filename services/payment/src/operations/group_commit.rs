@@ -285,6 +285,7 @@ impl Inner {
 struct Lane {
     inner: Arc<Inner>,
     place: usize,
+    has_begun: bool,
     is_idle: bool,
 }
 
@@ -293,11 +294,13 @@ impl Lane {
         Self {
             inner,
             place: lane,
+            has_begun: false,
             is_idle: false,
         }
     }
 
     async fn run(mut self) {
+        self.has_begun = true;
         let inner = Arc::clone(&self.inner);
         while let Some(mut folded) = inner.next(&mut self) {
             let outcome = inner.commit(&mut folded, self.place).await;
@@ -316,11 +319,12 @@ impl Drop for Lane {
         if self.is_idle {
             return;
         }
-        // A panic: the queue must not wait for the next command to be looked at.
+        // A panic: the queue must not wait for the next command to be looked at. Or the runtime ends, which drops what is spawned now before it
+        // has begun: that one must not spawn the next.
         let inner = Arc::clone(&self.inner);
         let has_work = {
             let mut queue = inner.queue();
-            let has_work = !queue.jobs.is_empty();
+            let has_work = self.has_begun && !queue.jobs.is_empty();
             if !has_work {
                 queue.idle_lanes.push(self.place);
             }

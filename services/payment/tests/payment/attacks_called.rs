@@ -172,6 +172,24 @@ const LIES: &[Lie] = &[
         found: None,
     },
     Lie {
+        name: "lines are not in their order",
+        args: &[&[("p_line", "{1,0}")]],
+        refused: DISAGREES,
+        found: None,
+    },
+    Lie {
+        name: "something is done that nobody knows",
+        args: &[&[("c_action", "{9}")]],
+        refused: DISAGREES,
+        found: None,
+    },
+    Lie {
+        name: "what was said begins before the first command",
+        args: &[&[("c_details", "[0:0]={none}")]],
+        refused: DISAGREES,
+        found: None,
+    },
+    Lie {
         name: "an account is named twice",
         args: &[&[("a_id", "{1,2,2}")]],
         refused: DISAGREES,

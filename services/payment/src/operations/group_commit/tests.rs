@@ -419,6 +419,26 @@ async fn a_lane_whose_commit_panics_goes_on_with_the_next() {
     bench.send(vec![command(2)], false).await.unwrap().unwrap();
 }
 
+/// What the end of a runtime drops is spawned once more and dropped again: without an end to that the stack is used up.
+#[test]
+fn a_runtime_that_ends_while_commands_wait_for_a_lane_ends() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let bench = runtime.block_on(async {
+        let bench = Bench::new(0, |settings| settings.lanes = 1);
+        drop(bench.send(vec![command(1)], false));
+        bench.until(1, 0).await;
+        drop(bench.send(vec![command(2)], false));
+        bench.until(1, 1).await;
+        bench
+    });
+    drop(runtime);
+    assert_eq!(bench.ledger.begun.load(Ordering::SeqCst), 1);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(64))]
     #[test]
