@@ -101,6 +101,12 @@ const ATTACKS: &[(&str, &str)] = &[
         "never backdated",
     ),
     (
+        "INSERT INTO journal SELECT 'acme', 999, 0, greatest(at_ms, sealed_ms) + 1, NULL, NULL, '{}', 0, link + 1, 0 FROM chain_head
+         WHERE shard = 0",
+        "with their link only",
+    ),
+    ("UPDATE chain_head SET opened = link + 1 WHERE shard = 0", "never by itself"),
+    (
         "INSERT INTO entry SELECT tenant, 3, 0, 99, 8, 7, 1, 5, 'EUR', balance_after - 5, at_ms FROM entry
          WHERE account_id = 3 AND seq = 1",
         "with their row of the journal only",
