@@ -270,7 +270,7 @@ async fn what_an_older_reader_may_still_read_is_not_said_to_be_overwritten() {
     assert_eq!(
         rows::open(&other).overwrite_traces().await.unwrap(),
         Traces::Held,
-        "of which the owner of the tables sees its own alone"
+        "by who owns no more than the tables, too"
     );
     sqlx::raw_sql("COMMIT").execute(&mut reader).await.unwrap();
     assert_eq!(overwritten(&vault).await, Traces::Overwritten);

@@ -28,8 +28,8 @@ const ALONE: &str = "SELECT pg_try_advisory_lock(hashtextextended('orrery rewrit
 /// The newest transaction whose drops are to leave. What is from another server, whose count was ahead when it was copied, is bounded by ours.
 const NEWEST: &str = "SELECT least($1, pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)";
 
-/// Whether anybody that this user can see began before a transaction ended: then the rows it dropped would stay. A plain `VACUUM` keeps nothing from being
-/// removed; who writes in another database does, for the rewriting's own snapshot is as old. Of other users nothing is shown to everybody: [`is_rid`] is the judge, and this only spares the tables a rewriting in vain.
+/// Whether any session began before a transaction ended: then the rows it dropped would stay. A plain `VACUUM` keeps nothing from being
+/// removed; who writes in another database does, for the rewriting's own snapshot is as old. Slots, standbys and prepared transactions are not looked for: [`is_rid`] is the judge, and this only spares the tables a rewriting in vain.
 const ELDERS: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint <= $1 OR EXISTS (
          SELECT FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -160,10 +160,8 @@ impl Inner {
         }
         let query = format!("SELECT {}", is_rid(&self.schema, tables, "$1"));
         let is_rid = sqlx::query_scalar(AssertSqlSafe(query)).bind(newest);
-        Ok(match is_rid.fetch_one(connection).await? {
-            true => Rewritten::Done,
-            false => Rewritten::Held,
-        })
+        let is_rid: bool = is_rid.fetch_one(connection).await?;
+        Ok(if is_rid { Rewritten::Done } else { Rewritten::Held })
     }
 
     /// Becomes the one process that rewrites; says whether another one was, and had to be waited for.
