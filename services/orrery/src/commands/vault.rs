@@ -68,8 +68,12 @@ async fn rid_files(vault: &VaultChores, done: &str) -> Result<(), String> {
             println!("{done}");
             Ok(())
         }
-        Ok(Traces::NotAllowed(statement)) => Err(format!(
-            "{done}; but what was dropped still stands in the files of PostgreSQL, for this user may not rewrite the tables. Run as their owner: {statement}"
+        Ok(Traces::Held) => Err(format!(
+            "{done}; but what was dropped may still stand in the files of PostgreSQL, for a transaction, a replication slot or a standby from before may still read it: end it (pg_stat_activity, pg_prepared_xacts and pg_replication_slots name it) and run this again, or leave it to the service, which tries at intervals"
+        )),
+        Ok(Traces::NotAllowed(statements)) => Err(format!(
+            "{done}; but what was dropped still stands in the files of PostgreSQL, for this user may not rewrite the tables. Run as their owner, one after the other and each by itself: {}",
+            statements.join("; ")
         )),
         Err(error) => Err(format!(
             "{done}; but what was dropped still stands in the files of the database ({error}): run this again, or leave it to the service, which does it at intervals"

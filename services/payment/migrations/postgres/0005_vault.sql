@@ -40,10 +40,13 @@ CREATE TABLE vault_record (
     PRIMARY KEY (tenant, person, name)
 );
 
--- Not 0: something was dropped or replaced that may still stand in the files of the database, until they are rid of it.
+-- While fewer are overwritten than marked, keys that were dropped or replaced may still stand in the files of the database. Both only grow.
 CREATE TABLE vault_trace (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    marks bigint NOT NULL
+    marks bigint NOT NULL,
+    overwritten bigint NOT NULL DEFAULT 0,
+    -- The newest transaction that marked: what it dropped stays in the files as long as anybody older may read it.
+    dropped_by bigint NOT NULL DEFAULT 0
 );
 INSERT INTO vault_trace (marks) VALUES (0);
 

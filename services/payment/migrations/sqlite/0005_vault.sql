@@ -40,9 +40,10 @@ CREATE TABLE vault_record (
     PRIMARY KEY (tenant, person, name)
 ) STRICT, WITHOUT ROWID;
 
--- Not 0: something was dropped or replaced that may still stand in the files of the database, until they are rid of it.
+-- While fewer are overwritten than marked, keys that were dropped or replaced may still stand in the files of the database. Both only grow.
 CREATE TABLE vault_trace (
     one INTEGER PRIMARY KEY CHECK (one = 1),
-    marks INTEGER NOT NULL
+    marks INTEGER NOT NULL,
+    overwritten INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO vault_trace (one, marks) VALUES (1, 0);

@@ -65,8 +65,12 @@ pub enum Traces {
     None,
     /// It stands in the tables' files no more.
     Overwritten,
-    /// It still stands there: this user may not rewrite the tables. Whoever owns them may, by this statement.
-    NotAllowed(String),
+    /// It may still stand there: a transaction, a replication slot or a standby that is older than the dropping may still read it, and is kept what it may
+    /// read. Stays to be done.
+    Held,
+    /// It still stands there: this user may not rewrite the tables. Whoever owns them may, by these statements, one after the other and each by itself: the
+    /// second says that it is done, and does nothing where it is not.
+    NotAllowed(Vec<String>),
 }
 
 /// The vault's rows. Each call is one atomic step, and each write a compare-and-set that may be repeated: it says whether it was done, and
@@ -136,8 +140,9 @@ pub trait VaultStore: Send + Sync + std::fmt::Debug + 'static {
     /// Drops a person's key, and the records. Says whether there was a key.
     async fn erase(&self, tenant: &Tenant, person: &str, now_ms: u64) -> Result<bool, StoreError>;
 
-    /// Rids the tables' files, and SQLite's log, of what was dropped or replaced since this was done last; what is dropped meanwhile is for the next
-    /// call. Takes as long as writing the tables takes, and on PostgreSQL they are locked meanwhile.
+    /// Rids the tables' files, and SQLite's log, of keys that were dropped or replaced (by an erasure, with its records, or a rotation) since this was done
+    /// last; what is dropped meanwhile is for the next call. A record that is replaced or dropped alone calls for nothing: that is everyday business, its
+    /// bytes open by the person's key alone, and leave with that. Takes as long as writing the tables takes, and on PostgreSQL each is locked meanwhile.
     async fn overwrite_traces(&self) -> Result<Traces, StoreError>;
 }
 

@@ -30,8 +30,11 @@ impl OverwriteTraces {
                         "keys of the vault that were dropped stand in the database's files no more"
                     );
                 }
-                Ok(Traces::NotAllowed(statement)) => tracing::warn!(
-                    statement,
+                Ok(Traces::Held) => tracing::warn!(
+                    "keys of the vault that were dropped may still stand in the database's files: a transaction, a replication slot or a standby from before may still read them; the next round tries again"
+                ),
+                Ok(Traces::NotAllowed(statements)) => tracing::warn!(
+                    statements = statements.join("; "),
                     "keys of the vault that were dropped still stand in the database's files: this user may not rewrite the tables, their owner may"
                 ),
                 Err(error) => {

@@ -19,6 +19,8 @@ pub(crate) struct Fresh {
     pub(crate) file: Option<std::path::PathBuf>,
     folder: tempfile::TempDir,
     pub(crate) schema: Option<(String, String)>,
+    /// Where it has a whole database to itself: the server, and the name.
+    alone: Option<(String, String)>,
 }
 
 impl Fresh {
@@ -27,6 +29,20 @@ impl Fresh {
         let mut all = vec![Self::on_file().await];
         if let Some(base) = engines::url(Kind::Postgres, case) {
             all.push(Self::on_postgres(base).await);
+        }
+        all
+    }
+
+    /// As [`Fresh::each`], on a server in a database of its own: what others read elsewhere holds up nothing here.
+    pub(crate) async fn each_alone(case: &str) -> Vec<Self> {
+        let mut all = vec![Self::on_file().await];
+        if let Some(base) = engines::url(Kind::Postgres, case) {
+            let name = engines::fresh_name("alone");
+            execute(&base, format!("CREATE DATABASE {name}")).await;
+            let (server, _) = base.rsplit_once('/').expect("a database in the URL");
+            let mut fresh = Self::on_postgres(format!("{server}/{name}")).await;
+            fresh.alone = Some((base, name));
+            all.push(fresh);
         }
         all
     }
@@ -63,6 +79,7 @@ impl Fresh {
             file,
             folder,
             schema,
+            alone: None,
         }
     }
 
@@ -142,13 +159,19 @@ impl Fresh {
     pub(crate) async fn remove(self) {
         self.database.close().await;
         if let Some((base, schema)) = self.schema {
-            let mut connection = sqlx::PgConnection::connect(&base).await.unwrap();
-            let drop = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(drop))
-                .execute(&mut connection)
-                .await
-                .unwrap();
-            connection.close().await.unwrap();
+            execute(&base, format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await;
+        }
+        if let Some((base, name)) = self.alone {
+            execute(&base, format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }
     }
+}
+
+async fn execute(url: &str, statement: String) {
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
 }

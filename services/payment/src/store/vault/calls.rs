@@ -13,6 +13,8 @@ pub(super) struct Statements {
     pub(super) lock_versions: &'static str,
     /// The generation of a person who has a key, held against being erased.
     pub(super) lock_person: &'static str,
+    /// Counts something that was dropped or replaced, in the transaction that did it.
+    pub(super) mark: &'static str,
 }
 
 pub(super) const FINGERPRINT: &str = "SELECT fingerprint FROM vault_master";
@@ -46,10 +48,12 @@ pub(super) const DROP_RECORD: &str =
     "DELETE FROM vault_record WHERE tenant = $1 AND person = $2 AND name = $3";
 pub(super) const DROP_RECORDS: &str = "DELETE FROM vault_record WHERE tenant = $1 AND person = $2";
 
-pub(super) const MARK: &str = "UPDATE vault_trace SET marks = marks + 1";
-pub(super) const MARKS: &str = "SELECT marks FROM vault_trace";
-/// Unless there is more by now.
-pub(super) const UNMARK: &str = "UPDATE vault_trace SET marks = 0 WHERE marks = $1";
+pub(super) const MARKS: &str = "SELECT marks, overwritten FROM vault_trace";
+/// Both counts only grow: who is late says nothing of what was marked since.
+pub(super) const OVERWRITTEN: &str = "UPDATE vault_trace SET overwritten = $1 WHERE overwritten < $1";
+
+/// Times that another process's work is waited for and looked at, before it is said that the database is busy.
+pub(super) const LOOKS_MAX: u32 = 3;
 
 pub(super) fn count(column: i32) -> Result<u32, StoreError> {
     u32::try_from(column).map_err(|_| StoreError::Damaged("a negative count in the vault"))
@@ -62,10 +66,10 @@ pub(super) fn column(count: u32) -> Result<i32, StoreError> {
 /// The port on one engine: `$store` has a `sql` of the engine, whose connections are `$conn`.
 macro_rules! vault_on {
     ($store:ident, $conn:ty, $statements:expr) => {
-        /// Remembers in the same transaction that something was dropped or replaced.
+        /// Remembers in the same transaction that keys were dropped or replaced.
         async fn mark(tx: &mut $conn, changed: u64) -> Result<(), StoreError> {
             if changed > 0 {
-                sqlx::query(calls::MARK).execute(tx).await?;
+                sqlx::query($statements.mark).execute(tx).await?;
             }
             Ok(())
         }
@@ -178,6 +182,35 @@ macro_rules! vault_on {
                 .await?;
             mark(tx, done.rows_affected() + records.rows_affected()).await?;
             Ok(done.rows_affected() == 1)
+        }
+
+        impl $store {
+            /// How often something was marked, and of those how many are overwritten.
+            async fn marks(&self) -> Result<(i64, i64), StoreError> {
+                self.sql
+                    .read("vault_marks", |conn| {
+                        sql::scoped(async move {
+                            let query = sqlx::query_as(calls::MARKS);
+                            Ok::<_, StoreError>(query.fetch_one(conn).await?)
+                        })
+                    })
+                    .await
+            }
+
+            /// `marks`: as they were read before the files were rid of it.
+            async fn remember_overwritten(&self, marks: i64) -> Result<(), StoreError> {
+                self.sql
+                    .write("vault_overwritten", |tx| {
+                        sql::scoped(async move {
+                            sqlx::query(calls::OVERWRITTEN)
+                                .bind(marks)
+                                .execute(tx)
+                                .await?;
+                            Ok::<_, StoreError>(())
+                        })
+                    })
+                    .await
+            }
         }
 
         #[async_trait]
@@ -399,30 +432,23 @@ macro_rules! vault_on {
             }
 
             async fn overwrite_traces(&self) -> Result<Traces, StoreError> {
-                let marks: i64 = self
-                    .sql
-                    .read("vault_marks", |conn| {
-                        sql::scoped(async move {
-                            let query = sqlx::query_scalar(calls::MARKS);
-                            Ok::<_, StoreError>(query.fetch_one(conn).await?)
-                        })
-                    })
-                    .await?;
-                if marks == 0 {
-                    return Ok(Traces::None);
+                let mut nothing = Traces::None;
+                for _ in 0..calls::LOOKS_MAX {
+                    let (marks, overwritten) = self.marks().await?;
+                    if overwritten >= marks {
+                        return Ok(nothing);
+                    }
+                    let Some(outcome) = self.rid_files(marks).await? else {
+                        // Another process did it: for what it had seen marked.
+                        nothing = Traces::Overwritten;
+                        continue;
+                    };
+                    if outcome == Traces::Overwritten {
+                        self.remember_overwritten(marks).await?;
+                    }
+                    return Ok(outcome);
                 }
-                let outcome = self.rid_files().await?;
-                if outcome == Traces::Overwritten {
-                    self.sql
-                        .write("unmark_vault", |tx| {
-                            sql::scoped(async move {
-                                sqlx::query(calls::UNMARK).bind(marks).execute(tx).await?;
-                                Ok::<_, StoreError>(())
-                            })
-                        })
-                        .await?;
-                }
-                Ok(outcome)
+                Err(sql::SqlError::Busy.into())
             }
         }
     };

@@ -16,7 +16,11 @@ const STATEMENTS: Statements = Statements {
     newest_version: "SELECT version FROM vault_tenant_key WHERE tenant = $1 ORDER BY version DESC LIMIT 1 FOR SHARE",
     lock_versions: "SELECT version FROM vault_tenant_key WHERE tenant = $1 AND version < $2 ORDER BY version FOR UPDATE",
     lock_person: "SELECT generation FROM vault_person WHERE tenant = $1 AND person = $2 AND wrapped IS NOT NULL FOR SHARE",
+    // Who commits later may have begun earlier: the newest of them is kept.
+    mark: "UPDATE vault_trace SET marks = marks + 1, dropped_by = greatest(dropped_by, pg_current_xact_id()::text::bigint)",
 };
+
+const DROPPED_BY: &str = "SELECT dropped_by FROM vault_trace";
 
 /// [`VaultStore`] on one schema.
 #[derive(Clone)]
@@ -36,11 +40,35 @@ impl PostgresVault {
         Self { sql }
     }
 
-    async fn rid_files(&self) -> Result<Traces, StoreError> {
-        Ok(match self.sql.rewrite("rewrite_vault", &TABLES).await? {
-            Rewritten::Done => Traces::Overwritten,
-            Rewritten::NotAllowed => Traces::NotAllowed(self.sql.rewrite_statement(&TABLES)),
-        })
+    /// `None` when another process was at it and has ended.
+    async fn rid_files(&self, marks: i64) -> Result<Option<Traces>, StoreError> {
+        let dropped_by: i64 = self
+            .sql
+            .read("vault_dropped_by", |conn| {
+                sql::scoped(async move {
+                    let query = sqlx::query_scalar(DROPPED_BY);
+                    Ok::<_, StoreError>(query.fetch_one(conn).await?)
+                })
+            })
+            .await?;
+        Ok(
+            match self.sql.rewrite("rewrite_vault", &TABLES, dropped_by).await? {
+                Rewritten::Done => Some(Traces::Overwritten),
+                Rewritten::Held => Some(Traces::Held),
+                Rewritten::ByAnother => None,
+                Rewritten::NotAllowed => Some(Traces::NotAllowed(self.owners_statements(marks))),
+            },
+        )
+    }
+
+    /// Both for the owner: nobody else could tell afterwards whether it was done.
+    fn owners_statements(&self, marks: i64) -> Vec<String> {
+        let trace = self.sql.qualified("vault_trace");
+        let is_rid = self.sql.is_rid_condition(&TABLES, "dropped_by");
+        vec![
+            self.sql.rewrite_statement(&TABLES),
+            format!("UPDATE {trace} SET overwritten = {marks} WHERE overwritten < {marks} AND {is_rid}"),
+        ]
     }
 }
 

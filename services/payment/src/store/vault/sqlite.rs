@@ -13,6 +13,7 @@ const STATEMENTS: Statements = Statements {
     newest_version: "SELECT version FROM vault_tenant_key WHERE tenant = $1 ORDER BY version DESC LIMIT 1",
     lock_versions: "SELECT version FROM vault_tenant_key WHERE tenant = $1 AND version < $2 ORDER BY version",
     lock_person: "SELECT generation FROM vault_person WHERE tenant = $1 AND person = $2 AND wrapped IS NOT NULL",
+    mark: "UPDATE vault_trace SET marks = marks + 1",
 };
 
 /// [`VaultStore`] on one file.
@@ -34,9 +35,9 @@ impl SqliteVault {
     }
 
     /// The file's pages are rid of it by whoever dropped it (`secure_delete`); the log has it until it is emptied.
-    async fn rid_files(&self) -> Result<Traces, StoreError> {
+    async fn rid_files(&self, _marks: i64) -> Result<Option<Traces>, StoreError> {
         self.sql.empty_log("empty_vault_log").await?;
-        Ok(Traces::Overwritten)
+        Ok(Some(Traces::Overwritten))
     }
 }
 
