@@ -52,7 +52,7 @@ CREATE TABLE journal (
   link BIGINT NOT NULL,
   ord INTEGER NOT NULL CHECK (ord >= 0),
   PRIMARY KEY (id, tenant),
-  UNIQUE (link, ord, shard),
+  UNIQUE (shard, link, ord),
   -- Kinds 2 to 5 (hold, capture, void, expiry) are about a hold, 6 (reversal) is about an earlier row, the others about nothing.
   CHECK ((kind BETWEEN 2 AND 5) = (hold_id IS NOT NULL) AND (kind = 6) = (refers_to IS NOT NULL)),
   CHECK ((kind = 2) = (hold_id IS NOT NULL AND hold_id = id) AND (refers_to IS NULL OR refers_to <> id))
@@ -299,7 +299,7 @@ DECLARE
   v_parts BIGINT;
   v_followed BIGINT;
 BEGIN
-  -- Its rows of the journal are those of links that are not sealed yet.
+  -- Its rows of the journal are those of links that are opened and not made yet.
   SELECT bool_and(r.whole), bool_and(r.balance = 0), bool_and(r.one_currency) INTO v_whole, v_balanced, v_one_currency FROM (
     SELECT sum(x.signed) AS balance, min(x.currency) = max(x.currency) AS one_currency,
       max(x.open) = 1 AND min(x.line) = 0 AND max(x.line) = count(x.line) - 1 AND min(x.at_ms) = max(x.at_ms) AS whole
@@ -308,7 +308,8 @@ BEGIN
       FROM fresh
       UNION ALL
       SELECT j.id, j.tenant, NULL, j.at_ms, NULL, 0, 1 FROM chain_head h
-      CROSS JOIN LATERAL (SELECT id, tenant, at_ms FROM journal WHERE link = h.link + 1 AND shard = h.shard OFFSET 0) j) x
+      CROSS JOIN LATERAL (SELECT id, tenant, at_ms FROM journal WHERE shard = h.shard AND link = h.opened OFFSET 0) j
+      WHERE h.opened > h.link) x
     GROUP BY x.journal_id, x.tenant HAVING count(x.line) > 0) r;
   IF NOT v_whole THEN
     RAISE EXCEPTION 'entry: rows are added with their row of the journal only, and never backdated'
