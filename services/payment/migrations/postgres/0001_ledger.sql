@@ -293,7 +293,7 @@ CREATE CONSTRAINT TRIGGER journal_has_its_link AFTER UPDATE OF opened ON chain_h
 -- follows. What the last one leaves is the part's balance.
 CREATE FUNCTION ledger_entry_appended() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT
   SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off SET work_mem = '64MB'
-  SET plan_cache_mode = force_generic_plan AS $$
+  SET enable_sort = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_whole BOOLEAN; v_balanced BOOLEAN; v_one_currency BOOLEAN;
   v_parts BIGINT;
