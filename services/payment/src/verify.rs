@@ -9,8 +9,8 @@
 //! - **Projections**: holds, what is held, and what was reversed are what the journal says; no account is beyond its limits.
 //!   A capture is as its hold says, a reversal the opposite of its row and no more of it, and nothing comes to an account that is closed.
 //!
-//! Of each chain the first row that differs is named, and the chain is not followed further. What later checks find then is told apart, for
-//! it may follow from that: a balance that is right differs from entries of which one is gone.
+//! Of each chain the first row that differs is named, and the chain is not followed further: the report says how many links were not read for
+//! it. What later checks find then is told apart, for it may follow from that: a balance that is right differs from entries of which one is gone.
 //!
 //! Whoever can rewrite every table can also rewrite the chain to its end: then only a head that was kept elsewhere tells. The report
 //! prints the heads for that, and [`verify_against`] is given them.
@@ -118,6 +118,17 @@ pub struct VerifiedHead {
     pub hash: String,
 }
 
+/// Links behind the one at which a chain is broken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnreadLinks {
+    /// Which chain.
+    pub shard: i16,
+    /// The link at which it is broken.
+    pub after: i64,
+    /// How many there are.
+    pub links: u64,
+}
+
 /// What was looked at, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct VerifyReport {
@@ -131,6 +142,9 @@ pub struct VerifyReport {
     pub balances: u64,
     /// As far as each chain is good.
     pub heads: Vec<VerifiedHead>,
+    /// What was not looked at, for a chain is followed to its first break only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadLinks>,
     /// What is wrong; empty where nothing is.
     pub findings: Vec<Finding>,
 }
@@ -191,6 +205,12 @@ impl std::fmt::Display for VerifyReport {
         for finding in &self.findings {
             let word = if finding.follows { "FOLLOWS" } else { "BROKEN " };
             writeln!(f, "{word} {}", finding.message)?;
+        }
+        for UnreadLinks { shard, after, links } in &self.unread {
+            writeln!(
+                f,
+                "UNREAD  shard {shard}: {links} links after link {after}, at which its chain is broken"
+            )?;
         }
         let broken = self.broken().count();
         let (findings, them) = if broken == 1 {

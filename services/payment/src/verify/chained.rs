@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Check, Finding, VerifiedHead, VerifyReport, hex};
+use super::{Check, Finding, UnreadLinks, VerifiedHead, VerifyReport, hex};
 use crate::chain::{
     Broken, EntryName, EntryRow, Hash, JournalRow, RowName, ShardVerifier, StoredHead, StoredLink, StoredRow,
     Trouble, digest,
@@ -53,7 +53,8 @@ pub(super) struct ShardPass {
     entries: Vec<EntryFields>,
     /// A row whose number is not its place, though its order is right.
     misplaced: Option<String>,
-    broken: bool,
+    /// The link at which it is broken.
+    broken_at: Option<i64>,
 }
 
 impl ShardPass {
@@ -68,18 +69,26 @@ impl ShardPass {
             row: None,
             entries: Vec::new(),
             misplaced: None,
-            broken: false,
+            broken_at: None,
         }
     }
 
-    /// Whether going on makes no sense.
-    pub(super) const fn is_broken(&self) -> bool {
-        self.broken
+    /// The link at which it is broken: going on makes no sense.
+    pub(super) const fn broken_at(&self) -> Option<i64> {
+        self.broken_at
     }
 
     /// The number of the last link that is good.
     pub(super) const fn verified(&self) -> i64 {
         self.verifier.links()
+    }
+
+    /// So many links come after the one at which it is broken.
+    pub(super) fn unread(&self, after: i64, links: u64, report: &mut VerifyReport) {
+        if links > 0 {
+            let shard = self.shard;
+            report.unread.push(UnreadLinks { shard, after, links });
+        }
     }
 
     /// Takes a page of links; their rows come next.
@@ -94,7 +103,7 @@ impl ShardPass {
         entry: Option<EntryFields>,
         report: &mut VerifyReport,
     ) {
-        if self.broken {
+        if self.broken_at.is_some() {
             return;
         }
         let same = self
@@ -105,7 +114,7 @@ impl ShardPass {
             self.end_of_row(report);
             if journal.link != self.link {
                 self.end_of_link(report);
-                if self.broken {
+                if self.broken_at.is_some() {
                     return;
                 }
                 self.link = journal.link;
@@ -143,7 +152,7 @@ impl ShardPass {
     fn end_of_link(&mut self, report: &mut VerifyReport) {
         let (rows, ords) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.ords));
         let misplaced = self.misplaced.take();
-        if self.link == 0 || self.broken {
+        if self.link == 0 || self.broken_at.is_some() {
             return;
         }
         while let Some(stored) = self.links.pop_front() {
@@ -173,7 +182,7 @@ impl ShardPass {
         self.end_of_link(report);
         self.link = 0;
         while let Some(stored) = self.links.pop_front() {
-            if self.broken {
+            if self.broken_at.is_some() {
                 return;
             }
             if let Err(broken) = self.verifier.link(&stored, &[]) {
@@ -206,14 +215,14 @@ impl ShardPass {
         beyond: Option<(i64, i64)>,
         report: &mut VerifyReport,
     ) {
-        if !self.broken {
+        if self.broken_at.is_none() {
             match head.map(|head| self.verifier.end(head)) {
                 None => self.break_at("the head's record is missing", report),
                 Some(Err(broken)) => self.broken(&broken, report),
                 Some(Ok(())) => {}
             }
         }
-        if let (false, Some((link, id))) = (self.broken, beyond) {
+        if let (false, Some((link, id))) = (self.broken_at.is_some(), beyond) {
             self.link = link;
             self.break_at(
                 &format!("journal row {id} was added: there is no such link"),
@@ -230,7 +239,7 @@ impl ShardPass {
     }
 
     fn break_at(&mut self, message: &str, report: &mut VerifyReport) {
-        self.broken = true;
+        self.broken_at = Some(self.link);
         report.findings.push(Finding {
             check: Check::Chain,
             follows: false,
@@ -241,7 +250,7 @@ impl ShardPass {
     }
 
     fn broken(&mut self, broken: &Broken, report: &mut VerifyReport) {
-        self.broken = true;
+        self.broken_at = Some(broken.link);
         report.findings.push(Finding {
             check: Check::Chain,
             follows: false,

@@ -10,6 +10,7 @@ const LINKS: &str = "
 const KEPT: &str = "SELECT hash FROM chain_link WHERE shard = $1 AND link = $2";
 const HEAD: &str = "
     SELECT link, hash, at_ms, sealed_ms, (SELECT max(at_ms) FROM chain_head) FROM chain_head WHERE shard = $1";
+const UNREAD: &str = "SELECT count(*) FROM chain_link WHERE shard = $1 AND link > $2";
 const BEYOND: &str = "SELECT link, id FROM journal WHERE shard = $1 AND link > $2 ORDER BY link, ord LIMIT 1";
 /// Tenant, account, part, sequence, direction, amount, currency, balance after, time.
 type EntryTuple = (String, i64, i64, i64, i64, i64, String, i64, i64);
@@ -24,7 +25,7 @@ macro_rules! passes {
             use super::super::projections::COMPARISONS;
             use super::super::replayed::{Part, ReplayPass, StoredBalance, StoredEntry};
             use super::super::{KeptHead, VerifyError, VerifyReport, shards};
-            use super::{BALANCES_PAGE, BEYOND, HEAD, KEPT, LINKS, PAGE};
+            use super::{BALANCES_PAGE, BEYOND, HEAD, KEPT, LINKS, PAGE, UNREAD};
             use crate::chain::{StoredHead, StoredLink};
 
             /// Everything, in the transaction that was begun.
@@ -91,15 +92,23 @@ macro_rules! passes {
                     while let Some(row) = rows.try_next().await? {
                         let (journal, entry) = fields(&row)?;
                         pass.row(journal, entry, report);
-                        if pass.is_broken() {
+                        if pass.broken_at().is_some() {
                             break;
                         }
                     }
                     drop(rows);
                     pass.end_of_page(report);
-                    if pass.is_broken() {
+                    if pass.broken_at().is_some() {
                         break;
                     }
+                }
+                if let Some(after) = pass.broken_at() {
+                    let links: i64 = sqlx::query_scalar(UNREAD)
+                        .bind(shard)
+                        .bind(after)
+                        .fetch_one(&mut *conn)
+                        .await?;
+                    pass.unread(after, links.unsigned_abs(), report);
                 }
                 let head: Option<(i64, Vec<u8>, i64, i64, i64)> = sqlx::query_as(HEAD)
                     .bind(shard)

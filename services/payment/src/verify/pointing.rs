@@ -49,8 +49,9 @@ pub(super) const COMPARISONS: &[Comparison] = &[
     },
     Comparison {
         check: Check::Projections,
-        what: "this capture was made after its hold's time was over",
-        // Two clocks decide it that may each differ from the database's: more than that is no difference of clocks.
+        what: "this capture was made after its hold's time was over, or while the ledger's time was far ahead of the clock",
+        // Two clocks decide it that may each differ from the database's. More than that is no difference of clocks, unless one of them was wrong
+        // before: the ledger's time does not go back when it is set right, and holds that are placed meanwhile are judged by the clock.
         statement: "SELECT j.tenant, j.id FROM journal j
             JOIN hold h ON h.tenant = j.tenant AND h.id = j.hold_id
             WHERE j.kind = 3 AND j.at_ms - 1200000 >= h.expires_at_ms LIMIT 20",

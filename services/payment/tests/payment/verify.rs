@@ -8,7 +8,7 @@ use payment::store::ledger::{SharedLedger, SqliteLedger};
 use payment::verify::{VerifyReport, verify, verify_against};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use self::tamperings::TAMPERINGS;
+use self::tamperings::{POINTING, TAMPERINGS};
 use crate::books::{NOW_MS, batch, capture, commit, fresh, hold, open_books, reverse, transfer};
 use crate::contract::{Engine as _, OnPostgres, OnSqlite, database};
 
@@ -48,6 +48,15 @@ fn points_at(report: &VerifyReport, tampering: &str, expected: &[&str]) {
     }
 }
 
+/// That the report says this, be it that it may follow from the break of a chain.
+fn says(report: &VerifyReport, tampering: &str, words: &str) {
+    let mut messages = report.findings.iter().map(|finding| &finding.message);
+    assert!(
+        messages.any(|message| message.contains(words)),
+        "{tampering}: {report}"
+    );
+}
+
 /// What is kept and brought back between two tamperings.
 #[rustfmt::skip]
 const TABLES: [&str; 8] = ["account", "balance", "journal", "entry", "hold", "reversed", "chain_link", "chain_head"];
@@ -79,6 +88,12 @@ async fn whatever_was_changed_in_the_file_is_pointed_at() {
         let report = verify(&format!("sqlite:{}", copy.display())).await.unwrap();
         points_at(&report, tampering, expected);
     }
+    for (tampering, words) in POINTING {
+        std::fs::copy(engine.file(), &copy).unwrap();
+        tamper(&copy, tampering).await;
+        let report = verify(&format!("sqlite:{}", copy.display())).await.unwrap();
+        says(&report, tampering, words);
+    }
 }
 
 /// Where a chain breaks, the next link's rows have begun to come: half of one is no row that does not balance.
@@ -93,6 +108,12 @@ async fn a_row_after_the_break_of_its_chain_is_not_judged_by_half() {
         &report,
         "the details of 8",
         &["shard 0, link 1: row 0 was changed: journal row 8"],
+    );
+    assert!(
+        report
+            .to_string()
+            .contains("UNREAD  shard 0: 4 links after link 1, at which its chain is broken"),
+        "{report}"
     );
 }
 
@@ -233,13 +254,20 @@ async fn whatever_was_changed_in_the_schema_is_pointed_at() {
         .unwrap();
     // All of them are found in the file; here a few are enough to see that the same is asked.
     let step = if testkit::skips::nightly() { 1 } else { 4 };
-    for (tampering, expected) in TAMPERINGS.iter().step_by(step) {
+    let all = TAMPERINGS.iter().step_by(step).map(|(tampering, _)| tampering);
+    for tampering in all.chain(POINTING.iter().map(|(tampering, _)| tampering)) {
         let done = sqlx::query(*tampering)
             .execute(&mut connection)
             .await
             .expect(tampering);
         assert!(done.rows_affected() > 0, "{tampering}");
-        points_at(&verify(&engine.url()).await.unwrap(), tampering, expected);
+        let report = verify(&engine.url()).await.unwrap();
+        if let Some((_, expected)) = TAMPERINGS.iter().find(|(it, _)| it == tampering) {
+            points_at(&report, tampering, expected);
+        }
+        if let Some((_, words)) = POINTING.iter().find(|(it, _)| it == tampering) {
+            says(&report, tampering, words);
+        }
         sqlx::raw_sql(sqlx::AssertSqlSafe(restore.clone()))
             .execute(&mut connection)
             .await

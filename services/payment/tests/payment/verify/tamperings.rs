@@ -342,3 +342,19 @@ pub(super) const TAMPERINGS: &[(&str, &[&str])] = &[
         &["8 of tenant acme: a reversal points at this row"],
     ),
 ];
+
+/// What is done to rows that point at others, and what is said of it beside the break of the chain. Both engines take them.
+pub(super) const POINTING: &[(&str, &str)] = &[
+    (
+        "UPDATE journal SET hold_id = NULL WHERE id = 32",
+        "32 of tenant acme: this row points at a hold or at another row, and its kind does not, or the other way round",
+    ),
+    (
+        "UPDATE journal SET kind = 5 WHERE id = 32",
+        "32 of tenant acme: this row says that its hold's time was over, and it was not",
+    ),
+    (
+        "UPDATE entry SET line = 2 WHERE journal_id = 16 AND line = 1",
+        "16 of tenant acme: a line of the row that this reversal reverses has no opposite in it",
+    ),
+];
