@@ -175,7 +175,7 @@ test result: FAILED. 1 passed; 2 failed; 0 ignored
         assert_eq!(lines.len(), 1 + LINES_MAX);
         assert_eq!(lines[3].chars().count(), CHARS_MAX + 1);
         assert_eq!(lines[4], "said 0");
-        assert_eq!(lines[LINES_MAX], "… and 445 more lines, above");
+        assert_eq!(lines[LINES_MAX], "… and 444 more lines, above");
         assert_eq!(bounded(&long).lines().next(), Some("said 440"));
     }
 }
