@@ -1,6 +1,7 @@
 //! What a Service of Kubernetes does before the copies of a role: new connections go to those that say they are ready.
 //!
-//! As there, a connection that is open stays where it is, and a copy that refuses one is not covered for.
+//! As there, a connection that is open stays where it is, a copy that refuses one is not covered for, and what a copy says of itself takes a
+//! moment to reach everybody.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,8 +14,11 @@ use tokio::task::JoinSet;
 
 use crate::http;
 
-/// How often each copy is asked: well inside the notice that a draining role gives.
-const ASK_EVERY: Duration = Duration::from_millis(100);
+/// How often each copy is asked.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// How long it takes until what a copy says has reached everybody who opens connections. Together with the asking well inside the notice
+/// that a draining role gives: one that gives none is sent connections for so long that are refused.
+const PASSED_ON_AFTER: Duration = Duration::from_millis(200);
 const ASK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// One copy.
@@ -83,11 +87,17 @@ fn ready(upstreams: &RwLock<Vec<Arc<Upstream>>>) -> Vec<Arc<Upstream>> {
 }
 
 async fn watch(upstreams: Arc<RwLock<Vec<Arc<Upstream>>>>) {
+    // Each takes as long as the others, so what is said later arrives later.
+    let mut under_way = JoinSet::new();
     loop {
+        while under_way.try_join_next().is_some() {}
         for upstream in all(&upstreams) {
             let answer = http::get(upstream.admin_port, "/readyz", ASK_TIMEOUT).await;
             let is_ready = matches!(answer, Ok((200, _)));
-            upstream.ready.store(is_ready, Ordering::Release);
+            under_way.spawn(async move {
+                tokio::time::sleep(PASSED_ON_AFTER).await;
+                upstream.ready.store(is_ready, Ordering::Release);
+            });
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
@@ -186,5 +196,17 @@ mod tests {
         two.store(false, Ordering::Release);
         until_ready(&balancer, 0).await;
         assert_eq!(heard(&balancer).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_copy_gets_connections_for_a_while_after_it_has_said_that_it_is_not_ready() {
+        let ready = Arc::new(AtomicBool::new(true));
+        let balancer = Balancer::listen().await.unwrap();
+        balancer.stand_before(&[copy(b'1', ready.clone()).await]);
+        until_ready(&balancer, 1).await;
+        ready.store(false, Ordering::Release);
+        let told_at_once = tokio::time::timeout(PASSED_ON_AFTER, until_ready(&balancer, 0)).await;
+        assert!(told_at_once.is_err(), "what it said arrived too early");
+        until_ready(&balancer, 0).await;
     }
 }

@@ -130,6 +130,8 @@ pub struct Finding {
     pub of: &'static str,
     /// What was found, or what is wrong.
     pub found: String,
+    /// How often it was broken, as far as that was counted: 20 of each rule of a history, and 0 where nothing was checked.
+    pub violations: u64,
 }
 
 /// What is judged.
@@ -171,10 +173,10 @@ pub(crate) fn judge(invariant: Invariant, evidence: &Evidence<'_>) -> Finding {
         Invariant::NoRequestMisled => ("hostile answers", not_misled(evidence)),
     };
     let (checked, outcome) = judged;
-    let (held, found) = match outcome {
-        Ok(_) if checked == 0 => (false, "nothing was checked, so nothing is known".to_owned()),
-        Ok(found) => (true, found),
-        Err(wrong) => (false, wrong),
+    let (held, found, violations) = match outcome {
+        Ok(_) if checked == 0 => (false, "nothing was checked, so nothing is known".to_owned(), 0),
+        Ok(found) => (true, found, 0),
+        Err(wrong) => (false, wrong.told, wrong.count),
     };
     Finding {
         invariant: invariant.name().to_owned(),
@@ -182,17 +184,33 @@ pub(crate) fn judge(invariant: Invariant, evidence: &Evidence<'_>) -> Finding {
         checked,
         of,
         found,
+        violations,
     }
 }
 
 /// How much was checked, and what is to be said of it or against it.
-type Judged = (u64, Result<String, String>);
+type Judged = (u64, Result<String, Wrong>);
+
+/// What is to be said against it.
+struct Wrong {
+    told: String,
+    count: u64,
+}
+
+/// It could not be judged at all.
+fn unjudged(why: &str) -> Judged {
+    let told = why.to_owned();
+    (0, Err(Wrong { told, count: 0 }))
+}
 
 fn of_report(report: &history::Report) -> Judged {
     let outcome = if report.is_kept() {
         Ok("no violation".to_owned())
     } else {
-        Err(report.to_string())
+        Err(Wrong {
+            told: report.to_string(),
+            count: report.violation_count() as u64,
+        })
     };
     (report.operations() as u64, outcome)
 }
@@ -200,7 +218,7 @@ fn of_report(report: &history::Report) -> Judged {
 /// The violations of its rules, of the one judgement of all.
 fn of_ledger(invariant: Invariant, evidence: &Evidence<'_>) -> Judged {
     let Some(money) = evidence.money else {
-        return (0, Err("this drill observes no ledger".to_owned()));
+        return unjudged("this drill observes no ledger");
     };
     let rules = invariant.rules();
     let checked = rules
@@ -230,7 +248,7 @@ fn of_ledger(invariant: Invariant, evidence: &Evidence<'_>) -> Judged {
 
 fn not_misled(evidence: &Evidence<'_>) -> Judged {
     let Some(received) = evidence.received else {
-        return (0, Err("this drill has no receiver".to_owned()));
+        return unjudged("this drill has no receiver");
     };
     let told = format!(
         "{} requests were taken, {} treated badly",
@@ -238,7 +256,10 @@ fn not_misled(evidence: &Evidence<'_>) -> Judged {
     );
     let outcome = match received.misled {
         0 => Ok(told),
-        misled => Err(format!("{told}, and {misled} followed to where they were led")),
+        misled => Err(Wrong {
+            told: format!("{told}, and {misled} followed to where they were led"),
+            count: misled,
+        }),
     };
     (received.hostile, outcome)
 }
@@ -321,20 +342,20 @@ fn clicks_conserved(evidence: &Evidence<'_>) -> Judged {
         .collect();
     let counted: u64 = counts.iter().sum();
     if counts.is_empty() {
-        return (0, Err("no count could be read".to_owned()));
+        return unjudged("no count could be read");
     }
     let least = answered.saturating_sub(evidence.clicks_lost_max);
     let most = answered + unknown;
     let told =
         format!("{counted} clicks counted, {answered} redirects answered and {unknown} without an answer");
     let outcome = if counted < least {
-        Err(format!(
-            "{told}: {} clicks are missing, {} may",
-            answered - counted,
-            evidence.clicks_lost_max
-        ))
+        let (count, may) = (answered - counted, evidence.clicks_lost_max);
+        let told = format!("{told}: {count} clicks are missing, {may} may");
+        Err(Wrong { told, count })
     } else if counted > most {
-        Err(format!("{told}: {} were counted twice", counted - most))
+        let count = counted - most;
+        let told = format!("{told}: {count} were counted twice");
+        Err(Wrong { told, count })
     } else {
         Ok(told)
     };
@@ -386,25 +407,29 @@ fn nothing_failed(evidence: &Evidence<'_>) -> Judged {
         Ok("all answered as expected".to_owned())
     } else {
         let (failed, dropped) = (total.failed, total.dropped);
-        Err(format!(
+        let told = format!(
             "{failed} failed and {dropped} were not sent: {:?}",
             total.statuses
-        ))
+        );
+        let count = failed + dropped;
+        Err(Wrong { told, count })
     };
     (total.offered, outcome)
 }
 
-fn outcome(good: &str, wrong: &[String]) -> Result<String, String> {
+fn outcome(good: &str, wrong: &[String]) -> Result<String, Wrong> {
     if wrong.is_empty() {
         return Ok(good.to_owned());
     }
     let shown = wrong[..wrong.len().min(SHOWN_MAX)].join("; ");
     let more = wrong.len().saturating_sub(SHOWN_MAX);
-    Err(if more == 0 {
+    let told = if more == 0 {
         shown
     } else {
         format!("{shown}; and {more} more")
-    })
+    };
+    let count = wrong.len() as u64;
+    Err(Wrong { told, count })
 }
 
 #[cfg(test)]

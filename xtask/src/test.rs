@@ -2,6 +2,7 @@
 
 mod beside;
 mod binaries;
+mod reasons;
 mod runs;
 mod suites;
 
@@ -25,6 +26,8 @@ struct Row {
     outcome: Outcome,
     took: Duration,
     counted: String,
+    /// Why it failed, in some lines, where that is known.
+    why: String,
 }
 
 /// Runs all of it; a failing step does not hide the ones after it.
@@ -94,14 +97,17 @@ fn step(what: &'static str, run: impl FnOnce() -> Outcome) -> Row {
     println!("== {what}");
     let started = now();
     let outcome = run();
+    let mut told = String::new();
     if let Err(why) = &outcome {
         eprintln!("{why}");
+        told = format!("== why {what} failed:\n{}", reasons::bounded(why));
     }
     Row {
         what,
         outcome,
         took: started.elapsed(),
         counted: String::new(),
+        why: told,
     }
 }
 
@@ -197,6 +203,7 @@ fn engines_up(required: bool, missing: &mut Vec<String>) -> (Row, Vec<Kind>) {
 }
 
 fn report(rows: &[Row], took: Duration, missing: &[String], skipped: &str, nightly: bool) {
+    print!("{}", reported(rows));
     println!("\nwhat ran");
     for row in rows {
         let verdict = if row.outcome.is_ok() { "ok" } else { "FAILED" };
@@ -218,6 +225,14 @@ fn report(rows: &[Row], took: Duration, missing: &[String], skipped: &str, night
     }
 }
 
+/// Why steps failed, said once more after all that they printed.
+fn reported(rows: &[Row]) -> String {
+    let failed = rows
+        .iter()
+        .filter(|row| row.outcome.is_err() && !row.why.is_empty());
+    failed.map(|row| format!("\n{}\n", row.why)).collect()
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a chore reports how long it took; it has no clock to inject"
@@ -228,7 +243,19 @@ pub(crate) fn now() -> std::time::Instant {
 
 #[cfg(test)]
 mod tests {
-    use super::engines_required;
+    use super::{engines_required, reported, step};
+
+    #[test]
+    fn the_end_of_the_log_says_why_a_step_failed_and_of_the_others_nothing() {
+        let rows = [
+            step("good", || Ok(())),
+            step("bad", || Err("a line is too long\nand so is another".to_owned())),
+        ];
+        assert_eq!(
+            reported(&rows),
+            "\n== why bad failed:\na line is too long\nand so is another\n"
+        );
+    }
 
     #[test]
     fn a_missing_engine_is_a_failure_in_ci_and_where_it_is_asked_for() {

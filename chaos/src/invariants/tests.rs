@@ -205,6 +205,21 @@ fn found(name: &str, operations: &[Operation], holdings: &Holdings, failed: u64,
 }
 
 #[test]
+fn what_is_broken_says_how_often() {
+    let (operations, holdings) = good_links();
+    assert_eq!(
+        found("no-failed-request", &operations, &holdings, 0, 0).violations,
+        0
+    );
+    assert_eq!(
+        found("no-failed-request", &operations, &holdings, 3, 0).violations,
+        3
+    );
+    let gone = found("no-acknowledged-link-lost", &operations, &Holdings::new(), 0, 0);
+    assert!(gone.violations > 0, "{gone:?}");
+}
+
+#[test]
 fn what_is_true_holds_and_says_how_much_was_checked() {
     let (operations, holdings) = good_links();
     for name in Invariant::ALL.map(Invariant::name) {

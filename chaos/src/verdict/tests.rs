@@ -48,6 +48,7 @@ fn gathered() -> Gathered {
             checked: 3,
             of: "operations",
             found: "no violation".to_owned(),
+            violations: 0,
         }],
         seed: 1,
         brief: false,

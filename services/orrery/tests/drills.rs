@@ -223,6 +223,8 @@ async fn every_planted_bug_is_found_by_its_drill() {
         skips::skip_engine("every_planted_bug_is_found_by_its_drill", &told);
         return;
     }
+    let missed: Vec<&str> = told.lines().filter(|line| line.contains(" MISSED by ")).collect();
+    assert!(missed.is_empty(), "{}\n{told}", missed.join("\n"));
     assert_eq!(output.status.code(), Some(0), "{told}");
     assert!(told.contains("6 of 6 planted bugs found"), "{told}");
 }

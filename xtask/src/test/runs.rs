@@ -4,6 +4,7 @@ use std::fmt::{Display, Formatter, Write as _};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::reasons::Reasons;
 use super::{Row, binaries, now};
 use crate::run::Outcome;
 
@@ -12,16 +13,17 @@ use crate::run::Outcome;
 pub(super) fn counted(what: &'static str, runs: Vec<(String, Command)>, at_once: usize) -> Row {
     let started = now();
     let waiting = Mutex::new(runs.into_iter());
-    let done = Mutex::new((Counts::default(), Vec::new()));
+    let done = Mutex::new((Counts::default(), Vec::new(), Vec::new()));
     let work = || {
         loop {
             let Some((name, run)) = locked(&waiting).next() else {
                 return;
             };
-            let (counts, outcome) = one(what, &name, run, at_once == 1);
+            let (counts, reasons, outcome) = one(what, &name, run, at_once == 1);
             let mut done = locked(&done);
             done.0.add(&counts);
-            if outcome.is_err() {
+            if let Err(why) = outcome {
+                done.2.push(reasons.told(&name, &why));
                 done.1.push(name);
             }
         }
@@ -31,7 +33,7 @@ pub(super) fn counted(what: &'static str, runs: Vec<(String, Command)>, at_once:
             scope.spawn(work);
         }
     });
-    let (counts, wrong) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (counts, wrong, reasons) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     let outcome = if !wrong.is_empty() {
         Err(format!("failed: {}", wrong.join(", ")))
     } else if counts.passed == 0 {
@@ -48,13 +50,14 @@ pub(super) fn counted(what: &'static str, runs: Vec<(String, Command)>, at_once:
         outcome,
         took: started.elapsed(),
         counted,
+        why: reasons.join("\n\n"),
     }
 }
 
 /// What one binary says of itself, and whether it passed.
-fn one(what: &str, name: &str, run: Command, as_it_comes: bool) -> (Counts, Outcome) {
+fn one(what: &str, name: &str, run: Command, as_it_comes: bool) -> (Counts, Reasons, Outcome) {
     let begun = now();
-    let mut counts = Counts::default();
+    let (mut counts, mut reasons) = (Counts::default(), Reasons::default());
     let mut text = format!("== {what}: {name}\n");
     let show = |text: &mut String| {
         if as_it_comes {
@@ -67,13 +70,14 @@ fn one(what: &str, name: &str, run: Command, as_it_comes: bool) -> (Counts, Outc
         let _ = writeln!(text, "{line}");
         show(&mut text);
         counts.read(line);
+        reasons.read(line);
     });
     if let Err(why) = &outcome {
         let _ = writeln!(text, "{why}");
     }
     // In one piece: `print!` holds stdout until it is out.
     print!("{text}== {name}: {} s\n\n", begun.elapsed().as_secs());
-    (counts, outcome)
+    (counts, reasons, outcome)
 }
 
 /// A thread that panicked fails the scope; what it left is whole.
@@ -158,6 +162,8 @@ mod tests {
             let row = counted("tests", runs, at_once);
             assert_eq!(row.outcome, Err("failed: b".to_owned()));
             assert_eq!(row.counted, "10 passed, 1 failed, 0 ignored; failed: b");
+            assert!(row.why.starts_with("== why b failed: `sh "), "{}", row.why);
+            assert!(row.why.ends_with(bad), "{}", row.why);
         }
         assert!(counted("tests", Vec::new(), 3).outcome.is_err());
     }

@@ -176,6 +176,7 @@ fn not_run(what: &'static str, why: &str) -> Row {
         outcome: Ok(()),
         took: Duration::ZERO,
         counted: format!("not run: {why}"),
+        why: String::new(),
     }
 }
 
@@ -186,5 +187,6 @@ pub(super) fn failed(what: &'static str, why: &str) -> Row {
         outcome: Err(why.to_owned()),
         took: Duration::ZERO,
         counted: why.to_owned(),
+        why: String::new(),
     }
 }

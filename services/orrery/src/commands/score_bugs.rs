@@ -62,13 +62,14 @@ pub(super) async fn score(flags: &ScoreFlags, bench: Bench) -> Result<ExitCode, 
         }
         let verdict = chaos::run(with(*bug)?, &bench).await?;
         let why = what_failed(&verdict);
-        let broken = |finding: &chaos::Finding| finding.invariant == bug.breaks() && !finding.held;
-        if verdict.invariants.iter().any(broken) {
+        let broken = |finding: &&chaos::Finding| finding.invariant == bug.breaks() && !finding.held;
+        if let Some(finding) = verdict.invariants.iter().find(broken) {
             found += 1;
             println!(
-                "{:<20} found by {}: {}",
+                "{:<20} found by {}, {} times: {}",
                 bug.name(),
                 bug.found_by(),
+                finding.violations,
                 why.join("; ")
             );
         } else {

@@ -149,7 +149,7 @@ impl Links {
     /// A planted bug: the answer does not wait for the write.
     #[cfg(feature = "planted-bugs")]
     fn acknowledge_first(&self, new: NewLink) -> Created {
-        const LATER: std::time::Duration = std::time::Duration::from_millis(250);
+        const LATER: std::time::Duration = std::time::Duration::from_secs(1);
         let store = std::sync::Arc::clone(&self.store);
         tokio::spawn(async move {
             tokio::time::sleep(LATER).await;

@@ -62,7 +62,7 @@ impl SqliteLedger {
         batch: &Batch,
         outcomes: &[Result<CommandOutcome, Refusal>],
     ) -> Result<(), StoreError> {
-        const LATER: std::time::Duration = std::time::Duration::from_millis(100);
+        const LATER: std::time::Duration = std::time::Duration::from_millis(300);
         if !planted_bugs::is_planted(planted_bugs::Bug::IdempotencyOutside) {
             return Ok(());
         }
