@@ -18,7 +18,7 @@ use crate::http;
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// How long it takes until what a copy says has reached everybody who opens connections. Together with the asking well inside the notice
 /// that a draining role gives: one that gives none is sent connections for so long that are refused.
-const PASSED_ON_AFTER: Duration = Duration::from_millis(200);
+const PASSED_ON_AFTER: Duration = Duration::from_millis(100);
 const ASK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// One copy.
