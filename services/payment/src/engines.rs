@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use clock::SharedClock;
 use leases::{LeasedIds, WorkerLease};
-use server::{Drain, Readiness, Role, WorkerWatch};
+use server::{Readiness, Role, WorkerWatch, Workers};
 use streams::StreamLog;
 use telemetry::Telemetry;
-use tokio::task::JoinHandle;
 
-use crate::assembly::{RunError, ended};
+use crate::assembly::RunError;
 use crate::config::Settings;
 use crate::store::Database;
 use crate::store::ledger::SharedLedger;
@@ -48,8 +47,7 @@ pub(crate) struct Engines {
     pub(crate) ids: LeasedIds,
     pub(crate) watch: WorkerWatch,
     connections: Vec<Named>,
-    lease_kept: JoinHandle<()>,
-    lease_over: Drain,
+    lease_keeper: Workers,
 }
 
 /// A connection by the name that `/readyz` has for it.
@@ -85,10 +83,12 @@ impl Engines {
             &role.telemetry,
         )
         .await?;
-        let (ids, lease_over, watch) = (lease.ids(), Drain::new(), WorkerWatch::new());
-        let over = lease_over.clone();
-        let keep = async move { lease.keep(over.begun()).await };
-        let lease_kept = watch.spawn("lease keeper", &lease_over, keep);
+        let (ids, watch) = (lease.ids(), WorkerWatch::new());
+        let mut lease_keeper = Workers::new(&watch);
+        lease_keeper.start(
+            "lease keeper",
+            |over| async move { lease.keep(over.begun()).await },
+        );
         Ok(Self {
             clock: role.clock.clone(),
             database,
@@ -97,8 +97,7 @@ impl Engines {
             ids,
             watch,
             connections,
-            lease_kept,
-            lease_over,
+            lease_keeper,
         })
     }
 
@@ -123,8 +122,7 @@ impl Engines {
 
     /// The lease goes first: giving it back needs its engine.
     pub(crate) async fn close(self) {
-        self.lease_over.begin();
-        ended("lease keeper", self.lease_kept).await;
+        self.lease_keeper.stop().await;
         for named in self.connections {
             named.connection.close().await;
         }

@@ -10,12 +10,11 @@ use cache::SharedCache;
 use clock::SharedClock;
 use leases::{LeasedIds, WorkerLease};
 use redis_engine::Redis;
-use server::{Drain, Readiness, Role, WorkerWatch};
+use server::{Readiness, Role, WorkerWatch, Workers};
 use streams::StreamLog;
 use telemetry::Telemetry;
-use tokio::task::JoinHandle;
 
-use crate::assembly::{RunError, ended};
+use crate::assembly::RunError;
 use crate::config::Settings;
 use crate::store::LinkStore;
 use crate::store::domain_rules::DomainRules;
@@ -68,8 +67,7 @@ pub(crate) struct Engines {
     pub(crate) ids: LeasedIds,
     pub(crate) watch: WorkerWatch,
     connections: Vec<Named>,
-    lease_kept: JoinHandle<()>,
-    lease_over: Drain,
+    lease_keeper: Workers,
 }
 
 /// A connection by the name that `/readyz` has for it.
@@ -117,10 +115,12 @@ impl Engines {
             &role.telemetry,
         )
         .await?;
-        let (ids, lease_over, watch) = (lease.ids(), Drain::new(), WorkerWatch::new());
-        let over = lease_over.clone();
-        let keep = async move { lease.keep(over.begun()).await };
-        let lease_kept = watch.spawn("lease keeper", &lease_over, keep);
+        let (ids, watch) = (lease.ids(), WorkerWatch::new());
+        let mut lease_keeper = Workers::new(&watch);
+        lease_keeper.start(
+            "lease keeper",
+            |over| async move { lease.keep(over.begun()).await },
+        );
         Ok(Self {
             clock: role.clock.clone(),
             store: Arc::clone(&stores.port.links),
@@ -134,8 +134,7 @@ impl Engines {
             ids,
             watch,
             connections,
-            lease_kept,
-            lease_over,
+            lease_keeper,
         })
     }
 
@@ -161,8 +160,7 @@ impl Engines {
 
     /// The lease goes first: giving it back needs its engine.
     pub(crate) async fn close(self) {
-        self.lease_over.begin();
-        ended("lease keeper", self.lease_kept).await;
+        self.lease_keeper.stop().await;
         for named in self.connections {
             named.connection.close().await;
         }

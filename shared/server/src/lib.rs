@@ -19,6 +19,7 @@ mod role;
 mod same_origin;
 mod settings;
 mod watch;
+mod workers;
 
 pub use answer::{Forwarded, ShownAs};
 pub use context::peer;
@@ -35,3 +36,4 @@ pub use role::{Role, Serving};
 pub use same_origin::same_origin;
 pub use settings::{LargeBodies, ServerSettings};
 pub use watch::WorkerWatch;
+pub use workers::Workers;
