@@ -10,11 +10,12 @@ use client::{Client, HttpKeys};
 use identity::{FetchKeys, Verifier};
 use leases::Leader;
 use outbox::Relay;
+use resilience::EngineError;
 use server::{LargeBodies, Role, Serving, Workers};
 use streams::{Consumer, Group, Handler};
 
 use crate::config::{SettingError, Settings};
-use crate::engines::{self, EngineError, Engines};
+use crate::engines::{self, Engines};
 use crate::http::{App, AppParts};
 use crate::metrics::{AuditMetrics, Metrics};
 use crate::operations::{Books, GroupCommit, SEAL_EVERY, Seals};

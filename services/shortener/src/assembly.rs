@@ -7,6 +7,7 @@ use cache::{Cache, CacheMetrics, Shared};
 use client::{Client, HttpKeys};
 use idempotency::InFlight;
 use identity::{FetchKeys, Verifier};
+use resilience::EngineError;
 use server::{LargeBodies, Role, Serving, Workers};
 use streams::{Consumer, ConsumerSettings, Group};
 
@@ -14,7 +15,7 @@ use crate::attempts::Attempts;
 use crate::clicks::{ClickQueue, FORMER_GROUP, FORMER_STREAM, VISITS, VISITS_GROUP};
 use crate::codes::CodeAllocator;
 use crate::config::{SettingError, Settings};
-use crate::engines::{self, EngineError, Engines};
+use crate::engines::{self, Engines};
 use crate::http::{App, AppParts};
 use crate::key::{self, KeyError};
 use crate::metrics::Metrics;

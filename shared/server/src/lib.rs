@@ -4,6 +4,7 @@ mod admin;
 mod answer;
 mod body;
 mod connection;
+mod connections;
 mod context;
 mod drain;
 mod edge;
@@ -22,6 +23,7 @@ mod watch;
 mod workers;
 
 pub use answer::{Forwarded, ShownAs};
+pub use connections::Connections;
 pub use context::peer;
 pub use drain::Drain;
 pub use edge::Direct;
