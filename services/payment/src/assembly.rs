@@ -3,8 +3,6 @@
 mod hooks;
 mod paying;
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +10,12 @@ use client::{Client, HttpKeys};
 use identity::{FetchKeys, Verifier};
 use leases::Leader;
 use outbox::Relay;
-use server::{Drain, LargeBodies, Role, Serving, WorkerWatch};
+use resilience::EngineError;
+use server::{LargeBodies, Role, Serving, Workers};
 use streams::{Consumer, Group, Handler};
-use tokio::task::JoinHandle;
 
 use crate::config::{SettingError, Settings};
-use crate::engines::{self, EngineError, Engines};
+use crate::engines::{self, Engines};
 use crate::http::{App, AppParts};
 use crate::metrics::{AuditMetrics, Metrics};
 use crate::operations::{Books, GroupCommit, SEAL_EVERY, Seals};
@@ -57,15 +55,9 @@ pub enum RunError {
     /// The vault's master key.
     #[error(transparent)]
     Vault(#[from] MasterKeyError),
-    /// The listeners.
+    /// The listeners, or a worker that ended unasked.
     #[error(transparent)]
     Serve(#[from] server::ServeError),
-    /// A worker ended before it was told to.
-    #[error("the {worker} ended although nobody asked it to")]
-    WorkerLost {
-        /// Which one.
-        worker: &'static str,
-    },
 }
 
 impl RunError {
@@ -88,7 +80,6 @@ impl RunError {
             Self::Keys(error) => error.code(),
             Self::Vault(error) => error.code(),
             Self::Serve(error) => error.code(),
-            Self::WorkerLost { .. } => "worker_lost",
         }
     }
 
@@ -100,7 +91,6 @@ impl RunError {
             Self::Lease(error) => error.retryable(),
             Self::Vault(error) => error.retryable(),
             Self::Serve(error) => error.retryable(),
-            Self::WorkerLost { .. } => true,
         }
     }
 }
@@ -145,9 +135,9 @@ async fn serve(
     let books = books(&role, settings, engines, &metrics)?;
     let vault = hooks::vault(&role, settings, engines).await?;
     let hooks = hooks::hooks(&role, settings, engines, vault)?;
-    let mut workers = Workers::new(engines.watch.clone());
-    workers.look_after_the_books(&role, settings, engines, &books, &metrics);
-    let audits = workers.audit(&role, settings, engines);
+    let mut workers = Workers::new(&engines.watch);
+    look_after_the_books(&mut workers, &role, settings, engines, &books, &metrics);
+    let audits = audit(&mut workers, &role, settings, engines);
     let relay = relay(&role, settings, engines);
     let vault = hooks.vault.clone();
     let paying = Paying::open(&role, settings, engines, &books, vault, &relay.bell())?;
@@ -159,7 +149,7 @@ async fn serve(
     workers.start("vault traces", |stop| overwrite.run(stop));
     let deliver = hooks::deliver(&role, settings, &hooks);
     workers.start("webhook delivery", |stop| deliver.run(stop));
-    workers.tell(&role, settings, engines, &metrics, relay);
+    tell(&mut workers, &role, settings, engines, &metrics, relay);
     let app = App::new(AppParts {
         cashier: paying.cashier,
         reconciler,
@@ -182,14 +172,10 @@ async fn serve(
         },
         ..Serving::default()
     };
-    let served = while_all_work(
-        role.serve_with(router, engines.readiness(), serving),
-        &engines.watch,
-        &drain,
-    )
-    .await;
+    let serving = role.serve_with(router, engines.readiness(), serving);
+    let served = engines.watch.while_all_work(&drain, serving).await;
     workers.stop().await;
-    served
+    Ok(served?)
 }
 
 fn relay(role: &Role, settings: &Settings, engines: &Engines) -> Relay {
@@ -230,190 +216,137 @@ fn books(
     })
 }
 
-/// Serves until the drain is done, which begins at once when a worker ends unasked: half a service is not to look well.
-async fn while_all_work(
-    serving: impl Future<Output = Result<(), server::ServeError>>,
-    watch: &WorkerWatch,
-    drain: &Drain,
-) -> Result<(), RunError> {
-    let mut serving = pin!(serving);
-    let worker = tokio::select! {
-        served = &mut serving => return Ok(served?),
-        worker = watch.lost() => worker,
+fn look_after_the_books(
+    workers: &mut Workers,
+    role: &Role,
+    settings: &Settings,
+    engines: &Engines,
+    books: &Books,
+    metrics: &Metrics,
+) {
+    let collector = ClaimCollector {
+        ledger: Arc::clone(&engines.ledger),
+        payments: store::payments::payments(&engines.database),
+        clock: role.clock.clone(),
+        interval: Duration::from_millis(settings.garbage_interval_ms.max(1)),
     };
-    tracing::error!(worker, "a worker ended unasked: the service stops");
-    drain.begin();
-    serving.await?;
-    Err(RunError::WorkerLost { worker })
+    workers.start("claim collector", |stop| collector.run(stop));
+    let expire = ExpireHolds {
+        ledger: Arc::clone(&engines.ledger),
+        commits: books.commits.clone(),
+        ids: engines.ids.clone(),
+        clock: role.clock.clone(),
+        metrics: metrics.clone(),
+        settings: settings.holds.clone(),
+        record_ttl_ms: settings.idempotency_keep_ms,
+    };
+    workers.start("hold expiry", |stop| expire.run(stop));
 }
 
-/// What runs beside the requests; all of it is told to stop once nothing is answered any more.
-pub(crate) struct Workers {
-    watch: WorkerWatch,
-    running: Vec<(&'static str, JoinHandle<()>)>,
-    stop: Drain,
+/// Holds the books against their chain; whoever shows the books sees how that ended.
+fn audit(workers: &mut Workers, role: &Role, settings: &Settings, engines: &Engines) -> AuditMetrics {
+    let audits = AuditMetrics::register(&role.telemetry);
+    let audit = AuditBooks::new(Arc::clone(&engines.ledger), audits.clone(), settings.audit);
+    workers.start("audit", |stop| audit.run(stop));
+    audits
 }
 
-impl Workers {
-    pub(crate) fn new(watch: WorkerWatch) -> Self {
-        Self {
-            watch,
-            running: Vec::new(),
-            stop: Drain::new(),
-        }
-    }
-
-    /// Starts what runs until the drain it is given begins.
-    pub(crate) fn start<F>(&mut self, name: &'static str, work: impl FnOnce(Drain) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let running = self.watch.spawn(name, &self.stop, work(self.stop.clone()));
-        self.running.push((name, running));
-    }
-
-    fn look_after_the_books(
-        &mut self,
-        role: &Role,
-        settings: &Settings,
-        engines: &Engines,
-        books: &Books,
-        metrics: &Metrics,
-    ) {
-        let collector = ClaimCollector {
-            ledger: Arc::clone(&engines.ledger),
-            payments: store::payments::payments(&engines.database),
-            clock: role.clock.clone(),
-            interval: Duration::from_millis(settings.garbage_interval_ms.max(1)),
-        };
-        self.start("claim collector", |stop| collector.run(stop));
-        let expire = ExpireHolds {
-            ledger: Arc::clone(&engines.ledger),
-            commits: books.commits.clone(),
-            ids: engines.ids.clone(),
-            clock: role.clock.clone(),
-            metrics: metrics.clone(),
-            settings: settings.holds.clone(),
-            record_ttl_ms: settings.idempotency_keep_ms,
-        };
-        self.start("hold expiry", |stop| expire.run(stop));
-    }
-
-    /// Holds the books against their chain; whoever shows the books sees how that ended.
-    fn audit(&mut self, role: &Role, settings: &Settings, engines: &Engines) -> AuditMetrics {
-        let audits = AuditMetrics::register(&role.telemetry);
-        let audit = AuditBooks::new(Arc::clone(&engines.ledger), audits.clone(), settings.audit);
-        self.start("audit", |stop| audit.run(stop));
-        audits
-    }
-
-    /// Events leave the database, and what follows them is done.
-    fn tell(&mut self, role: &Role, settings: &Settings, engines: &Engines, metrics: &Metrics, relay: Relay) {
-        let (bell, process) = (relay.bell(), role.telemetry.instance_id().to_owned());
-        self.start("outbox relay", |stop| async move {
-            relay.run(&process, stop.begun()).await;
-        });
-        let receipts = store::receipts::open(&engines.database);
-        let issue = IssueReceipts {
-            receipts: Arc::clone(&receipts),
-            clock: role.clock.clone(),
-            telemetry: role.telemetry.clone(),
-            bell: bell.clone(),
-        };
-        let receipts_group = Group::new(STREAM, RECEIPTS_GROUP);
-        self.consume("receipts", settings, engines, receipts_group, Arc::new(issue));
-        let notify = NotifyMerchants {
-            receipts,
-            clock: role.clock.clone(),
-            telemetry: role.telemetry.clone(),
-            bell,
-        };
-        let notify_group = Group::new(STREAM, NOTIFY_GROUP);
-        self.consume("notifications", settings, engines, notify_group, Arc::new(notify));
-        if settings.feed.enabled {
-            self.feed(role, settings, engines, metrics);
-        }
-    }
-
-    /// What the ledger committed goes to its own stream, and goes from it again.
-    fn feed(&mut self, role: &Role, settings: &Settings, engines: &Engines, metrics: &Metrics) {
-        let places = FeedPlaces::new(engines.database.clone());
-        let leader = Leader::new(
-            places.leaderships(),
-            role.clock.clone(),
-            settings.feed.leader(),
-            FEED_DUTY,
-            role.telemetry.instance_id(),
-            &role.telemetry,
-        );
-        let feed = FeedLedger {
-            ledger: Arc::clone(&engines.ledger),
-            places,
-            log: Arc::clone(&engines.log),
-            clock: role.clock.clone(),
-            settings: settings.feed,
-            behind: metrics.feed_links_behind.clone(),
-            rest_until: Duration::ZERO,
-            rounds: 0,
-        };
-        self.start("ledger feed", |stop| async move {
-            leader.run(feed, stop.begun()).await;
-        });
-        let group = Group::new(FEED_STREAM, FEED_GROUP);
-        self.consume(
-            "ledger feed's retention",
-            settings,
-            engines,
-            group,
-            Arc::new(LetGo),
-        );
-    }
-
-    fn consume(
-        &mut self,
-        name: &'static str,
-        settings: &Settings,
-        engines: &Engines,
-        group: Group,
-        handler: Arc<dyn Handler>,
-    ) {
-        let log = Arc::clone(&engines.log);
-        let consumer = Consumer::new(log, group, settings.consumer.clone());
-        self.start(
-            name,
-            |stop| async move { consumer.run(handler, stop.begun()).await },
-        );
-    }
-
-    async fn stop(self) {
-        self.stop.begin();
-        for (name, worker) in self.running {
-            ended(name, worker).await;
-        }
+/// Events leave the database, and what follows them is done.
+fn tell(
+    workers: &mut Workers,
+    role: &Role,
+    settings: &Settings,
+    engines: &Engines,
+    metrics: &Metrics,
+    relay: Relay,
+) {
+    let (bell, process) = (relay.bell(), role.telemetry.instance_id().to_owned());
+    workers.start("outbox relay", |stop| async move {
+        relay.run(&process, stop.begun()).await;
+    });
+    let receipts = store::receipts::open(&engines.database);
+    let issue = IssueReceipts {
+        receipts: Arc::clone(&receipts),
+        clock: role.clock.clone(),
+        telemetry: role.telemetry.clone(),
+        bell: bell.clone(),
+    };
+    let receipts_group = Group::new(STREAM, RECEIPTS_GROUP);
+    consume(
+        workers,
+        "receipts",
+        settings,
+        engines,
+        receipts_group,
+        Arc::new(issue),
+    );
+    let notify = NotifyMerchants {
+        receipts,
+        clock: role.clock.clone(),
+        telemetry: role.telemetry.clone(),
+        bell,
+    };
+    let notify_group = Group::new(STREAM, NOTIFY_GROUP);
+    consume(
+        workers,
+        "notifications",
+        settings,
+        engines,
+        notify_group,
+        Arc::new(notify),
+    );
+    if settings.feed.enabled {
+        feed(workers, role, settings, engines, metrics);
     }
 }
 
-pub(crate) async fn ended(name: &'static str, task: JoinHandle<()>) {
-    if let Err(error) = task.await {
-        tracing::error!(worker = name, %error, "a worker ended badly");
-    }
+/// What the ledger committed goes to its own stream, and goes from it again.
+fn feed(workers: &mut Workers, role: &Role, settings: &Settings, engines: &Engines, metrics: &Metrics) {
+    let places = FeedPlaces::new(engines.database.clone());
+    let leader = Leader::new(
+        places.leaderships(),
+        role.clock.clone(),
+        settings.feed.leader(),
+        FEED_DUTY,
+        role.telemetry.instance_id(),
+        &role.telemetry,
+    );
+    let feed = FeedLedger {
+        ledger: Arc::clone(&engines.ledger),
+        places,
+        log: Arc::clone(&engines.log),
+        clock: role.clock.clone(),
+        settings: settings.feed,
+        behind: metrics.feed_links_behind.clone(),
+        rest_until: Duration::ZERO,
+        rounds: 0,
+    };
+    workers.start("ledger feed", |stop| async move {
+        leader.run(feed, stop.begun()).await;
+    });
+    let group = Group::new(FEED_STREAM, FEED_GROUP);
+    consume(
+        workers,
+        "ledger feed's retention",
+        settings,
+        engines,
+        group,
+        Arc::new(LetGo),
+    );
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn when_a_worker_panics_the_service_drains_and_ends_with_its_name() {
-        let (watch, drain, stop) = (WorkerWatch::new(), Drain::new(), Drain::new());
-        let panicking = watch.spawn("hold expiry", &stop, async { panic!("a defect") });
-        let serving = async {
-            drain.begun().await;
-            Ok(())
-        };
-        let ended = while_all_work(serving, &watch, &drain).await.unwrap_err();
-        assert!(panicking.await.is_err());
-        assert_eq!(ended.code(), "worker_lost", "{ended}");
-        assert!(ended.to_string().contains("hold expiry"), "{ended}");
-    }
+fn consume(
+    workers: &mut Workers,
+    name: &'static str,
+    settings: &Settings,
+    engines: &Engines,
+    group: Group,
+    handler: Arc<dyn Handler>,
+) {
+    let log = Arc::clone(&engines.log);
+    let consumer = Consumer::new(log, group, settings.consumer.clone());
+    workers.start(
+        name,
+        |stop| async move { consumer.run(handler, stop.begun()).await },
+    );
 }

@@ -1,7 +1,5 @@
 //! The service put together out of settings and engines, and its life from start to drain.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,15 +7,15 @@ use cache::{Cache, CacheMetrics, Shared};
 use client::{Client, HttpKeys};
 use idempotency::InFlight;
 use identity::{FetchKeys, Verifier};
-use server::{Drain, LargeBodies, Role, Serving, WorkerWatch};
+use resilience::EngineError;
+use server::{LargeBodies, Role, Serving, Workers};
 use streams::{Consumer, ConsumerSettings, Group};
-use tokio::task::JoinHandle;
 
 use crate::attempts::Attempts;
 use crate::clicks::{ClickQueue, FORMER_GROUP, FORMER_STREAM, VISITS, VISITS_GROUP};
 use crate::codes::CodeAllocator;
 use crate::config::{SettingError, Settings};
-use crate::engines::{self, EngineError, Engines};
+use crate::engines::{self, Engines};
 use crate::http::{App, AppParts};
 use crate::key::{self, KeyError};
 use crate::metrics::Metrics;
@@ -56,15 +54,9 @@ pub enum RunError {
     /// The issuer's address cannot be used.
     #[error("shortener.jwks_url: {0}")]
     Keys(#[from] client::ClientError),
-    /// The listeners.
+    /// The listeners, or a worker that ended unasked.
     #[error(transparent)]
     Serve(#[from] server::ServeError),
-    /// A worker ended before it was told to.
-    #[error("the {worker} ended although nobody asked it to")]
-    WorkerLost {
-        /// Which one.
-        worker: &'static str,
-    },
 }
 
 impl RunError {
@@ -87,7 +79,6 @@ impl RunError {
             Self::Lease(error) => error.code(),
             Self::Keys(error) => error.code(),
             Self::Serve(error) => error.code(),
-            Self::WorkerLost { .. } => "worker_lost",
         }
     }
 
@@ -99,7 +90,6 @@ impl RunError {
             Self::Engine { retryable, .. } => *retryable,
             Self::Lease(error) => error.retryable(),
             Self::Serve(error) => error.retryable(),
-            Self::WorkerLost { .. } => true,
         }
     }
 }
@@ -157,11 +147,18 @@ async fn serve(
     let clicks = Arc::new(clicks.durable(settings.clicks.durable_wait()));
     let countries = ReloadCountries::open(&settings.geo).await?;
     let bad_urls = ReloadBadUrls::open(&settings.targets, &links.bad_urls).await?;
-    let mut workers = Workers::start(&role, settings, engines, &clicks, &metrics);
-    let visits = workers.see_visits(&role, settings, engines, countries).await?;
-    workers.keep_slots(&engines.watch, &links.slots);
-    workers.know_bad_urls(&engines.watch, bad_urls, &links.bad_urls, &metrics);
-    workers.project_visits(&role, settings, engines, &metrics);
+    let flushing = flush(&role, settings, engines, &clicks, &metrics);
+    let mut workers = Workers::new(&engines.watch);
+    count_clicks(&mut workers, &role, settings, engines, &metrics);
+    let visits = see_visits(&mut workers, &role, settings, engines, countries).await?;
+    let slots = Arc::clone(&links.slots);
+    // They are given back once no redirect is answered any more.
+    workers.start("slot keeper", |stop| slots.keep(stop));
+    if let Some(reload) = bad_urls {
+        let (list, metrics) = (links.bad_urls.clone(), metrics.clone());
+        workers.start("bad URL reader", |stop| reload.run(list, metrics, stop));
+    }
+    project_visits(&mut workers, &role, settings, engines, &metrics);
     let app = App::new(AppParts {
         links,
         clicks,
@@ -183,32 +180,12 @@ async fn serve(
         direct,
         ..Serving::default()
     };
-    let served = while_all_work(
-        role.serve_with(router, engines.readiness(), serving),
-        &engines.watch,
-        &drain,
-    )
-    .await;
+    let serving = role.serve_with(router, engines.readiness(), serving);
+    let served = engines.watch.while_all_work(&drain, serving).await;
     // From here on no redirect is answered, so what the queue holds is all there will be.
+    flushing.stop().await;
     workers.stop().await;
-    served
-}
-
-/// Serves until the drain is done, which begins at once when a worker ends unasked: half a service is not to look well.
-async fn while_all_work(
-    serving: impl Future<Output = Result<(), server::ServeError>>,
-    watch: &WorkerWatch,
-    drain: &Drain,
-) -> Result<(), RunError> {
-    let mut serving = pin!(serving);
-    let worker = tokio::select! {
-        served = &mut serving => return Ok(served?),
-        worker = watch.lost() => worker,
-    };
-    tracing::error!(worker, "a worker ended unasked: the service stops");
-    drain.begin();
-    serving.await?;
-    Err(RunError::WorkerLost { worker })
+    Ok(served?)
 }
 
 async fn links(role: &Role, settings: &Settings, engines: &Engines) -> Result<Links, RunError> {
@@ -267,177 +244,112 @@ async fn links(role: &Role, settings: &Settings, engines: &Engines) -> Result<Li
     })
 }
 
-/// What runs beside the requests, and how each is told to stop.
-struct Workers {
-    flusher: JoinHandle<()>,
-    flusher_stop: Drain,
-    others: Vec<(&'static str, JoinHandle<()>)>,
-    others_stop: Drain,
+/// Starts what takes clicks from the queue. It is apart from the others, for they stop once all that it took is stored.
+fn flush(
+    role: &Role,
+    settings: &Settings,
+    engines: &Engines,
+    clicks: &Arc<ClickQueue>,
+    metrics: &Metrics,
+) -> Workers {
+    let flusher = ClickFlusher {
+        queue: Arc::clone(clicks),
+        log: Arc::clone(&engines.log),
+        spool: engines.spool.clone(),
+        telemetry: role.telemetry.clone(),
+        metrics: metrics.clone(),
+        settings: settings.clicks.clone(),
+    };
+    let mut flushing = Workers::new(&engines.watch);
+    flushing.start("click flusher", |stop| flusher.run(stop));
+    flushing
 }
 
-impl Workers {
-    fn start(
-        role: &Role,
-        settings: &Settings,
-        engines: &Engines,
-        clicks: &Arc<ClickQueue>,
-        metrics: &Metrics,
-    ) -> Self {
-        let (flusher_stop, others_stop) = (Drain::new(), Drain::new());
-        let flusher = ClickFlusher {
-            queue: Arc::clone(clicks),
-            log: Arc::clone(&engines.log),
-            spool: engines.spool.clone(),
-            telemetry: role.telemetry.clone(),
-            metrics: metrics.clone(),
-            settings: settings.clicks.clone(),
-        };
-        let counter = CountClicks {
-            store: Arc::clone(&engines.store),
-            clock: role.clock.clone(),
-            telemetry: role.telemetry.clone(),
-            metrics: metrics.clone(),
-        };
-        let collector = GarbageCollector {
-            store: Arc::clone(&engines.store),
-            statistics: Arc::clone(&engines.statistics),
-            clock: role.clock.clone(),
-            interval: Duration::from_millis(settings.garbage_interval_ms.max(1)),
-            event_ids_keep_ms: settings.clicks.event_ids_keep_ms,
-            statistics_days_kept: settings.statistics.days_kept,
-        };
-        let consumer = Consumer::new(
-            Arc::clone(&engines.log),
-            Group::new(FORMER_STREAM, FORMER_GROUP),
-            settings.consumer.clone(),
-        );
-        let consumer_stop = others_stop.clone();
-        let count = async move {
-            let stop = async { consumer_stop.begun().await };
-            consumer.run(Arc::new(counter), stop).await;
-        };
-        let watch = &engines.watch;
-        let count = watch.spawn("click counter", &others_stop, count);
-        let collect = collector.run(others_stop.clone());
-        let collect = watch.spawn("garbage collector", &others_stop, collect);
-        let flush = flusher.run(flusher_stop.clone());
-        let mut others = vec![("click counter", count), ("garbage collector", collect)];
-        if let Some(spool) = engines.spool.clone() {
-            let relay = spool.relay(Arc::clone(&engines.log), metrics.clone(), others_stop.clone());
-            others.push(("click relay", watch.spawn("click relay", &others_stop, relay)));
-        }
-        Self {
-            flusher: watch.spawn("click flusher", &flusher_stop, flush),
-            flusher_stop,
-            others,
-            others_stop,
-        }
-    }
-
-    /// They are given back once no redirect is answered any more.
-    fn keep_slots(&mut self, watch: &WorkerWatch, slots: &Arc<ClickSlots>) {
-        let keep = Arc::clone(slots).keep(self.others_stop.clone());
-        let kept = watch.spawn("slot keeper", &self.others_stop, keep);
-        self.others.push(("slot keeper", kept));
-    }
-
-    fn know_bad_urls(
-        &mut self,
-        watch: &WorkerWatch,
-        reload: Option<ReloadBadUrls>,
-        list: &BadUrls,
-        metrics: &Metrics,
-    ) {
-        let Some(reload) = reload else { return };
-        let reload = reload.run(list.clone(), metrics.clone(), self.others_stop.clone());
-        let reload = watch.spawn("bad URL reader", &self.others_stop, reload);
-        self.others.push(("bad URL reader", reload));
-    }
-
-    fn project_visits(&mut self, role: &Role, settings: &Settings, engines: &Engines, metrics: &Metrics) {
-        let consumer_settings = ConsumerSettings {
-            batch_max: settings.statistics.events_max,
-            ..settings.consumer.clone()
-        };
-        let projector = ProjectVisits {
-            store: Arc::clone(&engines.statistics),
-            clock: role.clock.clone(),
-            telemetry: role.telemetry.clone(),
-            metrics: metrics.clone(),
-            settings: settings.statistics.clone(),
-            time_max: Duration::from_millis(settings.consumer.handle_timeout_ms / 4),
-            lanes: Lanes::default(),
-        };
-        let group = Group::new(VISITS, VISITS_GROUP);
-        let consumer = Consumer::new(Arc::clone(&engines.log), group, consumer_settings);
-        let (cycle, stop) = (settings.statistics.cycle(), self.others_stop.clone());
-        let project = async move {
-            let stop = stop.begun();
-            consumer.run_batches(Arc::new(projector), cycle, stop).await;
-        };
-        let projected = engines
-            .watch
-            .spawn("visits projector", &self.others_stop, project);
-        self.others.push(("visits projector", projected));
-    }
-
-    /// Requests see who follows; what they need for it is kept fresh beside them.
-    async fn see_visits(
-        &mut self,
-        role: &Role,
-        settings: &Settings,
-        engines: &Engines,
-        countries: Option<(Countries, ReloadCountries)>,
-    ) -> Result<Arc<Observer>, RunError> {
-        let (countries, reload) = countries.unzip();
-        let visits = Observer::new(settings.clicks.analytics, settings.geo.header()?, countries);
-        let (watch, stop) = (&engines.watch, &self.others_stop);
-        if let Some(reload) = reload {
-            let reload = reload.run(Arc::clone(&visits), stop.clone());
-            let reload = watch.spawn("country reader", stop, reload);
-            self.others.push(("country reader", reload));
-        }
-        let (store, clock) = (Arc::clone(&engines.statistics), role.clock.clone());
-        let interval = Duration::from_millis(settings.clicks.visitor_key_interval_ms.max(1));
-        let mut rotate = RotateVisitorKeys::new(store, Arc::clone(&visits), clock, interval);
-        // The worker looks again at once, and says what is wrong.
-        let _ = rotate.look().await;
-        let rotate = watch.spawn("visitor keys", stop, rotate.run(stop.clone()));
-        self.others.push(("visitor keys", rotate));
-        Ok(visits)
-    }
-
-    async fn stop(self) {
-        self.flusher_stop.begin();
-        ended("click flusher", self.flusher).await;
-        self.others_stop.begin();
-        for (name, worker) in self.others {
-            ended(name, worker).await;
-        }
+fn count_clicks(
+    workers: &mut Workers,
+    role: &Role,
+    settings: &Settings,
+    engines: &Engines,
+    metrics: &Metrics,
+) {
+    let counter = CountClicks {
+        store: Arc::clone(&engines.store),
+        clock: role.clock.clone(),
+        telemetry: role.telemetry.clone(),
+        metrics: metrics.clone(),
+    };
+    let consumer = Consumer::new(
+        Arc::clone(&engines.log),
+        Group::new(FORMER_STREAM, FORMER_GROUP),
+        settings.consumer.clone(),
+    );
+    workers.start("click counter", |stop| async move {
+        consumer.run(Arc::new(counter), stop.begun()).await;
+    });
+    let collector = GarbageCollector {
+        store: Arc::clone(&engines.store),
+        statistics: Arc::clone(&engines.statistics),
+        clock: role.clock.clone(),
+        interval: Duration::from_millis(settings.garbage_interval_ms.max(1)),
+        event_ids_keep_ms: settings.clicks.event_ids_keep_ms,
+        statistics_days_kept: settings.statistics.days_kept,
+    };
+    workers.start("garbage collector", |stop| collector.run(stop));
+    if let Some(spool) = engines.spool.clone() {
+        let (log, metrics) = (Arc::clone(&engines.log), metrics.clone());
+        workers.start("click relay", |stop| spool.relay(log, metrics, stop));
     }
 }
 
-pub(crate) async fn ended(name: &'static str, task: JoinHandle<()>) {
-    if let Err(error) = task.await {
-        tracing::error!(worker = name, %error, "a worker ended badly");
-    }
+fn project_visits(
+    workers: &mut Workers,
+    role: &Role,
+    settings: &Settings,
+    engines: &Engines,
+    metrics: &Metrics,
+) {
+    let consumer_settings = ConsumerSettings {
+        batch_max: settings.statistics.events_max,
+        ..settings.consumer.clone()
+    };
+    let projector = ProjectVisits {
+        store: Arc::clone(&engines.statistics),
+        clock: role.clock.clone(),
+        telemetry: role.telemetry.clone(),
+        metrics: metrics.clone(),
+        settings: settings.statistics.clone(),
+        time_max: Duration::from_millis(settings.consumer.handle_timeout_ms / 4),
+        lanes: Lanes::default(),
+    };
+    let group = Group::new(VISITS, VISITS_GROUP);
+    let consumer = Consumer::new(Arc::clone(&engines.log), group, consumer_settings);
+    let cycle = settings.statistics.cycle();
+    workers.start("visits projector", |stop| async move {
+        consumer
+            .run_batches(Arc::new(projector), cycle, stop.begun())
+            .await;
+    });
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn when_a_worker_panics_the_service_drains_and_ends_with_its_name() {
-        let (watch, drain, stop) = (WorkerWatch::new(), Drain::new(), Drain::new());
-        let panicking = watch.spawn("click counter", &stop, async { panic!("a defect") });
-        let serving = async {
-            drain.begun().await;
-            Ok(())
-        };
-        let ended = while_all_work(serving, &watch, &drain).await.unwrap_err();
-        assert!(panicking.await.is_err());
-        assert_eq!(ended.code(), "worker_lost", "{ended}");
-        assert!(ended.to_string().contains("click counter"), "{ended}");
+/// Requests see who follows; what they need for it is kept fresh beside them.
+async fn see_visits(
+    workers: &mut Workers,
+    role: &Role,
+    settings: &Settings,
+    engines: &Engines,
+    countries: Option<(Countries, ReloadCountries)>,
+) -> Result<Arc<Observer>, RunError> {
+    let (countries, reload) = countries.unzip();
+    let visits = Observer::new(settings.clicks.analytics, settings.geo.header()?, countries);
+    if let Some(reload) = reload {
+        let visits = Arc::clone(&visits);
+        workers.start("country reader", |stop| reload.run(visits, stop));
     }
+    let (store, clock) = (Arc::clone(&engines.statistics), role.clock.clone());
+    let interval = Duration::from_millis(settings.clicks.visitor_key_interval_ms.max(1));
+    let mut rotate = RotateVisitorKeys::new(store, Arc::clone(&visits), clock, interval);
+    // The worker looks again at once, and says what is wrong.
+    let _ = rotate.look().await;
+    workers.start("visitor keys", |stop| rotate.run(stop));
+    Ok(visits)
 }

@@ -222,3 +222,5 @@ impl StoreError {
         matches!(self, Self::Unavailable(_))
     }
 }
+
+resilience::engine_errors![StoreError];

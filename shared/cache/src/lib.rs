@@ -22,3 +22,5 @@ pub use shared::{
     WhenSharedLost, WriteMark, WritesWithoutShared,
 };
 pub use write::WriteGuard;
+
+resilience::engine_errors![SharedError];

@@ -5,6 +5,7 @@ mod ids;
 mod leadership;
 mod metrics;
 mod nats;
+mod open;
 mod settings;
 mod slots;
 mod sqlite;
@@ -20,7 +21,10 @@ pub use crate::leadership::{
 };
 pub use crate::metrics::describe_metrics;
 pub use crate::nats::NatsLeaseStore;
+pub use crate::open::open;
 pub use crate::settings::LeaseSettings;
 pub use crate::sqlite::SqliteLeaseStore;
 pub use crate::store::{Grant, LeaseStore, SLOTS};
 pub use crate::worker::WorkerLease;
+
+resilience::engine_errors![LeaseError];

@@ -20,3 +20,6 @@ pub use read::{Page, Pick, Record};
 pub use settings::NatsSettings;
 pub use stream::{StreamLimits, StreamState};
 pub use url::UrlError;
+
+resilience::connections![Nats: true];
+resilience::engine_errors![NatsError];

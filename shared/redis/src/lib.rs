@@ -21,3 +21,6 @@ pub use url::{RedisUrl, UrlError};
 
 /// The driver's command builder and the traits of what goes in and comes out, for [`Redis::query`] and [`Call`].
 pub use redis::{Cmd, FromRedisValue, ToRedisArgs, Value, cmd};
+
+resilience::connections![Redis: true];
+resilience::engine_errors![RedisError];

@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// What keeps a listener from serving.
+/// What keeps a role from serving, or ended it.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The listener could not be handed to the runtime.
@@ -23,6 +23,12 @@ pub enum ServeError {
         /// What it must be.
         rule: &'static str,
     },
+    /// A worker ended before it was told to.
+    #[error("the {worker} ended although nobody asked it to")]
+    WorkerLost {
+        /// Which one.
+        worker: &'static str,
+    },
 }
 
 impl ServeError {
@@ -31,11 +37,12 @@ impl ServeError {
         match self {
             Self::Listener { .. } => "listener_unusable",
             Self::Setting { .. } => "setting_refused",
+            Self::WorkerLost { .. } => "worker_lost",
         }
     }
 
-    /// Never: both need an operator.
+    /// Whether starting again may help without anybody doing something: listeners and settings need an operator.
     pub fn retryable(&self) -> bool {
-        false
+        matches!(self, Self::WorkerLost { .. })
     }
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use crate::Drain;
 
-/// Starts workers, and remembers the first that ended unasked. Clones share it.
+/// Watches over workers, and remembers the first that ended unasked. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerWatch {
     first_lost: watch::Sender<Option<&'static str>>,
@@ -20,7 +20,7 @@ impl WorkerWatch {
     }
 
     /// Runs `work`, which may end once `stop` has begun and not before.
-    pub fn spawn<F>(&self, name: &'static str, stop: &Drain, work: F) -> JoinHandle<()>
+    pub(crate) fn spawn<F>(&self, name: &'static str, stop: &Drain, work: F) -> JoinHandle<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {

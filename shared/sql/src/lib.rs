@@ -22,3 +22,6 @@ pub use sqlx::PgConnection;
 /// What a body of [`Sqlite::read`] or [`Sqlite::write`] runs its statements on.
 pub use sqlx::SqliteConnection;
 pub use url::{DatabaseUrl, DatabaseUrlError, PostgresUrl, UrlError, sqlite_path};
+
+resilience::connections![Sqlite: false, Postgres: true];
+resilience::engine_errors![SqlError];

@@ -7,6 +7,7 @@ mod event;
 mod jetstream;
 mod log;
 mod metrics;
+mod open;
 mod partition;
 mod progress;
 mod settings;
@@ -22,6 +23,9 @@ pub use log::{
     StreamLog,
 };
 pub use metrics::describe_metrics;
+pub use open::LogOpener;
 pub use partition::{PARTITIONS, Partition, Position};
 pub use settings::{ConsumerSettings, StreamSettings};
 pub use sqlite::SqliteStreamLog;
+
+resilience::engine_errors![StreamError];

@@ -39,6 +39,29 @@ pub fn url(kind: Kind, test: &str) -> Option<String> {
     shared(kind, test).map(|(url, _)| url)
 }
 
+/// Whether a suite that runs on files was asked to run on real engines, by `ORRERY_TEST_ENGINES=real`.
+///
+/// # Panics
+/// When the variable says anything else.
+pub fn are_real() -> bool {
+    match std::env::var("ORRERY_TEST_ENGINES") {
+        Ok(value) => {
+            assert_eq!(value, "real", "ORRERY_TEST_ENGINES is `real` or not set");
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// [`url`] for a suite that was asked to run on real engines.
+///
+/// # Panics
+/// When there is no such engine.
+pub fn needed(kind: Kind) -> String {
+    let url = url(kind, "the API suite on real engines");
+    url.expect("ORRERY_TEST_ENGINES=real needs engines: `cargo xtask engines up`")
+}
+
 /// The address of the shared engine (the first node's, when it has several); `None` after skipping `test` aloud.
 ///
 /// # Panics

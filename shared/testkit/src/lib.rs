@@ -7,6 +7,8 @@ pub mod engines;
 pub mod http;
 pub mod otlp;
 pub mod platform;
+#[cfg(feature = "service")]
+pub mod service;
 pub mod skips;
 pub mod watchers;
 pub mod webhook;

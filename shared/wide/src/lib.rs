@@ -33,3 +33,6 @@ pub use session::Wide;
 pub use settings::WideSettings;
 pub use statement::{Level, Serial, Statement};
 pub use url::UrlError;
+
+resilience::connections![Wide: true];
+resilience::engine_errors![WideError];

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use clock::SharedClock;
-use leases::{LeaseStore, NatsLeaseStore, SqliteLeaseStore};
-use nats::Nats;
-use sql::{DatabaseUrl, Sqlite};
-use streams::{NatsStreamLog, SqliteStreamLog, StreamLog};
+use leases::LeaseStore;
+use resilience::Opened;
+use sql::DatabaseUrl;
+use streams::{LogOpener, StreamLog, StreamSettings};
 use telemetry::Telemetry;
 
-use super::{Opened, Opener};
+use super::Opener;
 use crate::assembly::RunError;
 use crate::config::{SettingError, Settings};
 use crate::store::Database;
@@ -81,68 +81,27 @@ impl Opener<'_> {
     }
 
     pub(crate) async fn log(&self) -> Result<Opened<dyn StreamLog>, RunError> {
-        const SETTING: &str = "streams_url";
-        let (url, settings) = (&self.settings.streams_url, self.settings.streams.clone());
-        let (telemetry, clock) = (self.telemetry.clone(), self.clock.clone());
-        match scheme(url) {
-            "sqlite" => {
-                let path = crate::config::sqlite_path(SETTING, url)?;
-                let log =
-                    SqliteStreamLog::open(path, self.settings.sqlite.clone(), settings, telemetry, clock);
-                let log = log.await.map_err(|error| RunError::engine(SETTING, &error))?;
-                let connection = Arc::new(log.sql().clone());
-                Ok(Opened {
-                    port: Arc::new(log),
-                    connection,
-                })
-            }
-            "nats" => {
-                let nats = self.nats(SETTING, url).await?;
-                let log = NatsStreamLog::open(nats.clone(), settings, telemetry, clock).await;
-                Ok(Opened {
-                    port: Arc::new(log.map_err(|error| RunError::engine(SETTING, &error))?),
-                    connection: Arc::new(nats),
-                })
-            }
-            _ => Err(other_engine(SETTING, LOG_URL, url).into()),
+        let opened = self.log_at(&self.settings.streams_url, self.settings.streams.clone());
+        let opened = opened.open().await;
+        opened.map_err(|error| RunError::engine("streams_url", &error))
+    }
+
+    fn log_at(&self, url: &str, settings: StreamSettings) -> LogOpener {
+        LogOpener {
+            url: url.to_owned(),
+            settings,
+            sqlite: self.settings.sqlite.clone(),
+            nats: self.settings.nats.clone(),
+            telemetry: self.telemetry.clone(),
+            clock: self.clock.clone(),
         }
     }
 
     pub(crate) async fn leases(&self) -> Result<Opened<dyn LeaseStore>, RunError> {
-        const SETTING: &str = "leases_url";
-        let url = &self.settings.leases_url;
-        match scheme(url) {
-            "sqlite" => {
-                let file = self.file(SETTING, url).await?;
-                Ok(Opened {
-                    port: Arc::new(SqliteLeaseStore::open(file.clone()).await?),
-                    connection: Arc::new(file),
-                })
-            }
-            "nats" => {
-                let nats = self.nats(SETTING, url).await?;
-                Ok(Opened {
-                    port: Arc::new(NatsLeaseStore::open(&nats).await?),
-                    connection: Arc::new(nats),
-                })
-            }
-            _ => Err(other_engine(SETTING, LOG_URL, url).into()),
-        }
-    }
-
-    async fn file(&self, setting: &'static str, url: &str) -> Result<Sqlite, RunError> {
-        let path = crate::config::sqlite_path(setting, url)?;
+        let (sqlite, nats) = (self.settings.sqlite.clone(), self.settings.nats.clone());
         let (telemetry, clock) = (self.telemetry.clone(), self.clock.clone());
-        Sqlite::open(path, self.settings.sqlite.clone(), telemetry, clock)
-            .await
-            .map_err(|error| RunError::engine(setting, &error))
-    }
-
-    async fn nats(&self, setting: &'static str, url: &str) -> Result<Nats, RunError> {
-        let (settings, telemetry) = (self.settings.nats.clone(), self.telemetry.clone());
-        Nats::connect(url, settings, telemetry, self.clock.clone())
-            .await
-            .map_err(|error| RunError::engine(setting, &error))
+        let opened = leases::open(&self.settings.leases_url, sqlite, nats, telemetry, clock).await;
+        opened.map_err(|error| RunError::engine("leases_url", &error))
     }
 }
 
@@ -152,24 +111,16 @@ pub async fn open_log(
     telemetry: &Telemetry,
     clock: &SharedClock,
 ) -> Result<Arc<dyn StreamLog>, RunError> {
-    const SETTING: &str = "streams_url";
-    if scheme(&settings.streams_url) == "sqlite" {
-        let log = SqliteStreamLog::attach(
-            crate::config::sqlite_path(SETTING, &settings.streams_url)?,
-            settings.sqlite.clone(),
-            settings.streams.clone(),
-            telemetry.clone(),
-            clock.clone(),
-        )
-        .await;
-        return Ok(Arc::new(log.map_err(|error| RunError::engine(SETTING, &error))?));
-    }
     let opener = Opener {
         settings,
         telemetry,
         clock,
     };
-    Ok(opener.log().await?.port)
+    let log = opener.log_at(&settings.streams_url, settings.streams.clone());
+    let opened = log.attach().await;
+    Ok(opened
+        .map_err(|error| RunError::engine("streams_url", &error))?
+        .port)
 }
 
 #[cfg(test)]

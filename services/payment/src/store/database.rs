@@ -1,7 +1,10 @@
 //! The one database that all ports of the service share.
 
+use std::sync::Arc;
+
 use clock::SharedClock;
 use outbox::Outbox;
+use resilience::Connection;
 use sql::{DatabaseUrl, Migration, Postgres, PostgresSettings, Sqlite, SqliteSettings};
 use telemetry::Telemetry;
 
@@ -83,13 +86,12 @@ impl Database {
         })
     }
 
-    /// Whether it can be written right now; the error is for the operator.
-    pub async fn probe(&self) -> Result<(), StoreError> {
+    /// The engine behind it.
+    pub fn connection(&self) -> Arc<dyn Connection> {
         match self {
-            Self::Sqlite(sql) => sql.probe().await?,
-            Self::Postgres(sql) => sql.probe().await?,
+            Self::Sqlite(sql) => Arc::new(sql.clone()),
+            Self::Postgres(sql) => Arc::new(sql.clone()),
         }
-        Ok(())
     }
 
     /// Gives its connections back; what is asked later is refused.

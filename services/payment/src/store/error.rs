@@ -90,3 +90,5 @@ impl From<outbox::OutboxError> for StoreError {
         }
     }
 }
+
+resilience::engine_errors![StoreError];

@@ -318,7 +318,7 @@ async fn a_service_that_is_no_owner_opens_what_the_owner_migrated_and_moves_mone
     let url = format!("{base}?schema={}", engine.schema());
     // As the service opens it: looks at the schema's version, and writes the row that tells its health.
     let opened = database(&url).await;
-    opened.probe().await.unwrap();
+    opened.connection().probe().await.unwrap();
     let Database::Postgres(sql) = opened.clone() else {
         panic!("the URL names a server");
     };

@@ -4,26 +4,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use clock::SystemClock;
-use nats::{Nats, NatsSettings};
 use payment::Settings;
 use sqlx::Connection as _;
-use telemetry::{Telemetry, TelemetrySettings};
 use tempfile::TempDir;
-use testkit::engines::{self, Kind};
+use testkit::engines::{self, Kind, are_real};
+use testkit::service::delete_streams;
 
 use crate::contract::{database, trust_clocks};
-
-/// Whether the suite was asked to run on real engines.
-pub(crate) fn are_real() -> bool {
-    match std::env::var("ORRERY_TEST_ENGINES") {
-        Ok(value) => {
-            assert_eq!(value, "real", "ORRERY_TEST_ENGINES is `real` or not set");
-            true
-        }
-        Err(_) => false,
-    }
-}
 
 /// A service's data, also over a restart.
 pub(crate) struct Folder {
@@ -81,14 +68,10 @@ impl Folder {
 
 impl Names {
     fn fresh() -> Self {
-        let base = |kind| {
-            let url = engines::url(kind, "the API suite on real engines");
-            url.expect("ORRERY_TEST_ENGINES=real needs engines: `cargo xtask engines up`")
-        };
         let name = engines::fresh_name("payment_api");
         Self {
-            postgres: base(Kind::Postgres),
-            nats: format!("{}?prefix={name}", base(Kind::Nats)),
+            postgres: engines::needed(Kind::Postgres),
+            nats: format!("{}?prefix={name}", engines::needed(Kind::Nats)),
             schema: name,
         }
     }
@@ -99,19 +82,7 @@ impl Names {
         let dropped = sqlx::raw_sql(sqlx::AssertSqlSafe(drop));
         dropped.execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        let clock = SystemClock::shared();
-        let telemetry =
-            Telemetry::new("names", "test", &TelemetrySettings::default(), clock.clone()).unwrap();
-        let nats = Nats::connect(&self.nats, NatsSettings::default(), telemetry, clock);
-        let nats = nats.await.unwrap();
-        let prefix = nats.prefix().to_owned();
-        let bucket = |name: &str| format!("$KV.{prefix}_{name}.>");
-        for subject in [format!("{prefix}.>"), bucket("progress"), bucket("leases")] {
-            for (name, _) in nats.streams_of(&subject).await.unwrap() {
-                nats.delete_stream(&name).await.unwrap();
-            }
-        }
-        nats.close().await;
+        delete_streams(&self.nats).await.unwrap();
     }
 }
 

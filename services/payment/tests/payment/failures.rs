@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use telemetry::{Telemetry, TelemetrySettings};
-use testkit::engines::{self, Kind};
+use testkit::engines::{self, Kind, are_real};
 use testkit::proxy::FaultProxy;
 
-use crate::engines::{Folder, are_real};
+use crate::engines::Folder;
 use crate::harness::{Service, Setup, eventually, transfer};
 use crate::pages::page;
 

@@ -458,7 +458,7 @@ async fn issued(till: &Till, path: &str, state: &str) -> serde_json::Value {
 /// Under `ORRERY_TEST_ENGINES=real` alone: a file has one process.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_on_one_postgresql_carry_each_payment_through_once() {
-    if !crate::engines::are_real() {
+    if !testkit::engines::are_real() {
         return;
     }
     let (stub, url) = Stub::start().await;

@@ -107,7 +107,7 @@ async fn a_thousand_links_fit_and_one_more_does_not() {
     let huge = json!([{"url": format!("https://example.com/{}", "x".repeat(5_000_000))}]);
     let refused = batch(&service, huge, None).await;
     assert_eq!(
-        (refused.status, refused.problem().as_str()),
+        (refused.status, refused.code().as_str()),
         (413, "payload_too_large")
     );
     let single = json!({"url": format!("https://example.com/{}", "x".repeat(100_000))});

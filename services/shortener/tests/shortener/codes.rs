@@ -15,7 +15,7 @@ use crate::engines::embedded_only;
 use crate::harness::{Service, Setup, execute};
 
 async fn fixture(test: &str) -> Fixture {
-    let fixture = if crate::engines::are_real() {
+    let fixture = if testkit::engines::are_real() {
         Fixture::cql(test).await
     } else {
         Fixture::sqlite(test).await

@@ -113,7 +113,7 @@ async fn what_is_wrong_with_a_part_is_said_at_its_place() {
     ] {
         let answer = post(&service, json!({"url": "https://example.com/", name: value})).await;
         assert_eq!(
-            (answer.status, answer.problem().as_str()),
+            (answer.status, answer.code().as_str()),
             (422, "invalid_request"),
             "{name}"
         );

@@ -34,7 +34,7 @@ async fn rules_are_shown_as_they_are_kept_and_changed_over_what_was_seen() {
         expected
     );
     let late = put(&service, json!({"allow": [], "deny": [], "revision": 0})).await;
-    assert_eq!((late.status, late.problem().as_str()), (409, "rules_changed"));
+    assert_eq!((late.status, late.code().as_str()), (409, "rules_changed"));
     let over = put(&service, json!({"allow": [], "deny": [], "revision": 1})).await;
     assert_eq!((over.status, over.json()["revision"].as_u64()), (200, Some(2)));
     let foreign = service
@@ -194,7 +194,7 @@ async fn a_known_bad_url_is_neither_stored_nor_followed_and_the_list_is_read_aga
     for alias in ["plain", "sharing", "waiting", "partly"] {
         let refused = service.get(&format!("/{alias}")).await;
         assert_eq!(
-            (refused.status, refused.problem().as_str()),
+            (refused.status, refused.code().as_str()),
             (410, "known_bad_url"),
             "{alias}"
         );

@@ -60,7 +60,7 @@ async fn a_redirect_whose_click_cannot_be_made_safe_is_503_and_looks_are_answere
         .await;
     let blocked = Blocked::new(service.folder.path().join("streams.db")).await;
     let refused = service.get("/careful").await;
-    assert_eq!((refused.status, refused.problem().as_str()), (503, "unavailable"));
+    assert_eq!((refused.status, refused.code().as_str()), (503, "unavailable"));
     assert!(refused.header("retry-after").is_some(), "{refused:?}");
     let looked = service.request(http::Method::HEAD, "/careful", &[], "").await;
     assert_eq!(looked.status, 302);

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use clock::SystemClock;
 use config::Secret;
-use nats::{Nats, NatsSettings};
 use shortener::Settings;
 use shortener::store::cql::{self, CqlLinkStore};
 use telemetry::{Telemetry, TelemetrySettings};
 use tempfile::TempDir;
-use testkit::engines::{self, Kind};
+use testkit::engines::{self, Kind, are_real};
+use testkit::service::delete_streams;
 use testkit::skips;
 use wide::{Level, Statement, Wide, WideSettings};
 
@@ -40,17 +40,6 @@ const TABLES: [Statement; 10] = [
 
 const fn truncate(cql: &'static str) -> Statement {
     Statement::write("truncate", cql, Level::All).idempotent()
-}
-
-/// Whether the suite was asked to run on real engines.
-pub(crate) fn are_real() -> bool {
-    match std::env::var("ORRERY_TEST_ENGINES") {
-        Ok(value) => {
-            assert_eq!(value, "real", "ORRERY_TEST_ENGINES is `real` or not set");
-            true
-        }
-        Err(_) => false,
-    }
 }
 
 /// Whether the case has to go without real engines, which is then said.
@@ -121,19 +110,19 @@ struct Names {
 
 impl Names {
     async fn lease() -> Self {
-        let base = |kind| {
-            let url = engines::url(kind, "the API suite on real engines");
-            url.expect("ORRERY_TEST_ENGINES=real needs engines: `cargo xtask engines up`")
-        };
         let (set, lock) = lock_one().await;
         let names = Self {
-            cql: format!("{}/{}_{set}", base(Kind::Cql), schema()),
-            nats: format!("{}?prefix=shortener_api_{set}", base(Kind::Nats)),
+            cql: format!("{}/{}_{set}", engines::needed(Kind::Cql), schema()),
+            nats: format!("{}?prefix=shortener_api_{set}", engines::needed(Kind::Nats)),
             // What is cached goes by itself.
-            redis: format!("{}/0?prefix={}", base(Kind::Redis), engines::fresh_name("api")),
+            redis: format!(
+                "{}/0?prefix={}",
+                engines::needed(Kind::Redis),
+                engines::fresh_name("api")
+            ),
             _lock: lock,
         };
-        let (tables, streams) = tokio::join!(names.empty_tables(), names.empty_streams());
+        let (tables, streams) = tokio::join!(names.empty_tables(), delete_streams(&names.nats));
         tables.unwrap();
         streams.unwrap();
         names
@@ -149,20 +138,6 @@ impl Names {
             wide.execute(table, ()).await.map_err(|error| error.to_string())?;
         }
         wide.close().await;
-        Ok(())
-    }
-
-    async fn empty_streams(&self) -> Result<(), nats::NatsError> {
-        let settings = NatsSettings::default();
-        let nats = Nats::connect(&self.nats, settings, telemetry(), SystemClock::shared()).await?;
-        let prefix = nats.prefix();
-        let bucket = |name: &str| format!("$KV.{prefix}_{name}.>");
-        for subject in [format!("{prefix}.>"), bucket("progress"), bucket("leases")] {
-            for (name, _) in nats.streams_of(&subject).await? {
-                nats.delete_stream(&name).await?;
-            }
-        }
-        nats.close().await;
         Ok(())
     }
 }

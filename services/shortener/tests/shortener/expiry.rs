@@ -32,11 +32,7 @@ async fn a_link_answers_410_from_its_last_moment_on_remembered_or_not() {
     clock.advance(Duration::from_millis(1));
     for path in ["/remembered", "/cold"] {
         let answer = service.get(path).await;
-        assert_eq!(
-            (answer.status, answer.problem().as_str()),
-            (410, "gone"),
-            "{path}"
-        );
+        assert_eq!((answer.status, answer.code().as_str()), (410, "gone"), "{path}");
         assert_eq!(
             answer.header("cache-control"),
             Some("private, no-store, max-age=0")
@@ -55,7 +51,7 @@ async fn a_link_answers_410_from_its_last_moment_on_remembered_or_not() {
             &json!({"url": "https://a.example/", "alias": "cold"}),
         )
         .await;
-    assert_eq!(taken.problem(), "alias_taken");
+    assert_eq!(taken.code(), "alias_taken");
     let tagged = service
         .send(Method::PATCH, "/v1/links/cold", &json!({"tags": ["old"]}))
         .await;

@@ -339,7 +339,7 @@ async fn what_is_no_import_is_refused_as_a_whole() {
     ] {
         let refused = import(&service, kind, body).await;
         assert_eq!(refused.status, status, "{kind} {body:?}");
-        refused.problem();
+        refused.code();
     }
     let long = import(&service, "text/csv", "url\na\nb\nc\n").await.json();
     let said = long["detail"].as_str().unwrap();

@@ -66,7 +66,7 @@ async fn with_the_store_moved_away_it_is_not_ready_writes_are_503_and_both_end()
     std::fs::rename(&file, file.with_extension("away")).unwrap();
     eventually("it is not ready", async || !service.is_ready().await).await;
     let refused = post(&service).await;
-    assert_eq!((refused.status, refused.problem().as_str()), (503, "unavailable"));
+    assert_eq!((refused.status, refused.code().as_str()), (503, "unavailable"));
     assert!(refused.header("retry-after").is_some());
     assert_eq!(service.get("/kept").await.status, 302, "remembered");
     std::fs::rename(file.with_extension("away"), &file).unwrap();
@@ -124,7 +124,7 @@ async fn without_the_issuers_keys_management_is_503_and_redirects_go_on() {
         let service = start(Arc::new(NoKeys { silent })).await;
         let refused = post(&service).await;
         assert_eq!(
-            (refused.status, refused.problem().as_str()),
+            (refused.status, refused.code().as_str()),
             (503, "token_keys_unavailable")
         );
         assert!(refused.header("retry-after").is_some());
@@ -158,7 +158,7 @@ async fn without_a_renewed_worker_number_links_cannot_be_made_and_redirects_go_o
     assert_eq!(post(&service).await.status, 201, "the lease lasts a while");
     clock.advance(Duration::from_mins(1));
     let refused = post(&service).await;
-    assert_eq!((refused.status, refused.problem().as_str()), (503, "unavailable"));
+    assert_eq!((refused.status, refused.code().as_str()), (503, "unavailable"));
     assert_eq!(service.get("/kept").await.status, 302);
     blocked.release().await;
     eventually("ids are issued again", async || {

@@ -81,7 +81,7 @@ async fn a_list_shows_what_its_filter_wants() {
     ] {
         let refused = service.send(Method::GET, path, &Value::Null).await;
         assert_eq!(
-            (refused.status, refused.problem().as_str()),
+            (refused.status, refused.code().as_str()),
             (422, "invalid_request")
         );
         let said = refused.json()["detail"].as_str().unwrap().to_owned();

@@ -48,7 +48,7 @@ async fn a_link_begins_and_ends_in_time_and_leads_to_its_fallback_outside() {
         assert_eq!((kept.status, kept.header("location")), (302, Some(location)));
         assert_eq!(kept.header("cache-control"), Some(PRIVATE));
         match refused {
-            Some((status, code)) => assert_eq!((bare.status, bare.problem().as_str()), (status, code)),
+            Some((status, code)) => assert_eq!((bare.status, bare.code().as_str()), (status, code)),
             None => assert_eq!((bare.status, bare.header("location")), (302, Some(location))),
         }
     };
@@ -77,7 +77,7 @@ async fn an_archived_link_leads_nowhere_until_it_is_restored() {
     assert_eq!(service.get("/put-away").await.status, 302);
     patch(&service, "put-away", json!({"archived": true})).await;
     let answer = service.get("/put-away").await;
-    assert_eq!((answer.status, answer.problem().as_str()), (410, "link_archived"));
+    assert_eq!((answer.status, answer.code().as_str()), (410, "link_archived"));
     assert_eq!(answer.header("cache-control"), Some(PRIVATE));
     patch(&service, "put-away", json!({"archived": false})).await;
     assert_eq!(service.get("/put-away").await.status, 302);
@@ -97,15 +97,12 @@ async fn a_capped_link_is_followed_as_often_as_it_may_be_and_then_leads_to_its_f
     )];
     for _ in 0..3 {
         let refused = get_with(&service, "/few", &robot).await;
-        assert_eq!(
-            (refused.status, refused.problem().as_str()),
-            (403, "robot_refused")
-        );
+        assert_eq!((refused.status, refused.code().as_str()), (403, "robot_refused"));
         assert_eq!(service.get("/few").await.status, 302);
     }
     let answer = service.get("/few").await;
     assert_eq!(
-        (answer.status, answer.problem().as_str()),
+        (answer.status, answer.code().as_str()),
         (410, "click_cap_reached")
     );
     let probed = service.request(Method::HEAD, "/few", &[], "").await;

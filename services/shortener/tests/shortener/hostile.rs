@@ -100,7 +100,7 @@ async fn all_are_refused(service: &Service, method: Method, path: &str, cases: V
             .send_bytes(method.clone(), path, case.kind, case.body)
             .await;
         assert_eq!(
-            (answer.status, answer.problem().as_str()),
+            (answer.status, answer.code().as_str()),
             (case.status, case.code),
             "{path}: {sends}"
         );
@@ -117,7 +117,7 @@ async fn no_query_is_taken(service: &Service, path: &str, queries: &[&str]) {
         let path = format!("{path}?{query}");
         let answer = service.send(Method::GET, &path, &Value::Null).await;
         assert_eq!(
-            (answer.status, answer.problem().as_str()),
+            (answer.status, answer.code().as_str()),
             (422, "invalid_request"),
             "{path}"
         );

@@ -83,7 +83,7 @@ async fn the_same_key_with_another_body_is_422() {
     assert_eq!(post(&service, &token, "k1", BODY).await.status, 201);
     let refused = post(&service, &token, "k1", r#"{"url":"https://example.com/other"}"#).await;
     assert_eq!(
-        (refused.status, refused.problem().as_str()),
+        (refused.status, refused.code().as_str()),
         (422, "idempotency_key_reused")
     );
     assert_eq!(made(&service).await, 1);
@@ -177,7 +177,7 @@ async fn a_copy_of_a_request_that_takes_too_long_is_409_and_told_when_to_come_ba
         );
         copy.await.is_ok_and(|copy| {
             copy.status == 409
-                && copy.problem() == "idempotency_in_flight"
+                && copy.code() == "idempotency_in_flight"
                 && copy.header("retry-after").is_some()
         })
     })
@@ -215,7 +215,7 @@ async fn a_malformed_key_is_400() {
     for key in ["", "two words", &long] {
         let answer = post(&service, &token, key, BODY).await;
         assert_eq!(
-            (answer.status, answer.problem().as_str()),
+            (answer.status, answer.code().as_str()),
             (400, "idempotency_key_malformed"),
             "{key}"
         );

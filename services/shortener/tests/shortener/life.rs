@@ -151,7 +151,7 @@ async fn it_is_not_ready_while_an_engine_is_stalled_and_remembered_redirects_go_
             let refused = service
                 .send(Method::POST, "/v1/links", &json!({"url": "https://example.com/"}))
                 .await;
-            assert_eq!((refused.status, refused.problem().as_str()), (503, "unavailable"));
+            assert_eq!((refused.status, refused.code().as_str()), (503, "unavailable"));
             assert!(refused.header("retry-after").is_some());
         }
         blocked.release().await;

@@ -57,7 +57,7 @@ async fn an_alias_is_claimed_once_and_is_free_again_after_a_delete() {
         "Spring-Sale_1"
     );
     let refused = post(&service, claim("https://two.example/")).await;
-    assert_eq!((refused.status, refused.problem().as_str()), (409, "alias_taken"));
+    assert_eq!((refused.status, refused.code().as_str()), (409, "alias_taken"));
     assert_eq!(refused.pointers(), ["/alias"]);
 
     let path = "/v1/links/Spring-Sale_1";
@@ -69,7 +69,7 @@ async fn an_alias_is_claimed_once_and_is_free_again_after_a_delete() {
         "at once, though it was remembered"
     );
     assert_eq!(
-        service.send(Method::DELETE, path, &Value::Null).await.problem(),
+        service.send(Method::DELETE, path, &Value::Null).await.code(),
         "not_found"
     );
     assert_eq!(service.send(Method::GET, path, &Value::Null).await.status, 404);
@@ -104,7 +104,7 @@ async fn of_a_hundred_racing_claims_exactly_one_wins() {
         .collect();
     let losers = answers
         .iter()
-        .filter(|(answer, _)| answer.status == 409 && answer.problem() == "alias_taken");
+        .filter(|(answer, _)| answer.status == 409 && answer.code() == "alias_taken");
     assert_eq!((winners.len(), losers.count()), (1, 99));
     assert_eq!(
         service.get("/the-one").await.header("location"),
@@ -163,7 +163,7 @@ async fn what_breaks_a_rule_is_refused_at_its_field_and_nothing_is_stored() {
     for (body, pointer) in cases {
         let answer = post(&service, body.clone()).await;
         assert_eq!(
-            (answer.status, answer.problem().as_str()),
+            (answer.status, answer.code().as_str()),
             (422, "invalid_request"),
             "{body}"
         );
@@ -333,7 +333,7 @@ async fn a_body_that_is_no_json_is_said_to_be_so() {
     let text = [("authorization", bearer.as_str()), ("content-type", "text/plain")];
     let sent = async |headers: &[(&str, &str)], body: &str| {
         let answer = service.request(Method::POST, "/v1/links", headers, body).await;
-        (answer.status, answer.problem())
+        (answer.status, answer.code())
     };
     assert_eq!(sent(&json, "{").await, (400, "malformed_json".to_owned()));
     assert_eq!(sent(&json, "").await, (400, "malformed_json".to_owned()));
@@ -346,6 +346,6 @@ async fn a_body_that_is_no_json_is_said_to_be_so() {
         (413, "payload_too_large".to_owned())
     );
     let put = service.request(Method::PUT, "/v1/links", &json, "{}").await;
-    assert_eq!((put.status, put.problem().as_str()), (405, "method_not_allowed"));
-    assert_eq!(service.get("/v1/nothing").await.problem(), "not_found");
+    assert_eq!((put.status, put.code().as_str()), (405, "method_not_allowed"));
+    assert_eq!(service.get("/v1/nothing").await.code(), "not_found");
 }

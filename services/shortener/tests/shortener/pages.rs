@@ -454,7 +454,7 @@ async fn a_drain_ends_the_stream_of_a_live_page_instead_of_waiting_until_it_is_c
         ("authorization", bearer.as_str()),
         ("orrery-deadline-ms", "60000"),
     ];
-    let (status, rest) = service.open("/ui/shortener/watched/live", &headers).await;
+    let (status, rest) = service.open_answer("/ui/shortener/watched/live", &headers).await;
     assert_eq!(status, 200);
     service.stop().await;
     let events = rest.await.expect("a whole answer, and none that was cut off");

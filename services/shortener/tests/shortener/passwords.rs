@@ -39,17 +39,14 @@ async fn locked() -> Service {
 async fn a_program_gives_the_password_in_a_header() {
     let service = locked().await;
     let asked = service.get("/locked").await;
-    assert_eq!(
-        (asked.status, asked.problem().as_str()),
-        (401, "password_required")
-    );
+    assert_eq!((asked.status, asked.code().as_str()), (401, "password_required"));
     assert_eq!(asked.header("www-authenticate"), Some("Link-Password"));
     assert_eq!(
         asked.header("cache-control"),
         Some("private, no-store, max-age=0")
     );
     let wrong = with_password(&service, "/locked", "open simsim").await;
-    assert_eq!((wrong.status, wrong.problem().as_str()), (401, "password_wrong"));
+    assert_eq!((wrong.status, wrong.code().as_str()), (401, "password_wrong"));
     for method in [Method::GET, Method::HEAD] {
         let right = service
             .request(method, "/locked", &[("link-password", "open sesame")], "")
@@ -180,7 +177,7 @@ async fn a_client_has_few_tries_at_one_link_and_others_keep_theirs() {
             )
             .await;
         assert_eq!(
-            (problem.status, problem.problem().as_str()),
+            (problem.status, problem.code().as_str()),
             (429, "too_many_password_tries")
         );
     }
@@ -231,7 +228,7 @@ async fn a_form_that_cannot_be_read_is_refused_as_what_it_is() {
         let answer = service
             .request(Method::POST, "/locked", &[("content-type", content_type)], body)
             .await;
-        let _ = answer.problem();
+        let _ = answer.code();
         assert_eq!(answer.status, status, "{answer:?}");
     }
     for path in ["/no.code", "/locked+"] {

@@ -33,7 +33,7 @@ async fn a_plus_behind_a_link_tells_where_it_leads_and_counts_nothing() {
     for path in ["/nowhere+", "/+", "/look++", "/lo.ok+"] {
         let answer = service.get(path).await;
         assert_eq!(
-            (answer.status, answer.problem().as_str()),
+            (answer.status, answer.code().as_str()),
             (404, "not_found"),
             "{path}"
         );

@@ -122,7 +122,7 @@ async fn what_cannot_be_drawn_is_refused_and_nobody_sees_another_tenants_picture
     ] {
         let refused = picture(&service, "abc", query).await;
         assert_eq!(refused.status, 422, "{query}");
-        assert_eq!(refused.problem(), "invalid_request", "{query}");
+        assert_eq!(refused.code(), "invalid_request", "{query}");
     }
     assert_eq!(picture(&service, "other", "").await.status, 404);
     let path = "/v1/links/abc/qr";

@@ -67,7 +67,7 @@ async fn an_unknown_code_is_404_remembered_and_followed_as_soon_as_it_is_claimed
     let service = setup.start().await;
     for _ in 0..5 {
         let answer = service.get("/not-yet").await;
-        assert_eq!((answer.status, answer.problem().as_str()), (404, "not_found"));
+        assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"));
         assert_eq!(
             answer.header("cache-control"),
             Some("private, no-store, max-age=0")
@@ -96,7 +96,7 @@ async fn what_can_be_no_code_is_404_without_asking_the_store() {
     ] {
         let answer = service.get(path).await;
         assert_eq!(
-            (answer.status, answer.problem().as_str()),
+            (answer.status, answer.code().as_str()),
             (404, "not_found"),
             "{path}"
         );

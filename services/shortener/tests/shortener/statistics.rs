@@ -226,7 +226,7 @@ async fn statistics_of_one_tenant_are_not_there_for_another() {
     let service = followed(|_| {}).await;
     stats(&service, "/v1/stats", 6, 2).await;
     let link = ask(&service, "umbrella", "/v1/links/seen/stats").await;
-    assert_eq!((link.status, link.problem().as_str()), (404, "not_found"));
+    assert_eq!((link.status, link.code().as_str()), (404, "not_found"));
     let all = ask(&service, "umbrella", "/v1/stats").await.json();
     assert_eq!((&all["clicks"], &all["bots"]), (&json!(0), &json!(0)));
     let top = ask(&service, "umbrella", "/v1/stats/top").await.json();
@@ -234,7 +234,7 @@ async fn statistics_of_one_tenant_are_not_there_for_another() {
     for path in ["/v1/links/seen/stats", "/v1/stats", "/v1/stats/top"] {
         let writer = service.token_for("acme", "ada", "links:write");
         let refused = service.send_as(&writer, Method::GET, path, &Value::Null).await;
-        assert_eq!(refused.problem(), "insufficient_scope", "{path}");
+        assert_eq!(refused.code(), "insufficient_scope", "{path}");
         assert_eq!(service.get(path).await.status, 401, "{path}");
     }
 }
@@ -258,7 +258,7 @@ async fn what_cannot_be_asked_is_refused_with_the_parameter() {
         for path in ["/v1/links/asked/stats", "/v1/stats"] {
             let refused = ask(&service, "acme", &format!("{path}?{query}")).await;
             assert_eq!(refused.status, 422, "{path}?{query}: {refused:?}");
-            refused.problem();
+            refused.code();
         }
     }
     for query in ["limit=0", "limit=101", "from=soon"] {

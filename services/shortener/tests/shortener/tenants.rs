@@ -20,7 +20,7 @@ async fn another_tenants_link_is_not_there_on_any_endpoint() {
         sent(Method::PATCH, json!({})).await,
         sent(Method::DELETE, Value::Null).await,
     ] {
-        assert_eq!((answer.status, answer.problem().as_str()), (404, "not_found"));
+        assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"));
     }
     let listed = service
         .send_as(&other, Method::GET, "/v1/links", &Value::Null)
@@ -106,7 +106,7 @@ async fn every_endpoint_but_the_redirect_needs_a_good_token_with_its_scope() {
         };
         let refused = service.send_as(may_not, method.clone(), path, &body).await;
         assert_eq!(
-            (refused.status, refused.problem().as_str()),
+            (refused.status, refused.code().as_str()),
             (403, "insufficient_scope"),
             "{method} {path}"
         );

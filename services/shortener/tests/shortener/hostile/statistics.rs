@@ -84,7 +84,7 @@ async fn the_statistics_of_another_tenants_link_are_refused_as_those_of_none() {
             let path = format!("/v1/links/{code}/stats{query}");
             let answer = service.send_as(&globex, Method::GET, &path, &Value::Null).await;
             assert_eq!(
-                (answer.status, answer.problem().as_str()),
+                (answer.status, answer.code().as_str()),
                 (404, "not_found"),
                 "{path}"
             );
@@ -97,8 +97,5 @@ async fn the_statistics_of_another_tenants_link_are_refused_as_those_of_none() {
     }
     let path = "/v1/links/%FF/stats";
     let answer = service.send(Method::GET, path, &Value::Null).await;
-    assert_eq!(
-        (answer.status, answer.problem().as_str()),
-        (400, "malformed_path")
-    );
+    assert_eq!((answer.status, answer.code().as_str()), (400, "malformed_path"));
 }
