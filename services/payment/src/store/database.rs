@@ -10,14 +10,28 @@ use telemetry::Telemetry;
 
 use super::StoreError;
 
+/// The ledger's step on PostgreSQL, a file an idea.
+macro_rules! ledger {
+    ($($file:literal),+) => {
+        concat!($(include_str!(concat!("../../migrations/postgres/0001_ledger/", $file, ".sql")), "\n"),+)
+    };
+}
+
+const LEDGER_POSTGRES: &str = ledger!(
+    "tables",
+    "guards",
+    "holds_and_reversals",
+    "decide",
+    "commit",
+    "accounts",
+    "rights"
+);
+const LEDGER_SQLITE: &str = include_str!("../../migrations/sqlite/0001_ledger.sql");
+
 macro_rules! migrations {
-    ($engine:literal) => {
+    ($engine:literal, $ledger:expr) => {
         &[
-            Migration::expand(
-                1,
-                "ledger",
-                include_str!(concat!("../../migrations/", $engine, "/0001_ledger.sql")),
-            ),
+            Migration::expand(1, "ledger", $ledger),
             Migration::expand(
                 2,
                 "payments",
@@ -47,8 +61,8 @@ macro_rules! migrations {
     };
 }
 
-const POSTGRES: &[Migration] = migrations!("postgres");
-const SQLITE: &[Migration] = migrations!("sqlite");
+const POSTGRES: &[Migration] = migrations!("postgres", LEDGER_POSTGRES);
+const SQLITE: &[Migration] = migrations!("sqlite", LEDGER_SQLITE);
 
 /// Why the database could not be opened.
 pub type OpenError = StoreError;

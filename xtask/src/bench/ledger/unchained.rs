@@ -34,7 +34,8 @@ mod tests {
 
     #[test]
     fn only_the_statement_that_digests_is_cut_out() {
-        let migration = include_str!("../../../../services/payment/migrations/postgres/0001_ledger.sql");
+        let migration =
+            include_str!("../../../../services/payment/migrations/postgres/0001_ledger/commit.sql");
         let cut = without_digests(migration).unwrap();
         assert_eq!(
             migration.matches("sha256(").count() - cut.matches("sha256(").count(),
