@@ -9,6 +9,7 @@
 //! | `payment_holds_expired_total` | holds that this process let go because their time was over | none |
 //! | `payment_feed_links_behind` | links of the ledger that are not in its stream yet, as the feed's leader last saw it | none |
 //! | `payment_accounts_total` | accounts | `change`: `created`, `replayed`, `updated`, `closed` |
+//! | `payment_audit_links_behind` | links of the chain that this process has not audited yet, by the last heads it read | none |
 //! | `payment_audits_total` | audits of the books | `outcome`: `sound`, `broken`, `failed` (the database did not answer: nothing is known) |
 //! | `payment_payments_total` | payments | `outcome`: `created`, `captured`, `failed`, `refunded` (a refund went back) |
 //! | `payment_saga_duration_seconds` | seconds from taking a payment in to its end; of `refunded` from taking the refund in | `outcome`: `captured`, `failed`, `refunded` |

@@ -1,6 +1,7 @@
 //! What is counted of audits.
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use telemetry::Telemetry;
 use tokio::sync::watch;
 
@@ -24,6 +25,8 @@ pub(crate) struct AuditMetrics {
     pub broken: Counter,
     /// The database did not answer: nothing is known.
     pub failed: Counter,
+    /// Links between what was read and the heads, when the last one ended.
+    pub behind: Gauge,
     /// How the last one ended, for the page of the books; `None` before the first.
     last: watch::Sender<Option<Audited>>,
 }
@@ -34,12 +37,19 @@ impl AuditMetrics {
         telemetry.registry(|registry| {
             let audits = super::labelled(registry, "payment_audits", "Audits of the books", "outcome");
             let outcome = |value| audits.get_or_create_owned(&[("outcome", value)]);
-            Self {
+            let audited = Self {
                 sound: outcome("sound"),
                 broken: outcome("broken"),
                 failed: outcome("failed"),
+                behind: Gauge::default(),
                 last: watch::Sender::new(None),
-            }
+            };
+            registry.register(
+                "payment_audit_links_behind",
+                "Links of the chain that this process has not audited yet",
+                audited.behind.clone(),
+            );
+            audited
         })
     }
 

@@ -139,7 +139,7 @@ fn follows(history: &PaymentHistory, followed: &Followed) -> Vec<Piece> {
             ));
         }
         if !followed.told.iter().any(|told| told.kind == "payment.captured") {
-            let telling = ("told", "merchant told: captured".to_owned());
+            let telling = ("told", "in line for merchants: captured".to_owned());
             pieces.push(event(telling, receipt.issued_at_ms, None, html! {}));
         }
     }
@@ -151,9 +151,9 @@ fn follows(history: &PaymentHistory, followed: &Followed) -> Vec<Piece> {
             .filter(|_| told.kind == "payment.captured");
         let began_at_ms = receipt.map_or(told.at_ms, |receipt| receipt.issued_at_ms);
         let (id, what) = (format!("told-{place}"), told.kind.trim_start_matches("payment."));
-        let what = format!("merchant told: {}", what.replace('_', " "));
+        let what = format!("in line for merchants: {}", what.replace('_', " "));
         let more = html! {
-            dt { "In line for" }
+            dt { "To" }
             dd { (endpoints(told.endpoints)) " · " a href=(format!("{}?all=yes#deliveries", webhooks::HERE)) { "deliveries" } }
         };
         pieces.push(event((id.as_str(), what), began_at_ms, Some(told.at_ms), more));

@@ -136,7 +136,14 @@ impl AuditBooks {
                 Err(error) => return Err(error),
             }
         }
+        self.metrics.behind.set(self.behind(&heads));
         self.balance(findings).await
+    }
+
+    /// Links that each next audit has still to read.
+    fn behind(&self, heads: &[ChainHead]) -> i64 {
+        let of = |head: &ChainHead| head.link - self.places.get(&head.shard).map_or(0, ShardVerifier::links);
+        heads.iter().map(|head| of(head).max(0)).sum()
     }
 
     /// Goes along one chain up to its head, or as far as one audit may; says where it is broken.

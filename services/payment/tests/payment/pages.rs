@@ -295,7 +295,7 @@ async fn a_payment_is_followed_to_its_receipt_and_to_who_was_told() {
         "charge",
         "capture",
         "receipt issued",
-        "merchant told: captured",
+        "in line for merchants: captured",
     ];
     let places: Vec<Option<usize>> = steps
         .iter()

@@ -210,6 +210,7 @@ async fn a_process_begins_a_bounded_number_of_links_before_the_head_and_reads_so
     };
     let (mut auditor, metrics) = books.auditor(slow);
     assert_eq!(said(&mut auditor).await, "", "link 1 is whole");
+    assert_eq!(metrics.behind.get(), 9, "the others are for later audits");
     assert!(said(&mut auditor).await.contains("shard 0, link 2"));
     assert_eq!(counted(&metrics), (1, 1, 0));
 }
