@@ -47,6 +47,7 @@ impl AuditMetrics {
             registry.register(
                 "payment_audit_links_behind",
                 "Links of the chain that this process has not audited yet",
+                &[],
                 audited.behind.clone(),
             );
             audited
