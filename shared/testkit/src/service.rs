@@ -1,4 +1,9 @@
-//! A role in the test's own process: real sockets on free ports, tokens signed here.
+//! A role in the test's own process: real sockets on free ports, tokens signed here. What is not as a test needs it panics.
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on fails where it stands"
+)]
 
 use std::fmt::Debug;
 use std::net::TcpListener;
@@ -41,9 +46,6 @@ pub struct Service<E> {
 
 impl<E: Debug + Send + 'static> Service<E> {
     /// Starts `run` on free ports, with the keys that [`Service::token`]s are signed with. Perhaps it is not ready, now or ever.
-    ///
-    /// # Panics
-    /// When there is no port, or telemetry refuses its settings; as everything here does that a test cannot go on without.
     pub fn begin<F>(
         name: &'static str,
         clock: SharedClock,
@@ -222,9 +224,6 @@ pub struct Answer {
 
 impl Answer {
     /// Its JSON.
-    ///
-    /// # Panics
-    /// When it is none; as all of these do when it is not what it must be.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -274,9 +273,6 @@ impl Answer {
 }
 
 /// Waits until `condition` holds.
-///
-/// # Panics
-/// When it does not within [`PATIENCE`].
 pub async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let holds = async {
         while !condition().await {

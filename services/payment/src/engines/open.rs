@@ -117,10 +117,9 @@ pub async fn open_log(
         clock,
     };
     let log = opener.log_at(&settings.streams_url, settings.streams.clone());
-    let opened = log.attach().await;
-    Ok(opened
-        .map_err(|error| RunError::engine("streams_url", &error))?
-        .port)
+    let attached = log.attach().await;
+    let attached = attached.map_err(|error| RunError::engine("streams_url", &error))?;
+    Ok(attached.port)
 }
 
 #[cfg(test)]
