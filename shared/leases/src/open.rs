@@ -61,7 +61,8 @@ mod tests {
         assert!(!leases.connection.is_remote());
         leases.port.acquire("a", 1_000, 2_000).await.unwrap();
         leases.connection.close().await;
-        assert!(leases.connection.probe().await.is_err());
+        let closed = leases.port.acquire("b", 1_000, 2_000).await;
+        assert!(closed.is_err(), "the connection is the port's own");
     }
 
     #[tokio::test]

@@ -285,8 +285,8 @@ async fn a_payment_is_followed_to_its_receipt_and_to_who_was_told() {
             .unwrap()
             .to_owned()
     };
-    eventually("the merchant was told", async || {
-        shown().await.contains("In line for")
+    eventually("the event is in line", async || {
+        shown().await.contains("<dt>To</dt>")
     })
     .await;
     let page = shown().await;
@@ -311,7 +311,7 @@ async fn a_payment_is_followed_to_its_receipt_and_to_who_was_told() {
     till.settled(&id, &["refunded"]).await;
     eventually("the receipt is voided", async || {
         let page = shown().await;
-        page.contains("receipt voided") && page.contains("merchant told: refunded")
+        page.contains("receipt voided") && page.contains("in line for merchants: refunded")
     })
     .await;
 }
