@@ -76,6 +76,9 @@ pub struct LoadPlan {
     pub per_second: f64,
     /// How long.
     pub duration: Span,
+    /// Whether each request opens a connection of its own, as of somebody who comes once: who keeps one does not meet a copy that is gone.
+    #[serde(default)]
+    pub connection_each: bool,
 }
 
 /// One fault, and when: an experiment, or a control, or the receiver.

@@ -154,11 +154,14 @@ async fn gather(
     let file = File::create(&kept.history).map_err(DrillError::file(&kept.history))?;
     let out: Box<dyn Write + Send> = Box::new(BufWriter::new(file));
     let recorder: Arc<HistoryRecorder> = Arc::new(Recorder::new(bench.clock.clone(), out));
-    let profile = catalogue::load(&drill.load.profile)?
+    let mut profile = catalogue::load(&drill.load.profile)?
         .with_rate(drill.load.per_second)
         .and_then(|profile| profile.with_duration(drill.duration()))
         .map_err(|error| DrillError::Load(error.to_string()))?
         .with_seed(bench.seed);
+    if drill.load.connection_each {
+        profile = profile.with_connection_each();
+    }
     let command = platform.token_command();
     let target = Target {
         url: platform.entry.clone(),

@@ -133,6 +133,16 @@ impl Profile {
         Self { seed, ..self }
     }
 
+    /// The same load by those who come once: each request of an operation opens a connection, and closes it.
+    #[must_use]
+    pub fn with_connection_each(mut self) -> Self {
+        for operation in &mut self.operations {
+            let close = Template::text("close");
+            operation.headers.insert("Connection".to_owned(), close);
+        }
+        self
+    }
+
     /// How long arrivals go on.
     pub fn duration(&self) -> Duration {
         self.arrivals.duration()

@@ -93,6 +93,13 @@ fn variable(name: &str) -> Result<Variable, String> {
 }
 
 impl Template {
+    /// Nothing but this text.
+    pub(super) fn text(text: &str) -> Self {
+        Self {
+            parts: vec![Part::Text(text.to_owned())],
+        }
+    }
+
     /// The variables it uses.
     pub fn variables(&self) -> impl Iterator<Item = &Variable> {
         self.parts.iter().filter_map(|part| match part {
