@@ -137,3 +137,12 @@ impl Books {
         Ok(at_ms)
     }
 }
+
+/// Cuts off the row that was read to see whether there are more: the page, and by what its last is known where another one follows.
+pub(crate) fn cut<T, K>(mut found: Vec<T>, limit: u32, key: impl Fn(&T) -> K) -> (Vec<T>, Option<K>) {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().filter(|_| more).map(key);
+    (found, last)
+}

@@ -5,7 +5,7 @@ use identity::Tenant;
 use ids::Id;
 use serde::Serialize;
 
-use super::{Asked, Books, Details, fields};
+use super::{Asked, Books, Details, cut, fields};
 use crate::error::{Invalid, LedgerError, Wrong};
 use crate::ledger::{Action, Command, CommandOutcome, Hold, NewHold};
 
@@ -139,7 +139,7 @@ impl Books {
     ) -> Result<(Vec<Hold>, Option<Id>), LedgerError> {
         let limit = self.page_limit(limit)?;
         let found = self.ledger.holds(tenant, account, after, limit + 1).await?;
-        Ok(cut(found, limit))
+        Ok(cut(found, limit, |hold| hold.id))
     }
 
     /// An account's holds before `before`, the newest first, and before which the next page begins.
@@ -155,14 +155,6 @@ impl Books {
             .ledger
             .latest_holds(tenant, account, before, limit + 1)
             .await?;
-        Ok(cut(found, limit))
+        Ok(cut(found, limit, |hold| hold.id))
     }
-}
-
-/// A page of what was found, and its last where more follows.
-fn cut(mut holds: Vec<Hold>, limit: u32) -> (Vec<Hold>, Option<Id>) {
-    let more = holds.len() as u64 > u64::from(limit);
-    holds.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let last = holds.last().filter(|_| more).map(|last| last.id);
-    (holds, last)
 }

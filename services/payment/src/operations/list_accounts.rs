@@ -3,7 +3,7 @@
 use identity::Tenant;
 use ids::Id;
 
-use super::Books;
+use super::{Books, cut};
 use crate::error::LedgerError;
 use crate::ledger::Account;
 use crate::store::ledger::AccountFilter;
@@ -34,10 +34,8 @@ impl Books {
     ) -> Result<ListedAccounts, LedgerError> {
         let limit = self.page_limit(limit)?;
         // One more than asked for tells whether another page follows.
-        let mut accounts = self.ledger.accounts(tenant, filter, after, limit + 1).await?;
-        let more = accounts.len() as u64 > u64::from(limit);
-        accounts.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next_after = accounts.last().filter(|_| more).map(|last| last.id);
+        let found = self.ledger.accounts(tenant, filter, after, limit + 1).await?;
+        let (accounts, next_after) = cut(found, limit, |account| account.id);
         Ok(ListedAccounts { accounts, next_after })
     }
 }

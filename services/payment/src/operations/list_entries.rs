@@ -6,7 +6,7 @@ use std::ops::Range;
 use identity::Tenant;
 use ids::Id;
 
-use super::{Books, Details, MOMENT_MS_MAX};
+use super::{Books, Details, MOMENT_MS_MAX, cut};
 use crate::error::{Invalid, LedgerError, Wrong};
 use crate::ledger::{Account, Entry, JournalKind, RowSummary};
 use crate::store::StoreError;
@@ -69,7 +69,7 @@ impl Books {
             .ledger
             .latest_entries(&account.tenant, account.id, before, limit + 1)
             .await?;
-        let (entries, next) = cut(found, limit);
+        let (entries, next) = cut(found, limit, cursor);
         Ok((self.described(account, entries).await?, next))
     }
 
@@ -84,7 +84,7 @@ impl Books {
             .ledger
             .entries(&account.tenant, account.id, range, after, limit + 1)
             .await?;
-        let (entries, next) = cut(found, limit);
+        let (entries, next) = cut(found, limit, cursor);
         Ok((self.described(account, entries).await?, next))
     }
 
@@ -119,16 +119,12 @@ impl Books {
     }
 }
 
-/// A page of what was found, and its last where more follows.
-fn cut(mut entries: Vec<Entry>, limit: u32) -> (Vec<Entry>, Option<EntryCursor>) {
-    let more = entries.len() as u64 > u64::from(limit);
-    entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let last = entries.last().filter(|_| more).map(|last| EntryCursor {
-        at_ms: last.at_ms,
-        part: last.part,
-        seq: last.seq,
-    });
-    (entries, last)
+fn cursor(entry: &Entry) -> EntryCursor {
+    EntryCursor {
+        at_ms: entry.at_ms,
+        part: entry.part,
+        seq: entry.seq,
+    }
 }
 
 pub(super) fn range(from_ms: Option<u64>, to_ms: u64) -> Result<Range<u64>, Wrong> {

@@ -18,7 +18,7 @@ pub(crate) use create_payment::{CreatePayment, Payer};
 pub(crate) use error::{InvalidPayment, PaymentError};
 pub(crate) use refund_payment::RefundPayment;
 
-use super::Asked;
+use super::{Asked, cut};
 use crate::ledger::{Claim, Currency};
 use crate::metrics::SagaMetrics;
 use crate::payment::{Payment, PaymentHistory};
@@ -136,11 +136,8 @@ impl Cashier {
         limit: Option<u32>,
     ) -> Result<(Vec<Payment>, Option<Id>), PaymentError> {
         let limit = self.page_limit(limit)?;
-        let mut page = self.payments.list(tenant, filter, before, limit + 1).await?;
-        let more = page.len() > limit as usize;
-        page.truncate(limit as usize);
-        let next = page.last().map(|payment| payment.id).filter(|_| more);
-        Ok((page, next))
+        let found = self.payments.list(tenant, filter, before, limit + 1).await?;
+        Ok(cut(found, limit, |payment| payment.id))
     }
 
     /// How many rows a page has, given what was asked for.

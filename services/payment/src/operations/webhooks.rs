@@ -12,7 +12,7 @@ use leases::LeasedIds;
 use outbound::Outbound;
 use serde::Serialize;
 
-use super::Asked;
+use super::{Asked, cut};
 use crate::store::StoreError;
 use crate::store::webhooks::{
     Delivery, DeliveryFilter, Endpoint, EndpointChange, EndpointState, Event, NewSecret, RequestClaim,
@@ -136,9 +136,8 @@ impl Hooks {
         limit: Option<u32>,
     ) -> Result<(Vec<Endpoint>, Option<Id>), HookError> {
         let limit = self.page_limit(limit)?;
-        let mut found = self.store.endpoints(tenant, after, limit + 1).await?;
-        let next = page(&mut found, limit, |endpoint| endpoint.id);
-        Ok((found, next))
+        let found = self.store.endpoints(tenant, after, limit + 1).await?;
+        Ok(cut(found, limit, |endpoint| endpoint.id))
     }
 
     /// One endpoint.
@@ -223,9 +222,8 @@ impl Hooks {
             self.show(tenant, endpoint).await?;
         }
         let limit = self.page_limit(limit)?;
-        let mut found = self.store.deliveries(tenant, filter, before, limit + 1).await?;
-        let next = page(&mut found, limit, |delivery| delivery.id);
-        Ok((found, next))
+        let found = self.store.deliveries(tenant, filter, before, limit + 1).await?;
+        Ok(cut(found, limit, |delivery| delivery.id))
     }
 
     /// Puts a delivery in line again.
@@ -313,16 +311,6 @@ fn check_description(text: &str) -> Result<(), HookError> {
     }
     let detail = format!("must be at most {DESCRIPTION_CHARS_MAX} characters, without control characters");
     Err(HookError::invalid("/description", detail))
-}
-
-/// Cuts the row that was read to see whether there are more.
-fn page<T>(rows: &mut Vec<T>, limit: u32, id: impl Fn(&T) -> Id) -> Option<Id> {
-    let limit = limit as usize;
-    if rows.len() <= limit {
-        return None;
-    }
-    rows.truncate(limit);
-    rows.last().map(id)
 }
 
 impl From<crate::store::webhooks::NotReplayed> for HookError {

@@ -263,7 +263,7 @@ impl Ledger for SqliteLedger {
         journals: &[Id],
     ) -> Result<Vec<RowSummary>, StoreError> {
         self.sql
-            .read("read_told", |conn| {
+            .read("read_row_summaries", |conn| {
                 sql::scoped(reads::row_summaries(conn, tenant, account, journals))
             })
             .await

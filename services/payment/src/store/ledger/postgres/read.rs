@@ -324,7 +324,7 @@ pub(super) async fn row_summaries(
     let asked: Vec<i64> = journals.iter().copied().map(column).collect();
     let asked = &asked;
     let found: Vec<(i64, i16, String, Option<i64>)> = sql
-        .read("read_told", |conn| {
+        .read("read_row_summaries", |conn| {
             sql::scoped(async move {
                 let query = sqlx::query_as(
                     "SELECT j.id, j.kind, j.details, e.counter

@@ -177,7 +177,7 @@ pub(super) async fn row_summaries(
     journals: &[Id],
 ) -> Result<Vec<RowSummary>, StoreError> {
     let asked: Vec<u64> = journals.iter().copied().map(Id::as_u64).collect();
-    let found: Vec<(i64, i64, String, Option<i64>)> = sqlx::query_as(statements::TOLD)
+    let found: Vec<(i64, i64, String, Option<i64>)> = sqlx::query_as(statements::ROW_SUMMARIES)
         .bind(tenant.as_str())
         .bind(rows::int(account)?)
         .bind(rows::json(&asked))

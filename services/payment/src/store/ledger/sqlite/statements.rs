@@ -159,7 +159,7 @@ pub(super) const LATEST_ENTRIES: &str = "
     ORDER BY e.at_ms DESC, e.part DESC, e.seq DESC LIMIT $6";
 
 /// Of rows with two postings the other account. Only the first three lines are looked at, however many there are.
-pub(super) const TOLD: &str = "
+pub(super) const ROW_SUMMARIES: &str = "
     SELECT j.id, j.kind, j.details,
         (SELECT CASE WHEN count(*) = 2 THEN max(CASE WHEN e.account_id <> $2 THEN e.account_id END) END
          FROM entry e INDEXED BY entry_journal WHERE e.tenant = j.tenant AND e.journal_id = j.id AND e.line < 3)
