@@ -15,6 +15,9 @@ const DIGITS_MAX: usize = 19;
 /// The most characters that part two groups of one number.
 const SEPARATOR_CHARS_MAX: usize = 3;
 
+/// The same where they are blanks and dashes alone: people align what they type, and fill the room with them.
+const GAP_CHARS_MAX: usize = 8;
+
 /// What most cards have at most; Snowflakes have 17 and more.
 pub const DIGITS_USUAL_MAX: usize = 16;
 
@@ -45,9 +48,7 @@ fn any_stretch(text: &str, digits_max: usize) -> bool {
         match glyph {
             Glyph::Digit(digit) => run.push(std::mem::take(&mut between), digit),
             Glyph::Separator(_) if run.groups.is_empty() => {}
-            Glyph::Separator(separator) if between.chars().count() < SEPARATOR_CHARS_MAX => {
-                between.push(separator);
-            }
+            Glyph::Separator(separator) if may_go_on(&between, separator) => between.push(separator),
             Glyph::Separator(_) | Glyph::Other => {
                 if std::mem::take(&mut run).has_card(digits_max) {
                     return true;
@@ -57,6 +58,17 @@ fn any_stretch(text: &str, digits_max: usize) -> bool {
         }
     }
     run.has_card(digits_max)
+}
+
+/// Whether this still parts two groups of one number, after what parts them already.
+fn may_go_on(between: &str, separator: char) -> bool {
+    let is_gap = |char: char| matches!(char, ' ' | '-');
+    let most = if is_gap(separator) && between.chars().all(is_gap) {
+        GAP_CHARS_MAX
+    } else {
+        SEPARATOR_CHARS_MAX
+    };
+    between.chars().count() < most
 }
 
 /// Groups of digits with a separator between each two.
@@ -202,6 +214,12 @@ mod tests {
                 grouped.join("  "),
                 grouped.join(" - "),
                 grouped.join("--"),
+                grouped.join("    "),
+                grouped.join("        "),
+                grouped.join("\t\t \t"),
+                grouped.join(" ------ "),
+                format!("{}     {}", grouped[..2].join(" - "), grouped[2..].join(" ")),
+                card.chars().map(String::from).collect::<Vec<_>>().join("     "),
                 grouped.join("|"),
                 grouped.join(" | "),
                 grouped.join(":"),
@@ -259,7 +277,15 @@ mod tests {
             "42/42/4242/42424242",
             "4242/42/42 42-42-42-42",
             "4242_4242/4242_4242",
-            "4242    4242    4242    4242",
+            "4242         4242         4242         4242",
+            "4242 ------- 4242 ------- 4242 ------- 4242",
+            "4242||||4242||||4242||||4242",
+            "4242 |   4242 |   4242 |   4242",
+            "4242....4242....4242....4242",
+            "4242.00    4242.00    4242.00    4242.00",
+            "42    42     42    42     42    42     42    42",
+            "424242424242    42-42-42-42-42",
+            "2026-11-22    4242    4242    42",
             "4242: 4242; 4242: 4242",
             "42: 42; 42: 42; 42: 42; 42: 42",
             "42.42. 42.42. 42.42. 42.42.",
