@@ -8,7 +8,6 @@ mod error;
 mod http;
 mod labs;
 pub mod ledger;
-pub mod ledger_place;
 mod metrics;
 mod migrate;
 mod operations;

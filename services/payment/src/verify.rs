@@ -18,6 +18,7 @@
 mod chained;
 mod kept;
 mod passes;
+mod place;
 mod pointing;
 mod projections;
 mod replayed;
@@ -33,6 +34,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::ledger::SHARDS;
 pub use kept::{InvalidHead, KeptHead};
+pub use place::{NoLedger, find};
 
 /// Of each check at most so many findings are listed; one is enough to know.
 pub const FINDINGS_MAX: usize = 20;
@@ -44,7 +46,7 @@ pub enum VerifyError {
     #[error("the ledger's database {0}")]
     Url(#[from] DatabaseUrlError),
     /// It cannot be read: it is not there, not answering, or holds no ledger.
-    #[error("the ledger cannot be read: {0}")]
+    #[error("the ledger cannot be read: {}", said(.0))]
     Unreadable(#[from] sqlx::Error),
 }
 
@@ -273,6 +275,13 @@ fn postgres(url: &PostgresUrl) -> PgConnectOptions {
         .application_name("orrery ledger verify")
         .options([("search_path", &*url.schema)])
         .disable_statement_logging()
+}
+
+/// What an engine says is wrong, without the line of its own source that PostgreSQL says it from.
+fn said(error: &sqlx::Error) -> String {
+    error
+        .as_database_error()
+        .map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
 
 /// All shards there are.

@@ -26,6 +26,9 @@ pub enum DatabaseUrlError {
     /// A `sqlite:` one.
     #[error(transparent)]
     Sqlite(#[from] UrlError),
+    /// Of no engine at all, such as a path alone.
+    #[error("names no engine: use sqlite:PATH or postgres://USER@HOST/DATABASE")]
+    NoEngine,
     /// Of neither engine.
     #[error("`{0}:` is not compiled in: use sqlite:PATH or postgres://USER@HOST/DATABASE")]
     UnknownEngine(String),
@@ -49,6 +52,7 @@ impl DatabaseUrl {
         match scheme(url) {
             "sqlite" => Ok(Self::Sqlite(sqlite_path(url)?)),
             "postgres" | "postgresql" => postgres_url(url).map(Self::Postgres),
+            "" => Err(DatabaseUrlError::NoEngine),
             other => Err(DatabaseUrlError::UnknownEngine(other.to_owned())),
         }
     }

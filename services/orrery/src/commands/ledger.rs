@@ -21,7 +21,7 @@ pub(crate) fn ledger(settings: &Settings, action: &LedgerAction) -> ExitCode {
     let url = database.as_deref().unwrap_or(&settings.payment.database_url);
     let verified = on_workbench(async |_: &Workbench| {
         // What is not there is said before anything is read, in words that tell what to do.
-        payment::ledger_place::find(url)
+        payment::verify::find(url)
             .await
             .map_err(|error| error.to_string())?;
         payment::verify::verify_against(url, heads)

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sql::{DatabaseUrl, DatabaseUrlError, PostgresUrl};
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::said;
 
 /// How long a server may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
@@ -27,7 +28,7 @@ pub enum NoLedger {
     )]
     NoFile(PathBuf),
     /// A file that is no database, or may not be read.
-    #[error("{} cannot be read as a database: {cause}", .path.display())]
+    #[error("{} cannot be read as a database: {}", .path.display(), said(.cause))]
     NotReadable {
         /// Which.
         path: PathBuf,
@@ -93,17 +94,7 @@ async fn in_file(path: PathBuf) -> Result<(), NoLedger> {
 async fn in_schema(url: &PostgresUrl) -> Result<(), NoLedger> {
     let place = format!("{}:{}/{}", url.host, url.port, url.database);
     let looked = async {
-        let mut connection = PgConnectOptions::new_without_pgpass()
-            .host(&url.host)
-            .port(url.port)
-            .username(&url.user)
-            .password(url.password.as_deref().unwrap_or_default())
-            .database(&url.database)
-            .ssl_mode(PgSslMode::Disable)
-            .application_name("orrery ledger")
-            .disable_statement_logging()
-            .connect()
-            .await?;
+        let mut connection = super::postgres(url).connect().await?;
         let found: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
             .bind(format!("{}.{TABLE}", url.schema))
             .fetch_one(&mut connection)
@@ -112,7 +103,7 @@ async fn in_schema(url: &PostgresUrl) -> Result<(), NoLedger> {
         Ok::<_, sqlx::Error>(found)
     };
     let looked = match tokio::time::timeout(ANSWER_MAX, looked).await {
-        Ok(looked) => looked.map_err(|cause| cause.to_string()),
+        Ok(looked) => looked.map_err(|cause| said(&cause)),
         Err(_) => Err(format!("no answer within {} s", ANSWER_MAX.as_secs())),
     };
     match looked {
@@ -159,6 +150,29 @@ mod tests {
             .to_string();
         assert!(said.contains("127.0.0.1:1/books cannot be reached"), "{said}");
         assert!(!said.contains("secret"), "{said}");
-        assert!(find("mysql://x").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_database_of_ours_is_told_by_what_is_wrong_with_it() {
+        for (url, words) in [
+            (
+                "mysql://me:secret@host/books",
+                "database `mysql:` is not compiled in: use sqlite:PATH or postgres:",
+            ),
+            (
+                "payment.db",
+                "database names no engine: use sqlite:PATH or postgres:",
+            ),
+            ("", "database names no engine"),
+            ("sqlite:", "database names no file: use sqlite:PATH"),
+            ("postgres://host", "database names no user"),
+            (
+                "postgres://me@host/books?sslmode=require",
+                "has a parameter that is not known",
+            ),
+        ] {
+            let said = find(url).await.unwrap_err().to_string();
+            assert!(said.contains(words) && !said.contains("secret"), "{url}: {said}");
+        }
     }
 }

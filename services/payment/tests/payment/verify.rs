@@ -216,6 +216,36 @@ async fn a_ledger_that_is_not_there_is_an_error_and_no_finding() {
     assert_eq!(verify("mysql://x").await.unwrap_err().code(), "verify_url");
 }
 
+/// As the owner can.
+async fn without_triggers(engine: &OnPostgres) -> sqlx::PgConnection {
+    let options: sqlx::postgres::PgConnectOptions = engine.base().parse().unwrap();
+    let as_owner = [
+        ("search_path", engine.schema()),
+        ("session_replication_role", "replica"),
+        ("synchronous_commit", "off"),
+    ];
+    options.options(as_owner).connect().await.unwrap()
+}
+
+/// PostgreSQL says from which line of its own source it complains; nobody wants to know.
+#[tokio::test]
+async fn what_the_server_says_is_told_without_the_lines_of_its_source() {
+    let Some(engine) = OnPostgres::new("what_the_server_says_is_told") else {
+        return;
+    };
+    let unread = verify(&engine.url()).await.unwrap_err().to_string();
+    assert_eq!(
+        unread,
+        "the ledger cannot be read: relation \"chain_link\" does not exist"
+    );
+    let none = engine.base().replace("/orrery", "/none_of_this_name");
+    let refused = payment::verify::find(&none).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("cannot be reached: database \"none_of_this_name\" does not exist. See that"),
+        "{refused}"
+    );
+}
+
 #[tokio::test]
 async fn whatever_was_changed_in_the_schema_is_pointed_at() {
     let test = "whatever_was_changed_in_the_schema_is_pointed_at";
@@ -230,13 +260,7 @@ async fn whatever_was_changed_in_the_schema_is_pointed_at() {
         (6, 7, 12, 3)
     );
     // As the owner can: without triggers. And back again afterwards.
-    let options: sqlx::postgres::PgConnectOptions = engine.base().parse().unwrap();
-    let as_owner = [
-        ("search_path", engine.schema()),
-        ("session_replication_role", "replica"),
-        ("synchronous_commit", "off"),
-    ];
-    let mut connection = options.options(as_owner).connect().await.unwrap();
+    let mut connection = without_triggers(&engine).await;
     let (mut keep, mut restore) = (String::new(), String::new());
     for table in TABLES {
         keep += &format!("CREATE TABLE kept_{table} AS TABLE {table};");
