@@ -200,7 +200,14 @@ fn settled<T, B: Serialize>(
     outcome: &Outcome<T>,
     body: impl FnOnce(&T) -> B,
 ) -> Response {
-    let mut response = (status, [PRIVATE], Json(body(outcome.get()))).into_response();
+    marked(
+        (status, [PRIVATE], Json(body(outcome.get()))).into_response(),
+        outcome,
+    )
+}
+
+/// Says of an answer whether an earlier request with the same key got it.
+pub(crate) fn marked<T>(mut response: Response, outcome: &Outcome<T>) -> Response {
     if outcome.is_replay() {
         let headers = response.headers_mut();
         headers.insert(REPLAYED, HeaderValue::from_static("true"));

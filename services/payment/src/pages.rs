@@ -173,6 +173,15 @@ fn drawn(who: &SignedIn, tab: &str, title: &str, said: Option<&Said>, body: &Mar
     })
 }
 
+/// The page that says why nothing was done: with the problem's status, and with its headers, of which one tells a repeat.
+fn answered(problem: &Problem, mut page: Response) -> Response {
+    *page.status_mut() = problem.status();
+    for (name, value) in problem.headers() {
+        page.headers_mut().append(name, value.clone());
+    }
+    page
+}
+
 /// 303: whatever was sent, look there with `GET`.
 fn see_other(place: &str) -> Response {
     match HeaderValue::try_from(place) {

@@ -88,6 +88,11 @@ impl Problem {
         self
     }
 
+    /// Headers that were added to it, for whoever shows it as something else than a document.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
     /// What the operator reads in the log; never rendered.
     #[must_use]
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use server::Query;
 
 use super::transfer::TransferForm;
-use super::{HOME, Said, SignedIn, drawn, form_key, money, see_other};
-use crate::http::{App, cursor};
+use super::{HOME, Said, SignedIn, answered, drawn, form_key, money, see_other};
+use crate::http::{App, cursor, marked};
 use crate::ledger::{Account, AccountKind, Balance};
 use crate::operations::CreateAccount;
 use crate::store::ledger::AccountFilter;
@@ -133,7 +133,10 @@ pub(super) async fn create(
     let (asked, owned) = (who.asks(&form.key)?, app.clone());
     let made = server::owned(async move { owned.books.create_account(&asked, &new).await }).await;
     match made {
-        Ok(made) => Ok(see_other(&format!("{HOME}?opened={}", made.get().id))),
+        Ok(made) => {
+            let there = see_other(&format!("{HOME}?opened={}", made.get().id));
+            Ok(marked(there, &made))
+        }
         Err(error) => {
             let problem = Problem::from(error);
             let typed = form.after(&problem);
@@ -159,9 +162,8 @@ async fn again(
     problem: Problem,
 ) -> Result<Response, Problem> {
     let said = Said::refused(&problem);
-    let mut page = draw(app, who, None, typed, Some(said)).await?;
-    *page.status_mut() = problem.status();
-    Ok(page)
+    let page = draw(app, who, None, typed, Some(said)).await?;
+    Ok(answered(&problem, page))
 }
 
 async fn draw(

@@ -1,4 +1,5 @@
-//! What was done for a payment, as it happened: the saga's steps, look-ups and compensations, then the receipt and that merchants were told.
+//! What was done for a payment, as it happened: the saga's steps, look-ups and compensations, then the receipt and what was put in line for merchants; whether it came
+//! to them stands with the deliveries.
 
 use pages::{Markup, Stretch, TimelineRow, empty, html};
 
@@ -17,7 +18,7 @@ const FOLLOWS: usize = 3;
 pub(super) struct Followed {
     /// Its receipt.
     pub(super) receipt: Option<Receipt>,
-    /// What merchants were told of it, in order.
+    /// What was put in line for merchants, in order.
     pub(super) told: Vec<Told>,
 }
 
@@ -139,7 +140,7 @@ fn follows(history: &PaymentHistory, followed: &Followed) -> Vec<Piece> {
             ));
         }
         if !followed.told.iter().any(|told| told.kind == "payment.captured") {
-            let telling = ("told", "in line for merchants: captured".to_owned());
+            let telling = ("told", "put in line for merchants: captured".to_owned());
             pieces.push(event(telling, receipt.issued_at_ms, None, html! {}));
         }
     }
@@ -151,7 +152,7 @@ fn follows(history: &PaymentHistory, followed: &Followed) -> Vec<Piece> {
             .filter(|_| told.kind == "payment.captured");
         let began_at_ms = receipt.map_or(told.at_ms, |receipt| receipt.issued_at_ms);
         let (id, what) = (format!("told-{place}"), told.kind.trim_start_matches("payment."));
-        let what = format!("in line for merchants: {}", what.replace('_', " "));
+        let what = format!("put in line for merchants: {}", what.replace('_', " "));
         let more = html! {
             dt { "To" }
             dd { (endpoints(told.endpoints)) " · " a href=(format!("{}?all=yes#deliveries", webhooks::HERE)) { "deliveries" } }

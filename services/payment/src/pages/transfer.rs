@@ -11,9 +11,9 @@ use problem::Problem;
 use serde::Deserialize;
 
 use super::home::{name, refused};
-use super::{HOME, Said, SignedIn, drawn, form_key, money, see_other, told};
+use super::{HOME, Said, SignedIn, answered, drawn, form_key, money, see_other, told};
 use crate::error::{Invalid, LedgerError};
-use crate::http::{App, known};
+use crate::http::{App, known, marked};
 use crate::ledger::Account;
 use crate::operations::{CreateTransfer, Details};
 
@@ -310,7 +310,7 @@ pub(super) async fn make(
                 read.debit.id,
                 made.get().journal.id
             );
-            Ok(see_other(&place))
+            Ok(marked(see_other(&place), &made))
         }
         Err(error) => {
             let problem = Problem::from(error);
@@ -318,7 +318,7 @@ pub(super) async fn make(
             if problem.status().is_server_error() {
                 let said = Said::refused(&problem);
                 let again = drawn(&who, HOME, "Move money", Some(&said), &question);
-                return Ok((problem.status(), again).into_response());
+                return Ok(answered(&problem, again.into_response()));
             }
             // What was refused is remembered under its key; another try is another request.
             let form = TransferForm {

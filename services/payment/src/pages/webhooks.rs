@@ -12,9 +12,9 @@ use problem::Problem;
 use serde::Deserialize;
 use server::{Path, Query};
 
-use super::{Said, SignedIn, drawn, form_key, moment, see_other};
+use super::{Said, SignedIn, answered, drawn, form_key, moment, see_other};
 use crate::error::Invalid;
-use crate::http::{App, cursor, known};
+use crate::http::{App, cursor, known, marked};
 use crate::operations::{CreateEndpoint, HookError, WithSecret};
 use crate::store::webhooks::{
     Delivery, DeliveryFilter, DeliveryState, Endpoint, EndpointChange, EndpointState,
@@ -121,7 +121,7 @@ pub(super) async fn create(
     let (asked, owned) = (who.asks(&form.key)?, app.clone());
     let made = server::owned(async move { owned.hooks.create(&asked, &new).await }).await;
     match made {
-        Ok(made) => with_secret(&app, &who, made.get().clone()).await,
+        Ok(made) => Ok(marked(with_secret(&app, &who, made.get().clone()).await?, &made)),
         Err(error) => {
             let problem = Problem::from(error);
             let typed = form.after(&problem);
@@ -163,9 +163,8 @@ async fn refused(
         typed,
         ..Shown::default()
     };
-    let mut page = draw(app, who, &ShowQuery::default(), shown).await?;
-    *page.status_mut() = problem.status();
-    Ok(page)
+    let page = draw(app, who, &ShowQuery::default(), shown).await?;
+    Ok(answered(&problem, page))
 }
 
 pub(super) async fn ping(

@@ -41,10 +41,10 @@ impl Receipt {
     }
 }
 
-/// That merchants were told of an event.
+/// That an event was put in line for merchants, who are told of it by its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// What they were told, such as `payment.captured`.
+    /// What they will be told, such as `payment.captured`.
     pub kind: String,
     /// How many endpoints it was put in line for.
     pub endpoints: u64,

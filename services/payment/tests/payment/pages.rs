@@ -50,9 +50,9 @@ async fn money_is_asked_about_once_and_moves_once_however_often_the_form_is_sent
     assert!(asked.text().contains("can be reversed"));
     assert_eq!(service.balance(1002).await.0, "0", "asking moves nothing");
     assert_eq!(hidden(asked.text(), "key"), hidden(&home, "key"));
-    for _ in 0..3 {
+    for sent in 0..3 {
         let done = page(&service, Method::POST, "/ui/payment/transfers", &typed).await;
-        assert_eq!(done.status, 303);
+        assert_eq!((done.status, done.is_replay()), (303, sent > 0));
         let place = done.header("location").unwrap().to_owned();
         assert!(place.starts_with("/ui/payment/accounts/1001?moved="), "{place}");
         assert!(get(&service, &place).await.contains("moved, as transfer"));
@@ -90,6 +90,11 @@ async fn what_is_refused_moves_nothing_and_the_form_keeps_what_was_typed() {
         }
     }
     assert_eq!(service.balance(1001).await.0, "1000");
+    let refused = "key=twice&debit_account_id=1001&credit_account_id=1002&amount=99.00&description=";
+    for again in [false, true] {
+        let answer = page(&service, Method::POST, "/ui/payment/transfers", refused).await;
+        assert_eq!((answer.status, answer.is_replay()), (422, again));
+    }
     let foreign = page(&service, Method::GET, "/ui/payment/accounts/424242", "").await;
     assert_eq!(foreign.status, 404);
     service.stop().await;
@@ -295,7 +300,7 @@ async fn a_payment_is_followed_to_its_receipt_and_to_who_was_told() {
         "charge",
         "capture",
         "receipt issued",
-        "in line for merchants: captured",
+        "put in line for merchants: captured",
     ];
     let places: Vec<Option<usize>> = steps
         .iter()
@@ -311,7 +316,7 @@ async fn a_payment_is_followed_to_its_receipt_and_to_who_was_told() {
     till.settled(&id, &["refunded"]).await;
     eventually("the receipt is voided", async || {
         let page = shown().await;
-        page.contains("receipt voided") && page.contains("in line for merchants: refunded")
+        page.contains("receipt voided") && page.contains("put in line for merchants: refunded")
     })
     .await;
 }
@@ -320,9 +325,9 @@ async fn a_payment_is_followed_to_its_receipt_and_to_who_was_told() {
 async fn accounts_entries_holds_and_books_are_shown() {
     let service = Service::start().await;
     let form = "key=open-1&kind=asset&currency=EUR&name=Till+%3Cb%3E";
-    for _ in 0..2 {
+    for again in [false, true] {
         let opened = page(&service, Method::POST, "/ui/payment/accounts", form).await;
-        assert_eq!(opened.status, 303);
+        assert_eq!((opened.status, opened.is_replay()), (303, again));
     }
     let home = get(&service, "/ui/payment").await;
     assert_eq!(
