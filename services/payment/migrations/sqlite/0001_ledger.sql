@@ -307,12 +307,20 @@ CREATE TRIGGER account_begins_open BEFORE INSERT ON account
 WHEN NEW.closed_at_ms IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'account: it begins open'); END;
 
+-- Nor far ahead of the clock, unless its last entry is: what has not been is the end of nothing.
 CREATE TRIGGER account_is_closed BEFORE UPDATE OF closed_at_ms ON account
-WHEN NEW.closed_at_ms IS NOT NULL AND OLD.closed_at_ms IS NULL AND EXISTS (
-        SELECT 1 FROM (SELECT sum(posted) AS posted, max(max(hold_debits, hold_credits)) AS held, max(last_at_ms) AS last_at_ms
-            FROM balance WHERE tenant = NEW.tenant AND account_id = NEW.id) b
-        WHERE b.posted <> 0 OR b.held <> 0 OR b.last_at_ms > NEW.closed_at_ms)
-BEGIN SELECT RAISE(ABORT, 'account: it is closed when nothing is on it or held, and not before its last entry'); END;
+WHEN NEW.closed_at_ms IS NOT NULL AND OLD.closed_at_ms IS NULL
+BEGIN
+    SELECT CASE
+        WHEN b.posted <> 0 OR b.held <> 0 OR b.last_at_ms > NEW.closed_at_ms
+            THEN RAISE(ABORT, 'account: it is closed when nothing is on it or held, and not before its last entry')
+        WHEN NEW.closed_at_ms IS NOT b.last_at_ms
+            AND NEW.closed_at_ms - 600000 > CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+            THEN RAISE(ABORT, 'account: it is not closed at a moment that has not been')
+        END
+    FROM (SELECT sum(posted) AS posted, max(max(hold_debits, hold_credits)) AS held, max(last_at_ms) AS last_at_ms
+        FROM balance WHERE tenant = NEW.tenant AND account_id = NEW.id) b;
+END;
 
 CREATE TRIGGER account_is_not_deleted BEFORE DELETE ON account
 BEGIN SELECT RAISE(ABORT, 'account: rows are never deleted'); END;

@@ -467,6 +467,12 @@ async fn an_account_that_its_owner_closes_takes_nothing_any_more() {
     let to_it = call(&[&[("a_id", "{1,2,5}")]], NOW_MS);
     assert_eq!(psql(&engine, &to_it).unwrap().trim(), "{11}");
     assert!(verify(&engine.url()).await.unwrap().is_sound());
+    // Where the last entry itself is far ahead of the clock, that is when it ends.
+    let ahead = "SELECT ledger_create_account(1795305600000, NULL, NULL, NULL, NULL, 'acme', 6, 'EUR', 0::smallint, false, false,
+        1::smallint, NULL, '{}'); ALTER TABLE balance DISABLE TRIGGER USER;
+        UPDATE balance SET last_at_ms = 4000000000000 WHERE account_id = 6; ALTER TABLE balance ENABLE TRIGGER USER;
+        SELECT ledger_change_account(1795305600000, 'acme', 6, false, NULL, NULL, true)";
+    assert_eq!(psql(&engine, ahead).unwrap().lines().last(), Some("0"));
     for (table, edit, words) in [
         (
             "balance",

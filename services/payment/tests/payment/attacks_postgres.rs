@@ -177,6 +177,13 @@ const ATTACKS: &[(&str, &str)] = &[
     ("UPDATE account SET closed_at_ms = 4000000000000 WHERE id = 2", "nothing is on it"),
     ("INSERT INTO balance VALUES ('acme', 3, 1, 0, 0, 0, 0, 0, TRUE)", "begins at zero"),
     (
+        "INSERT INTO account SELECT tenant, 5, currency, kind, not_below_zero, not_above_zero, parts, name, metadata, created_at_ms, NULL
+         FROM account WHERE id = 2;
+         INSERT INTO balance VALUES ('acme', 5, 0, 0, 0, 0, 0, 0, FALSE);
+         UPDATE account SET closed_at_ms = floor(extract(epoch FROM clock_timestamp()) * 1000) + 660000 WHERE id = 5",
+        "ahead of the database server's clock",
+    ),
+    (
         "INSERT INTO account SELECT tenant, 5, currency, kind, not_below_zero, not_above_zero, parts, name, metadata, created_at_ms, 1
          FROM account WHERE id = 2",
         "begins open",

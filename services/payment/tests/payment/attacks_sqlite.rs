@@ -204,6 +204,14 @@ const ATTACKS: &[(&str, &str)] = &[
         "nothing is on it",
     ),
     (
+        "BEGIN;
+         INSERT INTO account SELECT tenant, 5, currency, kind, not_below_zero, not_above_zero, parts, name, metadata, created_at_ms, NULL
+         FROM account WHERE id = 2;
+         INSERT INTO balance VALUES ('acme', 5, 0, 0, 0, 0, 0, 0);
+         UPDATE account SET closed_at_ms = CAST(unixepoch('subsec') * 1000 AS INTEGER) + 660000 WHERE id = 5",
+        "has not been",
+    ),
+    (
         "INSERT INTO account SELECT tenant, 5, currency, kind, not_below_zero, not_above_zero, parts, name, metadata, created_at_ms, 1 FROM account WHERE id = 2",
         "begins open",
     ),
@@ -227,6 +235,27 @@ async fn every_edit_backdating_and_deletion_is_refused_by_the_file_itself() {
         assert!(complaint.contains(word), "{attack}: {complaint}");
     }
     assert_eq!(dump(), before, "nothing changed");
+}
+
+#[tokio::test]
+async fn an_account_ends_with_its_last_entry_however_far_ahead_of_the_clock_that_is() {
+    let test = "an_account_ends_with_its_last_entry";
+    if !skips::on_path("sqlite3") {
+        skips::skip(test, "no sqlite3");
+        return;
+    }
+    let engine = OnSqlite::new(test).unwrap();
+    books(&engine).await;
+    let ahead = "DROP TRIGGER balance_follows_entries; DROP TRIGGER balance_begins_at_zero;
+        INSERT INTO account SELECT tenant, 5, currency, kind, not_below_zero, not_above_zero, parts, name, metadata, created_at_ms, NULL
+        FROM account WHERE id = 2;
+        INSERT INTO balance VALUES ('acme', 5, 0, 0, 0, 0, 0, 4000000000000);";
+    sqlite3(&engine.file(), ahead).unwrap();
+    let later = "UPDATE account SET closed_at_ms = 4000000000001 WHERE id = 5";
+    let refused = sqlite3(&engine.file(), later).unwrap_err();
+    assert!(refused.contains("has not been"), "{refused}");
+    let then = "UPDATE account SET closed_at_ms = 4000000000000 WHERE id = 5";
+    sqlite3(&engine.file(), then).unwrap();
 }
 
 #[tokio::test]

@@ -63,16 +63,20 @@ CREATE TRIGGER chain_head_is_not_sealed_ahead BEFORE UPDATE OF sealed_ms ON chai
   FOR EACH ROW WHEN (NEW.sealed_ms > OLD.sealed_ms) EXECUTE FUNCTION ledger_head_sealed();
 
 -- An account ends when nothing is on it or held; the lock on its parts is the one that postings take.
+-- Nor far ahead of the clock, unless its last entry is: what has not been is the end of nothing.
 CREATE FUNCTION ledger_account_closed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+  v_empty BOOLEAN; v_last_ms BIGINT;
 BEGIN
-  IF EXISTS (
-    SELECT FROM (
-      SELECT posted, hold_debits, hold_credits, last_at_ms FROM balance
-      WHERE account_id = NEW.id AND tenant = NEW.tenant ORDER BY part FOR NO KEY UPDATE) b
-    HAVING sum(posted) <> 0 OR sum(hold_debits) + sum(hold_credits) <> 0 OR max(last_at_ms) > NEW.closed_at_ms)
-  THEN
+  SELECT sum(posted) = 0 AND sum(hold_debits) + sum(hold_credits) = 0, max(last_at_ms) INTO v_empty, v_last_ms FROM (
+    SELECT posted, hold_debits, hold_credits, last_at_ms FROM balance
+    WHERE account_id = NEW.id AND tenant = NEW.tenant ORDER BY part FOR NO KEY UPDATE) b;
+  IF NOT v_empty OR v_last_ms > NEW.closed_at_ms THEN
     RAISE EXCEPTION 'account: it is closed when nothing is on it or held, and not before its last entry'
       USING ERRCODE = 'restrict_violation';
+  END IF;
+  IF NEW.closed_at_ms IS DISTINCT FROM v_last_ms THEN
+    PERFORM ledger_check_clock(NEW.closed_at_ms, 600000);
   END IF;
   UPDATE balance SET closed = TRUE WHERE account_id = NEW.id AND tenant = NEW.tenant;
   RETURN NULL;
