@@ -208,7 +208,7 @@ const ATTACKS: &[(&str, &str)] = &[
          INSERT INTO account SELECT tenant, 5, currency, kind, not_below_zero, not_above_zero, parts, name, metadata, created_at_ms, NULL
          FROM account WHERE id = 2;
          INSERT INTO balance VALUES ('acme', 5, 0, 0, 0, 0, 0, 0);
-         UPDATE account SET closed_at_ms = CAST(unixepoch('subsec') * 1000 AS INTEGER) + 660000 WHERE id = 5",
+         UPDATE account SET closed_at_ms = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + 660000 WHERE id = 5",
         "has not been",
     ),
     (

@@ -238,7 +238,8 @@ async fn what_the_server_says_is_told_without_the_lines_of_its_source() {
         unread,
         "the ledger cannot be read: relation \"chain_link\" does not exist"
     );
-    let none = engine.base().replace("/orrery", "/none_of_this_name");
+    let (server, _) = engine.base().rsplit_once('/').unwrap();
+    let none = format!("{server}/none_of_this_name");
     let refused = payment::verify::find(&none).await.unwrap_err().to_string();
     assert!(
         refused.contains("cannot be reached: database \"none_of_this_name\" does not exist. See that"),
