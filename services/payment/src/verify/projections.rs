@@ -131,7 +131,7 @@ pub(super) const COMPARISONS: &[Comparison] = &[
         what: "a reversal points at this row, and nothing is recorded as reversed of it",
         statement: "SELECT j.tenant, j.refers_to FROM journal j
             LEFT JOIN reversed r ON r.tenant = j.tenant AND r.journal_id = j.refers_to
-            WHERE j.kind = 6 AND r.amount IS NULL LIMIT 20",
+            WHERE j.kind = 6 AND j.refers_to IS NOT NULL AND r.amount IS NULL LIMIT 20",
     },
     Comparison {
         check: Check::Sums,

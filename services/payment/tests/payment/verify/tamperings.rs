@@ -350,6 +350,10 @@ pub(super) const POINTING: &[(&str, &str)] = &[
         "32 of tenant acme: this row points at a hold or at another row, and its kind does not, or the other way round",
     ),
     (
+        "UPDATE journal SET refers_to = NULL WHERE id = 16",
+        "16 of tenant acme: this row points at a hold or at another row, and its kind does not, or the other way round",
+    ),
+    (
         "UPDATE journal SET kind = 5 WHERE id = 32",
         "32 of tenant acme: this row says that its hold's time was over, and it was not",
     ),
