@@ -230,7 +230,7 @@ fn reported(rows: &[Row]) -> String {
     let failed = rows
         .iter()
         .filter(|row| row.outcome.is_err() && !row.why.is_empty());
-    failed.map(|row| format!("\n{}\n", row.why)).collect()
+    failed.flat_map(|row| ["\n", row.why.as_str(), "\n"]).collect()
 }
 
 #[expect(
