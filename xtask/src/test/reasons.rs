@@ -155,9 +155,15 @@ test result: FAILED. 1 passed; 2 failed; 0 ignored
         );
     }
 
+    /// 500 lines.
+    fn numbered(word: &str) -> String {
+        let lines: Vec<String> = (0..500).map(|n| format!("{word} {n}")).collect();
+        lines.join("\n") + "\n"
+    }
+
     #[test]
     fn a_binary_that_was_killed_is_told_by_its_last_lines() {
-        let printed: String = (0..500).map(|n| format!("line {n}\n")).collect();
+        let printed = numbered("line");
         let told = read(&printed).told("tests/a.rs", "it failed (signal: 6)");
         assert_eq!(told.lines().count(), 1 + LINES_MAX);
         assert!(told.starts_with("== why tests/a.rs failed: it failed (signal: 6)\nline 440\n"));
@@ -166,7 +172,7 @@ test result: FAILED. 1 passed; 2 failed; 0 ignored
 
     #[test]
     fn a_panic_that_says_much_is_cut_after_its_beginning() {
-        let long: String = (0..500).map(|n| format!("said {n}\n")).collect();
+        let long = numbered("said");
         let wide = "ä".repeat(2 * CHARS_MAX);
         let printed =
             format!("failures:\n\n---- a stdout ----\nthread 'a' panicked at x.rs:1:1:\n{wide}\n{long}");
