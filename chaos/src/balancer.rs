@@ -205,7 +205,7 @@ mod tests {
         balancer.stand_before(&[copy(b'1', ready.clone()).await]);
         until_ready(&balancer, 1).await;
         ready.store(false, Ordering::Release);
-        let told_at_once = tokio::time::timeout(PASSED_ON_AFTER, until_ready(&balancer, 0)).await;
+        let told_at_once = tokio::time::timeout(PASSED_ON_AFTER / 2, until_ready(&balancer, 0)).await;
         assert!(told_at_once.is_err(), "what it said arrived too early");
         until_ready(&balancer, 0).await;
     }

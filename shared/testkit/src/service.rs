@@ -45,7 +45,7 @@ pub struct Service<E> {
 }
 
 impl<E: Debug + Send + 'static> Service<E> {
-    /// Starts `run` on free ports, with the keys that [`Service::token`]s are signed with. Perhaps it is not ready, now or ever.
+    /// Starts `run` on free ports, with the keys that [`Service::token_for`]s are signed with. Perhaps it is not ready, now or ever.
     pub fn begin<F>(
         name: &'static str,
         clock: SharedClock,

@@ -62,7 +62,10 @@ pub(super) async fn score(flags: &ScoreFlags, bench: Bench) -> Result<ExitCode, 
         }
         let verdict = chaos::run(with(*bug)?, &bench).await?;
         let why = what_failed(&verdict);
-        let broken = |finding: &&chaos::Finding| finding.invariant == bug.breaks() && !finding.held;
+        // What judged nothing has found nothing.
+        let broken = |finding: &&chaos::Finding| {
+            finding.invariant == bug.breaks() && !finding.held && finding.violations > 0
+        };
         if let Some(finding) = verdict.invariants.iter().find(broken) {
             found += 1;
             println!(

@@ -25,7 +25,7 @@ pub(crate) struct AuditMetrics {
     pub broken: Counter,
     /// The database did not answer: nothing is known.
     pub failed: Counter,
-    /// Links between what was read and the heads, when the last one ended.
+    /// Links between what was read and the heads, when the last one had gone along the chains.
     pub behind: Gauge,
     /// How the last one ended, for the page of the books; `None` before the first.
     last: watch::Sender<Option<Audited>>,

@@ -125,7 +125,19 @@ impl AuditBooks {
                 findings.push(Finding::ChainGone { shard: *known });
             }
         }
-        for head in &heads {
+        let followed = self.follow_all(&heads, findings).await;
+        self.metrics.behind.set(self.behind(&heads));
+        followed?;
+        self.balance(findings).await
+    }
+
+    /// Goes along every chain.
+    async fn follow_all(
+        &mut self,
+        heads: &[ChainHead],
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), StoreError> {
+        for head in heads {
             match self.follow(head).await {
                 Ok(None) => {}
                 Ok(Some(broken)) => findings.push(Finding::Chain(broken)),
@@ -136,14 +148,13 @@ impl AuditBooks {
                 Err(error) => return Err(error),
             }
         }
-        self.metrics.behind.set(self.behind(&heads));
-        self.balance(findings).await
+        Ok(())
     }
 
-    /// Links that each next audit has still to read.
+    /// Links that later audits have still to read, of chains whose begin is known.
     fn behind(&self, heads: &[ChainHead]) -> i64 {
-        let of = |head: &ChainHead| head.link - self.places.get(&head.shard).map_or(0, ShardVerifier::links);
-        heads.iter().map(|head| of(head).max(0)).sum()
+        let of = |head: &ChainHead| Some((head.link - self.places.get(&head.shard)?.links()).max(0));
+        heads.iter().filter_map(of).sum()
     }
 
     /// Goes along one chain up to its head, or as far as one audit may; says where it is broken.
